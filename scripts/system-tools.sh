@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Brings the system programs that the project runs: bubblewrap (the sandbox), tree, iproute2, user-mode-linux
+# (a kernel with sch_netem, for tests). As root they are installed; as an ordinary user on a Debian-like system
+# they are unpacked under .tools/, which the project looks into; elsewhere the missing ones are named.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+declare -A package=([bwrap]=bubblewrap [tree]=tree [tc]=iproute2 [nsenter]=util-linux [git]=git [linux.uml]=user-mode-linux)
+missing=()
+for program in "${!package[@]}"; do
+    PATH="$PWD/.tools/usr/bin:$PWD/.tools/bin:$PWD/.tools/sbin:$PATH:/usr/sbin:/sbin" command -v "$program" >/dev/null || missing+=("${package[$program]}")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+if ! command -v apt-get >/dev/null; then
+    echo "system-tools: not found: ${missing[*]}; install them with this system's package manager" >&2
+    exit 0
+fi
+if [ "$(id -u)" -eq 0 ]; then
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    exit 0
+fi
+# Without privilege: private lists and cache, packages unpacked and never configured.
+state="$PWD/.tools/apt"
+mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
+options=(-o Dir::State::Lists="$state/lists" -o Dir::Cache="$state/cache" -o Debug::NoLocking=1 -o APT::Sandbox::User=)
+apt-get "${options[@]}" update -qq
+(cd "$state/cache" && apt-get "${options[@]}" download -qq "${missing[@]}")
+for deb in "$state"/cache/*.deb; do dpkg -x "$deb" .tools; done
+rm -rf "$state"
