@@ -1,0 +1,171 @@
+//! What `worker` and `serve` have in common on the command line, and how both start.
+
+use std::io::Read;
+use std::os::fd::RawFd;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use curserve_exec::{confine, Limits};
+use lexopt::{Arg, Parser, ValueExt};
+
+use curserve_serve::Stop;
+
+use crate::{known, Failure};
+
+/// The options of a program that serves a workspace.
+pub struct Options {
+    verb: &'static str,
+    socket: Option<PathBuf>,
+    listen_fd: Option<RawFd>,
+    /// The workspace.
+    pub root: PathBuf,
+    /// Where commands see it.
+    pub at: String,
+    /// One shell for all calls.
+    pub persistent: bool,
+    /// End with standard input.
+    pub lifeline: bool,
+    /// Confined by Landlock, for want of namespaces: the private temporary folder, and the folder with `rg`.
+    pub landlock: Option<(PathBuf, PathBuf)>,
+    /// What calls may use.
+    pub limits: Limits,
+}
+
+impl Options {
+    /// Read the command line of `verb`.
+    pub fn read(verb: &'static str, mut parser: Parser) -> Result<Self, Failure> {
+        let (mut socket, mut listen_fd, mut root, mut at) = (None, None, None::<PathBuf>, None);
+        let (mut limits, mut persistent, mut lifeline) = (Limits::default(), false, false);
+        let (mut tmp, mut bin) = (None, None);
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Arg::Long("socket") => socket = Some(parser.value()?.into()),
+                Arg::Long("listen-fd") => listen_fd = Some(parser.value()?.parse()?),
+                Arg::Long("root") => root = Some(parser.value()?.into()),
+                Arg::Long("at") => at = Some(parser.value()?.string()?),
+                Arg::Long("persistent") => persistent = true,
+                Arg::Long("lifeline") => lifeline = true,
+                Arg::Long("landlock-tmp") => tmp = Some(PathBuf::from(parser.value()?)),
+                Arg::Long("landlock-bin") => bin = Some(PathBuf::from(parser.value()?)),
+                Arg::Long("timeout-s") => {
+                    let seconds: f64 = parser.value()?.parse()?;
+                    limits.timeout = Duration::try_from_secs_f64(seconds).map_err(|_| {
+                        Failure::Usage(format!(
+                            "{verb}: --timeout-s {seconds}: expected a positive number"
+                        ))
+                    })?;
+                }
+                Arg::Long("output-bytes") => limits.output = parser.value()?.parse()?,
+                Arg::Long("memory-bytes") => limits.memory = parser.value()?.parse()?,
+                Arg::Long("processes") => limits.processes = parser.value()?.parse()?,
+                Arg::Long("file-bytes") => limits.file = parser.value()?.parse()?,
+                _ => return Err(argument.unexpected().into()),
+            }
+        }
+        let root = root.ok_or_else(|| Failure::Usage(format!("{verb}: --root DIR is missing")))?;
+        let root = root
+            .canonicalize()
+            .map_err(|error| Failure::Usage(format!("{verb}: root {}: {error}", root.display())))?;
+        if !root.is_dir() {
+            return Err(Failure::Usage(format!(
+                "{verb}: root {} is not a folder",
+                root.display()
+            )));
+        }
+        let at = at.unwrap_or_else(|| root.to_string_lossy().into_owned());
+        Ok(Options {
+            verb,
+            socket,
+            listen_fd,
+            root,
+            at,
+            persistent,
+            lifeline,
+            landlock: tmp.zip(bin),
+            limits,
+        })
+    }
+
+    /// Where no socket was named, take the well-known one of the root, at which the shim looks.
+    pub fn default_socket(&mut self) -> Result<(), Failure> {
+        if self.socket.is_none() && self.listen_fd.is_none() {
+            let folder = known::folder();
+            known::prepare(&folder)?;
+            self.socket = Some(known::socket(&folder, &self.root));
+        }
+        Ok(())
+    }
+
+    /// End `stop`'s server on SIGTERM and SIGINT. Before any thread: they must inherit the mask.
+    pub fn stop_on_signals(&self, stop: Stop) -> std::io::Result<()> {
+        // SAFETY: blocks two signals in this thread and those it will start; programs are started with none blocked.
+        let set = unsafe {
+            let mut set = std::mem::zeroed();
+            libc::sigemptyset(&raw mut set);
+            libc::sigaddset(&raw mut set, libc::SIGTERM);
+            libc::sigaddset(&raw mut set, libc::SIGINT);
+            libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
+            set
+        };
+        std::thread::Builder::new()
+            .name("signals".into())
+            .spawn(move || {
+                let mut signal = 0;
+                // SAFETY: waits for one of the blocked signals.
+                unsafe { libc::sigwait(&raw const set, &raw mut signal) };
+                stop.stop();
+            })?;
+        Ok(())
+    }
+
+    /// Remove the socket file that `listen` made.
+    pub fn unlink(&self) {
+        if let Some(path) = &self.socket {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    /// Confine this process, and all it will start, as far as nobody has done so around it. Before any thread.
+    pub fn confine(&self) -> Result<(), Failure> {
+        let sockets = match &self.landlock {
+            None => confine::Sockets::Namespaced,
+            Some((tmp, bin)) => {
+                curserve_exec::landlocked::restrict(&[&self.root, tmp], &[bin])?;
+                confine::Sockets::None
+            }
+        };
+        confine::hide_clone3()?;
+        Ok(confine::confine(&self.limits, sockets)?)
+    }
+
+    /// Bind or inherit the socket.
+    pub fn listen(&self) -> Result<UnixListener, Failure> {
+        match (&self.socket, self.listen_fd) {
+            (Some(path), None) => Ok(curserve_serve::bind(path)?),
+            (None, Some(fd)) => Ok(curserve_serve::inherit(fd)?),
+            _ => Err(Failure::Usage(format!(
+                "{}: give either --socket PATH or --listen-fd N",
+                self.verb
+            ))),
+        }
+    }
+
+    /// Tie this process to whoever started it, if asked to. Before any thread and any confinement.
+    pub fn hold_lifeline(&self) -> std::io::Result<()> {
+        if !self.lifeline {
+            return Ok(());
+        }
+        // The other end of standard input is held by the starter, who cannot close it without us noticing, not even
+        // by being killed.
+        let watch = || {
+            let mut byte = [0u8; 1];
+            while matches!(std::io::stdin().read(&mut byte), Ok(1..)) {}
+            std::process::exit(0);
+        };
+        std::thread::Builder::new()
+            .name("lifeline".into())
+            .spawn(watch)?;
+        Ok(())
+    }
+}

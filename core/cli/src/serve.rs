@@ -1,0 +1,35 @@
+//! `curserve serve`: the daemon, answering tool calls from memory.
+
+use std::sync::Arc;
+
+use curserve_serve::{Daemon, Stop};
+use curserve_tools::World;
+use lexopt::Parser;
+
+use crate::options::Options;
+use crate::Failure;
+
+/// Run the verb.
+pub fn run(parser: Parser) -> Result<(), Failure> {
+    let mut options = Options::read("serve", parser)?;
+    options.default_socket()?;
+    let stop = Stop::default();
+    options.stop_on_signals(stop.clone())?;
+    let listener = options.listen()?;
+    options.confine()?;
+    options.hold_lifeline()?;
+    let daemon = Daemon::start(
+        options.root.clone(),
+        options.at.clone(),
+        options.limits,
+        World::of_this_machine(),
+    )?;
+    let served = curserve_serve::serve(
+        listener,
+        Arc::new(daemon),
+        curserve_serve::Limits::default(),
+        stop,
+    );
+    options.unlink();
+    Ok(served?)
+}

@@ -1,0 +1,263 @@
+//! `rg`, `grep`, `egrep`, `fgrep` by the name it was called: ask the daemon that owns the folder, else become the
+//! real program, and never this one again.
+//!
+//! Forwarded is only what the daemon can answer exactly: output not to a terminal, no configuration in the
+//! environment, standard input that is not read. Nothing is written before the whole answer is here, so that becoming
+//! the real program is always still possible.
+
+use std::ffi::{CString, OsString};
+use std::io::{Read, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde_json::{json, Value};
+
+use crate::known;
+
+/// Names under which the binary is a shim.
+pub const NAMES: [&str; 4] = ["rg", "grep", "egrep", "fgrep"];
+
+/// Answer, or become the real `name`.
+pub fn run(name: &str, arguments: &[OsString]) -> ExitCode {
+    if may_forward(name, arguments) {
+        if let Some((code, out, err)) = ask(name, arguments) {
+            let wrote = std::io::stderr()
+                .write_all(&err)
+                .and_then(|()| std::io::stdout().write_all(&out));
+            return match wrote {
+                Ok(()) => ExitCode::from(code),
+                Err(_) => ExitCode::from(141), // the reader had enough: what SIGPIPE gives in a shell
+            };
+        }
+    }
+    become_real(name, arguments)
+}
+
+fn may_forward(name: &str, arguments: &[OsString]) -> bool {
+    let chain = format!("{}:", std::process::id());
+    if std::env::var(VISITED).is_ok_and(|list| list.starts_with(&chain)) {
+        return false; // another copy of this binary has asked already, and became us
+    }
+    let set = |key: &str| std::env::var_os(key).is_some_and(|value| !value.is_empty());
+    let configured = [
+        "RIPGREP_CONFIG_PATH",
+        "GREP_OPTIONS",
+        "GREP_COLOR",
+        "GREP_COLORS",
+        "LANGUAGE",
+        "POSIXLY_CORRECT",
+    ];
+    if configured.into_iter().any(set) || is_terminal(1) || is_terminal(2) {
+        return false;
+    }
+    if name != "rg" && !is_utf8_locale() {
+        return false;
+    }
+    is_null(0) || names_a_path(arguments)
+}
+
+fn is_terminal(fd: i32) -> bool {
+    // SAFETY: asks about a descriptor, open or not.
+    unsafe { libc::isatty(fd) == 1 }
+}
+
+/// Whether `fd` is `/dev/null`.
+fn is_null(fd: i32) -> bool {
+    let meta = std::fs::metadata(format!("/proc/self/fd/{fd}"));
+    meta.is_ok_and(|meta| meta.file_type().is_char_device() && meta.rdev() == libc::makedev(1, 3))
+}
+
+/// Whether messages and characters are those of the pinned world: C.UTF-8, or English UTF-8, which equals it here.
+fn is_utf8_locale() -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .find_map(|key| std::env::var(key).ok().filter(|value| !value.is_empty()))
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    ["c.utf-8", "c.utf8", "en_us.utf-8", "en_us.utf8"].contains(&locale.as_str())
+}
+
+/// Whether the command line certainly names something to search, so that standard input is not read.
+///
+/// Options take at most one following word: a last word whose predecessor is no option is a path, if a pattern came
+/// before it. What is not certain is not forwarded.
+pub fn names_a_path(arguments: &[OsString]) -> bool {
+    let words: Vec<&[u8]> = arguments.iter().map(|word| word.as_bytes()).collect();
+    let Some((last, before)) = words.split_last() else {
+        return false;
+    };
+    let free = |at: usize| {
+        !words[at].starts_with(b"-")
+            && at
+                .checked_sub(1)
+                .is_none_or(|prior| !words[prior].starts_with(b"-"))
+    };
+    let has_pattern = before
+        .iter()
+        .any(|word| [&b"-e"[..], b"--regexp"].contains(word) || word.starts_with(b"--regexp="))
+        || (0..before.len()).any(free);
+    let is_path = !before.is_empty()
+        && free(before.len())
+        && std::fs::symlink_metadata(std::ffi::OsStr::from_bytes(last)).is_ok();
+    has_pattern && is_path
+}
+
+fn ask(name: &str, arguments: &[OsString]) -> Option<(u8, Vec<u8>, Vec<u8>)> {
+    let folder = known::folder();
+    if !known::is_private(&folder) {
+        return None;
+    }
+    let cwd = std::env::current_dir().ok()?;
+    let (mut stream, root) = cwd.ancestors().find_map(|root| {
+        let stream = UnixStream::connect(known::socket(&folder, root)).ok()?;
+        Some((stream, root.to_owned()))
+    })?;
+    let words: Option<Vec<&str>> = std::iter::once(Some(name))
+        .chain(arguments.iter().map(|word| word.to_str()))
+        .collect();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .ok()?;
+    let hello = json!({"id": 1, "op": "hello", "version": 1});
+    let call = json!({"id": 2, "op": "call", "tool": "bash", "arguments": {"argv": words?}, "cwd": cwd.to_str()?});
+    let mut both = frame(&hello);
+    both.extend(frame(&call));
+    stream.write_all(&both).ok()?;
+    // Both are asked at once; the answers may come in either order.
+    let (mut answer, mut welcome) = (None, false);
+    while answer.is_none() || !welcome {
+        let (header, payload) = read(&mut stream)?;
+        match header.get("id").and_then(Value::as_u64) {
+            Some(1) => welcome = header.get("root").and_then(Value::as_str) == root.to_str(),
+            Some(2) => answer = Some((header, payload)),
+            _ => return None,
+        }
+        if !welcome && answer.is_some() {
+            // Another root with the same hash, or still to come; a daemon answers hello first.
+            return None;
+        }
+    }
+    let (header, mut out) = answer?;
+    if !header.get("refused")?.is_null() || !header.get("failed")?.is_null() {
+        return None;
+    }
+    let err = out.split_off(
+        usize::try_from(header.get("stdout_len")?.as_u64()?)
+            .ok()?
+            .min(out.len()),
+    );
+    Some((
+        u8::try_from(header.get("exit_code")?.as_u64()?).ok()?,
+        out,
+        err,
+    ))
+}
+
+fn frame(header: &Value) -> Vec<u8> {
+    let header = header.to_string();
+    let mut bytes = (header.len() as u32).to_le_bytes().to_vec();
+    bytes.extend([0; 4]);
+    bytes.extend(header.as_bytes());
+    bytes
+}
+
+fn read(stream: &mut impl Read) -> Option<(Value, Vec<u8>)> {
+    let frame = curserve_proto::read_frame(stream).ok()??;
+    Some((serde_json::from_slice(&frame.header).ok()?, frame.payload))
+}
+
+/// What tells one exec chain which programs were this one: `PID:DEV.INO:DEV.INO…`.
+const VISITED: &str = "CURSERVE_SHIM";
+
+/// Become the first program `name` on PATH that is not this binary, under whatever name or copy.
+fn become_real(name: &str, arguments: &[OsString]) -> ExitCode {
+    let pid = std::process::id().to_string();
+    let mut visited: Vec<String> = std::env::var(VISITED)
+        .ok()
+        .and_then(|list| {
+            list.strip_prefix(&format!("{pid}:"))
+                .map(|rest| rest.split(':').map(str::to_owned).collect())
+        })
+        .unwrap_or_default();
+    if let Some(me) = identity(Path::new("/proc/self/exe")) {
+        visited.push(me);
+    }
+    let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
+    let candidates = std::env::split_paths(&path).map(|folder| folder.join(name));
+    for candidate in candidates {
+        if identity(&candidate).is_some_and(|it| !visited.contains(&it)) {
+            std::env::set_var(VISITED, format!("{pid}:{}", visited.join(":")));
+            exec(&candidate, name, arguments);
+        }
+    }
+    eprintln!(
+        "curserve: the real {name:?} is not on PATH; install it, or remove this shim from PATH"
+    );
+    ExitCode::from(127)
+}
+
+fn identity(path: &Path) -> Option<String> {
+    let meta = std::fs::metadata(path).ok()?;
+    (meta.is_file() && meta.mode() & 0o111 != 0).then(|| format!("{}.{}", meta.dev(), meta.ino()))
+}
+
+/// Returns only where the program could not be started.
+fn exec(program: &Path, name: &str, arguments: &[OsString]) {
+    let terminated = |word: OsString| CString::new(word.into_vec()).ok();
+    let words: Option<Vec<CString>> = std::iter::once(OsString::from(name))
+        .chain(arguments.iter().cloned())
+        .map(terminated)
+        .collect();
+    let (Some(words), Some(program)) = (words, terminated(program.as_os_str().to_owned())) else {
+        return;
+    };
+    let pointers: Vec<*const libc::c_char> = words
+        .iter()
+        .map(|w| w.as_ptr())
+        .chain([std::ptr::null()])
+        .collect();
+    // SAFETY: resets what Rust changed (SIGPIPE) and replaces this process; the pointers live until then.
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+        libc::execv(program.as_ptr(), pointers.as_ptr());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(words: &[&str]) -> bool {
+        names_a_path(&words.iter().map(OsString::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn only_a_certain_path_counts() {
+        assert!(names(&["foo", "/tmp"]));
+        assert!(names(&[
+            "--json",
+            "--regexp",
+            "PAT",
+            "--threads",
+            "4",
+            "/tmp"
+        ]));
+        assert!(names(&["-n", "foo", "x", "/tmp"]));
+        assert!(!names(&["foo"]));
+        assert!(!names(&["/tmp"]), "that is a pattern");
+        assert!(
+            !names(&["foo", "--max-count", "/tmp"]),
+            "that may be an option's value"
+        );
+        assert!(!names(&["foo", "/no/such/path"]));
+        assert!(
+            !names(&["-A", "3", "/tmp"]),
+            "the 3 belongs to -A: no pattern before the path"
+        );
+        assert!(!names(&[]));
+    }
+}

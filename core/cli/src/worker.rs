@@ -1,0 +1,32 @@
+//! `curserve worker`: executes tool calls with the real programs.
+
+use std::sync::Arc;
+
+use curserve_exec::{Worker, World};
+use lexopt::Parser;
+
+use crate::options::Options;
+use crate::Failure;
+
+/// Run the verb.
+pub fn run(parser: Parser) -> Result<(), Failure> {
+    let options = Options::read("worker", parser)?;
+    let listener = options.listen()?;
+    options.confine()?;
+    options.hold_lifeline()?;
+    let mut world = World::new(options.root, options.at);
+    if let Some((tmp, bin)) = options.landlock {
+        world.adapt(&tmp, &bin);
+    }
+    world.limits = options.limits;
+    world.persistent = options.persistent;
+    let worker = Worker::new(world, std::process::id() == 1)?;
+    let stop = curserve_serve::Stop::default();
+    curserve_serve::serve(
+        listener,
+        Arc::new(worker),
+        curserve_serve::Limits::default(),
+        stop,
+    )?;
+    Ok(())
+}

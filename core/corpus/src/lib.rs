@@ -1,0 +1,43 @@
+//! The code under a root, packed in memory in the file system's own order, and kept fresh by inotify.
+//!
+//! [`Corpus::load`] takes a folder in; [`Corpus::snapshot`] first applies every change that the kernel has reported
+//! and gives an immutable [`Snapshot`]; on it, [`Snapshot::resolve`] follows a path as the kernel would, to a [`Node`].
+//! Contents are read, never mapped: truncating a live file can neither stop a search nor tear its answer.
+//!
+//! ```
+//! let folder = tempfile::tempdir().unwrap();
+//! std::fs::write(folder.path().join("a.py"), "print(1)\n").unwrap();
+//! let corpus = curserve_corpus::Corpus::load(folder.path(), curserve_corpus::Options::default()).unwrap();
+//! let snapshot = corpus.snapshot().unwrap();
+//! let node = snapshot.resolve(snapshot.at(), b"a.py", true).unwrap();
+//! assert_eq!(&**node.bytes().unwrap(), b"print(1)\n");
+//! ```
+
+mod arena;
+mod content;
+mod corpus;
+mod drain;
+mod error;
+mod ignored;
+mod merge;
+mod meta;
+mod node;
+mod order;
+mod read;
+mod refresh;
+mod resolve;
+mod scan;
+mod select;
+mod snapshot;
+mod tree;
+mod watch;
+
+pub use content::{Content, Facts};
+pub use corpus::{Corpus, Counters, Options};
+pub use error::Error;
+pub use ignored::Verdict;
+pub use meta::{Kind, Meta};
+pub use node::Node;
+pub use resolve::Errno;
+pub use snapshot::Snapshot;
+pub use tree::Unreadable;

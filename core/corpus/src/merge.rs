@@ -1,0 +1,343 @@
+//! Bringing the tree in line with what a walk found: the first load, a new folder, one saved file and a full rescan
+//! are all the same merge.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::ignored::RULE_FILES;
+use crate::meta::Meta;
+use crate::read::{Reading, Wanted};
+use crate::scan::{Found, FoundBody, FoundFolder};
+use crate::snapshot::State;
+use crate::tree::{Body, Indexed, Listing, NodeData, Unreadable, ROOT};
+use crate::watch::Watches;
+
+/// A file whose last change lies this close before its reading may change again without a new time stamp: the kernel's
+/// clock ticks every 1–10 ms.
+const RACY_NS: i128 = 50_000_000;
+
+/// Which watch stands on which folder, both ways.
+#[derive(Default)]
+pub(crate) struct WatchMap {
+    folder: HashMap<i32, u32>,
+    watch: HashMap<u32, i32>,
+}
+
+impl WatchMap {
+    pub(crate) fn folder(&self, watch: i32) -> Option<u32> {
+        self.folder.get(&watch).copied()
+    }
+
+    fn insert(&mut self, watch: i32, folder: u32) {
+        self.folder.insert(watch, folder);
+        if let Some(old) = self.watch.insert(folder, watch).filter(|&old| old != watch) {
+            if self.folder.get(&old) == Some(&folder) {
+                self.folder.remove(&old);
+            }
+        }
+    }
+
+    /// The kernel has dropped this watch.
+    pub(crate) fn forget(&mut self, watch: i32) {
+        if let Some(folder) = self.folder.remove(&watch) {
+            self.watch.remove(&folder);
+        }
+    }
+
+    /// The folder is gone from the tree. Its watch may stand on another node by now, where it was moved to.
+    fn drop_folder(&mut self, folder: u32, watches: &Watches) {
+        if let Some(watch) = self.watch.remove(&folder) {
+            if self.folder.get(&watch) == Some(&folder) {
+                self.folder.remove(&watch);
+                watches.remove(watch);
+            }
+        }
+    }
+}
+
+/// One merge in progress: changes go to `state`; files to read are collected.
+pub(crate) struct Merge<'m> {
+    pub(crate) state: &'m mut State,
+    pub(crate) watched: &'m mut WatchMap,
+    pub(crate) watches: &'m Watches,
+    pub(crate) wanted: Vec<Wanted>,
+    pub(crate) ids: Vec<u32>,
+}
+
+impl<'m> Merge<'m> {
+    pub(crate) fn new(
+        state: &'m mut State,
+        watched: &'m mut WatchMap,
+        watches: &'m Watches,
+    ) -> Self {
+        Merge {
+            state,
+            watched,
+            watches,
+            wanted: Vec::new(),
+            ids: Vec::new(),
+        }
+    }
+
+    /// Makes the node `existing` (or a new one below `parent`) what `found` says; returns its id. `touched`: a file is
+    /// read even if its times have not changed.
+    pub(crate) fn put(
+        &mut self,
+        found: Found,
+        existing: Option<u32>,
+        parent: u32,
+        path: &Path,
+        touched: bool,
+    ) -> u32 {
+        let same_kind =
+            existing.filter(|&id| self.state.tree.get(id).meta.kind() == found.meta.kind());
+        if let (Some(id), None) = (existing, same_kind) {
+            self.clear(id);
+        }
+        if same_kind.is_none() {
+            self.reshape();
+        }
+        let Found { name, meta, body } = found;
+        let data = NodeData {
+            parent,
+            name,
+            meta,
+            body: Body::Other,
+        };
+        match body {
+            FoundBody::Link(target) => self.set(
+                existing,
+                NodeData {
+                    body: Body::Link(target),
+                    ..data
+                },
+            ),
+            FoundBody::Other => self.set(existing, data),
+            FoundBody::File => self.put_file(data, existing, same_kind, path, touched),
+            FoundBody::Folder(folder) => {
+                self.put_folder(data, folder, existing, same_kind, path, touched)
+            }
+        }
+    }
+
+    fn put_file(
+        &mut self,
+        data: NodeData,
+        id: Option<u32>,
+        same: Option<u32>,
+        path: &Path,
+        touched: bool,
+    ) -> u32 {
+        let old = same.map(|id| self.state.tree.get(id).clone());
+        let body = match &old {
+            Some(old) => old.body.clone(),
+            None => Body::File {
+                content: Err(Unreadable::Unknown),
+                racy: true,
+                indexed: Indexed::Not,
+            },
+        };
+        if old
+            .as_ref()
+            .is_some_and(|old| old.meta.ino != data.meta.ino)
+        {
+            // fts may go by inode.
+            self.reshape();
+        }
+        let keep = !touched && old.as_ref().is_some_and(|old| is_current(old, &data.meta));
+        let size = data.meta.size;
+        let id = self.set(id, NodeData { body, ..data });
+        if !keep {
+            self.wanted.push(Wanted {
+                path: path.to_path_buf(),
+                size,
+            });
+            self.ids.push(id);
+        }
+        id
+    }
+
+    fn put_folder(
+        &mut self,
+        data: NodeData,
+        found: FoundFolder,
+        id: Option<u32>,
+        same: Option<u32>,
+        path: &Path,
+        touched: bool,
+    ) -> u32 {
+        self.reshape();
+        let FoundFolder {
+            entries,
+            searchable,
+            watch,
+        } = found;
+        let old = same
+            .and_then(|id| self.state.tree.listing(id).cloned())
+            .unwrap_or_default();
+        let body = Body::Folder {
+            listing: Ok(old),
+            searchable,
+        };
+        let id = self.set(id, NodeData { body, ..data });
+        if let Some(watch) = watch {
+            self.watched.insert(watch, id);
+        }
+        match entries {
+            Ok(entries) => {
+                let mut children = Vec::with_capacity(entries.len());
+                for entry in entries {
+                    let below = path.join(OsStr::from_bytes(&entry.name));
+                    let existing = self.state.tree.child(id, &entry.name);
+                    children.push(self.put(entry, existing, id, &below, touched));
+                }
+                self.relist(id, children);
+            }
+            Err(why) => {
+                self.clear(id);
+                let mut data = self.state.tree.get(id).clone();
+                data.body = Body::Folder {
+                    listing: Err(why),
+                    searchable,
+                };
+                self.state.tree.set(id, data);
+            }
+        }
+        id
+    }
+
+    /// Gives folder `id` these children, in this order; those that are no longer among them are removed.
+    pub(crate) fn relist(&mut self, id: u32, children: Vec<u32>) {
+        let mut data = self.state.tree.get(id).clone();
+        let Body::Folder { listing, .. } = &mut data.body else {
+            return;
+        };
+        let old = match listing {
+            Ok(old) => std::mem::take(old).children,
+            Err(_) => Vec::new(),
+        };
+        if old == children {
+            return;
+        }
+        self.reshape();
+        let kept: std::collections::HashSet<u32> = children.iter().copied().collect();
+        for gone in old.into_iter().filter(|child| !kept.contains(child)) {
+            self.remove(gone);
+        }
+        *listing = Ok(self.state.tree.listing_of(children));
+        self.state.tree.set(id, data);
+    }
+
+    /// Removes a node and all below it; the caller takes it out of its folder's listing.
+    pub(crate) fn remove(&mut self, id: u32) {
+        self.clear(id);
+        self.reshape();
+        self.state.tree.remove(id);
+    }
+
+    /// Names came, went, or changed their kind: the walk order is another.
+    fn reshape(&mut self) {
+        self.state.order = Arc::default();
+        self.state.ignored = Arc::default();
+    }
+
+    /// Takes away what belongs to a node's body: children, watch.
+    fn clear(&mut self, id: u32) {
+        if let Body::Folder { listing, .. } = self.state.tree.get(id).body.clone() {
+            for child in listing.map_or(Vec::new(), |listing| listing.children) {
+                self.remove(child);
+            }
+            let mut data = self.state.tree.get(id).clone();
+            data.body = Body::Folder {
+                listing: Ok(Listing::default()),
+                searchable: true,
+            };
+            self.state.tree.set(id, data);
+            self.watched.drop_folder(id, self.watches);
+        }
+    }
+
+    fn set(&mut self, id: Option<u32>, data: NodeData) -> u32 {
+        match id {
+            Some(id) => {
+                self.state.tree.set(id, data);
+                id
+            }
+            None => self.state.tree.insert(data),
+        }
+    }
+}
+
+impl State {
+    /// Stores what reading file `id` gave. A file that has vanished since keeps no content; its event is on its way.
+    pub(crate) fn fill(&mut self, id: u32, reading: Reading, indexed: Indexed) {
+        let mut data = self.tree.get(id).clone();
+        let (content, meta) = match reading {
+            Ok((content, meta)) => (Ok(content), meta),
+            Err(why) => (Err(why), None),
+        };
+        let was_held = matches!(data.body, Body::File { content: Ok(_), .. });
+        if was_held != content.is_ok() {
+            self.order = Arc::default();
+        }
+        if RULE_FILES.contains(&data.name.as_ref()) {
+            self.ignored = Arc::default();
+        }
+        let indexed = if content.is_ok() {
+            indexed
+        } else {
+            Indexed::Not
+        };
+        if matches!(indexed, Indexed::Own(_)) && !self.fresh.contains(&id) {
+            Arc::make_mut(&mut self.fresh).insert(id);
+        }
+        data.meta = meta.unwrap_or(data.meta);
+        let racy = is_racy(&data.meta);
+        data.body = Body::File {
+            content,
+            racy,
+            indexed,
+        };
+        self.tree.set(id, data);
+    }
+
+    /// The live path of a node.
+    pub(crate) fn live_path(&self, mut id: u32) -> PathBuf {
+        let mut names = Vec::new();
+        while id != ROOT {
+            let data = self.tree.get(id);
+            names.push(data.name.as_ref());
+            id = data.parent;
+        }
+        let mut path = self.place.real.clone();
+        path.extend(names.iter().rev().map(|name| OsStr::from_bytes(name)));
+        path
+    }
+}
+
+/// The content in memory is what a file with this metadata holds: the kernel sets ctime on every change, and nobody
+/// else can.
+pub(crate) fn is_current(held: &NodeData, meta: &Meta) -> bool {
+    let stamp = |meta: &Meta| (meta.dev, meta.ino, meta.size, meta.mtime, meta.ctime);
+    let is_held = matches!(
+        held.body,
+        Body::File {
+            content: Ok(_),
+            racy: false,
+            ..
+        }
+    );
+    is_held && stamp(&held.meta) == stamp(meta)
+}
+
+fn is_racy(meta: &Meta) -> bool {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_nanos() as i128);
+    let changed = i128::from(meta.ctime.0) * 1_000_000_000 + i128::from(meta.ctime.1);
+    now - changed < RACY_NS
+}

@@ -1,0 +1,340 @@
+//! Applying what the kernel reports.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use curserve_index::Grams;
+
+use crate::corpus::Inner;
+use crate::error::Error;
+use crate::merge::{is_current, Merge};
+use crate::read::{self, Reading, Wanted};
+use crate::scan;
+use crate::select::Shelved;
+use crate::tree::{Body, Indexed, NodeData, ROOT};
+use crate::watch::Event;
+use crate::Meta;
+
+/// A file that is written all the time is re-read at most this often for one answer.
+const ROUNDS: usize = 8;
+
+/// When more files than this carry their own trigrams, they get a segment.
+const FRESH_LIMIT: usize = 2048;
+
+/// What the events of one batch ask for.
+#[derive(Debug, Default)]
+pub(crate) struct Dirty {
+    rescan: bool,
+    root_moved: bool,
+    /// Folders whose names changed: list again. All folders here had an event, for their metadata at least.
+    folders: BTreeMap<u32, Touched>,
+}
+
+#[derive(Debug, Default)]
+struct Touched {
+    relist: bool,
+    /// Each name that had an event; true: the name itself came or went, so what lies there may be another node, even
+    /// one with the same inode number.
+    names: BTreeMap<Box<[u8]>, bool>,
+}
+
+impl Dirty {
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.rescan && !self.root_moved && self.folders.is_empty()
+    }
+}
+
+impl Inner {
+    /// Takes queued events over from the kernel; returns whether there were any.
+    pub(crate) fn collect(&mut self) -> Result<bool, Error> {
+        let mut events = std::mem::take(&mut self.events);
+        self.watches.drain(&mut events).map_err(Error::Events)?;
+        let any = !events.is_empty();
+        for event in events.drain(..) {
+            self.note(event);
+        }
+        self.events = events;
+        Ok(any)
+    }
+
+    fn note(&mut self, Event { watch, mask, name }: Event) {
+        const NAMES: u32 =
+            libc::IN_CREATE | libc::IN_DELETE | libc::IN_MOVED_FROM | libc::IN_MOVED_TO;
+        if mask & libc::IN_Q_OVERFLOW != 0 {
+            self.dirty.rescan = true;
+            return;
+        }
+        let Some(folder) = self.watched.folder(watch) else {
+            return;
+        };
+        if mask & (libc::IN_DELETE_SELF | libc::IN_MOVE_SELF | libc::IN_UNMOUNT | libc::IN_IGNORED)
+            != 0
+        {
+            self.dirty.root_moved |= folder == ROOT;
+            if mask & libc::IN_IGNORED != 0 {
+                self.watched.forget(watch);
+            }
+            return;
+        }
+        let touched = self.dirty.folders.entry(folder).or_default();
+        let came_or_went = mask & NAMES != 0;
+        touched.relist |= came_or_went;
+        if !name.is_empty() {
+            *touched.names.entry(name).or_default() |= came_or_went;
+        }
+    }
+
+    /// Applies every change that the kernel has reported until now.
+    pub(crate) fn refresh(&mut self) -> Result<(), Error> {
+        for _ in 0..ROUNDS {
+            self.collect()?;
+            if self.dirty.is_empty() {
+                break;
+            }
+            self.apply()?;
+        }
+        if self.vanished {
+            return Err(Error::Vanished(self.root.clone()));
+        }
+        self.follow_links();
+        Ok(())
+    }
+
+    /// Applies the collected events. After an error everything is suspect: the next call walks it all again.
+    pub(crate) fn apply(&mut self) -> Result<(), Error> {
+        let result = self.try_apply();
+        self.dirty.rescan |= result.is_err();
+        result
+    }
+
+    fn try_apply(&mut self) -> Result<(), Error> {
+        let dirty = std::mem::take(&mut self.dirty);
+        if dirty.root_moved {
+            let now = std::fs::symlink_metadata(&self.root).map(|m| Meta::of(&m).ino);
+            self.vanished = now.ok() != Some(self.state.tree.get(ROOT).meta.ino);
+        }
+        if self.vanished {
+            return Ok(());
+        }
+        if dirty.rescan {
+            self.counters.rescans += 1;
+            return self.rescan();
+        }
+        let root = self.root.clone();
+        let state = Arc::make_mut(&mut self.state);
+        let mut merge = Merge::new(state, &mut self.watched, &self.watches);
+        for (folder, touched) in dirty.folders {
+            update_folder(&mut merge, folder, touched, &root)?;
+        }
+        let (wanted, ids) = (merge.wanted, merge.ids);
+        self.read(ids, wanted);
+        Ok(())
+    }
+
+    /// Reads the files `ids`: a few by themselves, many in packs with indexes of their own.
+    fn read(&mut self, ids: Vec<u32>, wanted: Vec<Wanted>) {
+        const FEW: usize = 64;
+        if ids.len() < FEW {
+            for (id, file) in ids.into_iter().zip(&wanted) {
+                self.read_one(id, &file.path);
+            }
+            if self.state.fresh.len() > FRESH_LIMIT {
+                Arc::make_mut(&mut self.state).seal();
+            }
+            return;
+        }
+        let packs = read::read_all(&wanted, self.options.file_limit);
+        let mut ids = ids.into_iter();
+        for (readings, segment) in packs {
+            let nodes: Vec<u32> = ids.by_ref().take(readings.len()).collect();
+            let number = self.state.segments.len() as u32;
+            for (at, (&id, reading)) in nodes.iter().zip(readings).enumerate() {
+                self.fill(id, reading, Indexed::Segment(number, at as u16));
+            }
+            let state = Arc::make_mut(&mut self.state);
+            Arc::make_mut(&mut state.segments).push(Arc::new(Shelved { segment, nodes }));
+        }
+    }
+
+    fn read_one(&mut self, id: u32, path: &Path) {
+        let reading = read::read_one(path, self.options.file_limit);
+        let grams = match &reading {
+            Ok((content, _)) if !read::is_wild(content) => Grams::of(content),
+            _ => Grams::any(),
+        };
+        self.fill(id, reading, Indexed::Own(Arc::new(grams)));
+    }
+
+    /// Stores what reading file `id` gave, unless the file was removed meanwhile.
+    fn fill(&mut self, id: u32, reading: Reading, indexed: Indexed) {
+        self.counters.files_read += 1;
+        let state = Arc::make_mut(&mut self.state);
+        let is_file = |data: &NodeData| matches!(data.body, Body::File { .. });
+        if !state.tree.try_get(id).is_some_and(is_file) {
+            return;
+        }
+        state.fill(id, reading, indexed);
+        if state.tree.get(id).meta.nlink > 1 {
+            self.linked.insert(id);
+        }
+    }
+
+    /// Reads files that have names outside the root again, where they changed.
+    fn follow_links(&mut self) {
+        let Inner { state, linked, .. } = self;
+        linked.retain(|&id| {
+            state
+                .tree
+                .try_get(id)
+                .is_some_and(|data| data.meta.nlink > 1)
+        });
+        let stale = |&id: &u32| {
+            let path = state.live_path(id);
+            let meta = std::fs::symlink_metadata(&path)
+                .ok()
+                .map(|metadata| Meta::of(&metadata))?;
+            (!is_current(state.tree.get(id), &meta)).then_some((id, path))
+        };
+        let stale: Vec<_> = linked.iter().filter_map(stale).collect();
+        for (id, path) in stale {
+            self.read_one(id, &path);
+        }
+    }
+
+    /// Walks everything again and reads what may have changed.
+    pub(crate) fn rescan(&mut self) -> Result<(), Error> {
+        let Some(mut found) = scan::scan(&self.root, &self.watches)? else {
+            self.vanished = true;
+            return Ok(());
+        };
+        found.name = Box::default();
+        let state = Arc::make_mut(&mut self.state);
+        let existing = (state.tree.bound() > 0).then_some(ROOT);
+        let mut merge = Merge::new(state, &mut self.watched, &self.watches);
+        merge.put(found, existing, ROOT, &self.root, false);
+        let (wanted, ids) = (merge.wanted, merge.ids);
+        self.read(ids, wanted);
+        Ok(())
+    }
+}
+
+/// Brings one folder up to date. A folder that an earlier step of the batch removed, or put new, is left alone.
+fn update_folder(
+    merge: &mut Merge<'_>,
+    id: u32,
+    touched: Touched,
+    root: &Path,
+) -> Result<(), Error> {
+    let is_folder = |data: &NodeData| matches!(data.body, Body::Folder { .. });
+    if !merge.state.tree.try_get(id).is_some_and(is_folder) {
+        return Ok(());
+    }
+    let path = merge.state.live_path(id);
+    let Ok(metadata) = std::fs::symlink_metadata(&path) else {
+        return Ok(());
+    };
+    let meta = Meta::of(&metadata);
+    let mut data = merge.state.tree.get(id).clone();
+    if data.meta.ino != meta.ino || data.meta.kind() != meta.kind() {
+        // Another folder lies here by now; the event of its parent brings it.
+        return Ok(());
+    }
+    let permissions_changed =
+        data.meta.mode != meta.mode || data.meta.uid != meta.uid || data.meta.gid != meta.gid;
+    data.meta = meta;
+    merge.state.tree.set(id, data);
+    if permissions_changed || merge.state.tree.listing(id).is_none() {
+        if let Some(mut found) = scan::scan(&path, merge.watches)? {
+            found.name = merge.state.tree.get(id).name.clone();
+            let parent = merge.state.tree.get(id).parent;
+            merge.put(
+                found,
+                Some(id),
+                parent,
+                if id == ROOT { root } else { &path },
+                true,
+            );
+        }
+        return Ok(());
+    }
+    if touched.relist {
+        relist(merge, id, &path, &touched)
+    } else {
+        retouch(merge, id, &path, &touched)
+    }
+}
+
+/// Files of this folder were written or changed their metadata; names are as they were.
+fn retouch(merge: &mut Merge<'_>, id: u32, path: &Path, touched: &Touched) -> Result<(), Error> {
+    for name in touched.names.keys() {
+        let Some(child) = merge.state.tree.child(id, name) else {
+            continue;
+        };
+        put_touched(merge, id, child, &path.join(OsStr::from_bytes(name)), false)?;
+    }
+    Ok(())
+}
+
+/// Names came or went: lists the folder again, keeping its order; only touched or new names are looked at.
+fn relist(merge: &mut Merge<'_>, id: u32, path: &Path, touched: &Touched) -> Result<(), Error> {
+    let Ok(names) = scan::names_in(path) else {
+        return Ok(());
+    };
+    let mut children = Vec::with_capacity(names.len());
+    for name in names {
+        let below = path.join(OsStr::from_bytes(&name));
+        match (
+            merge.state.tree.child(id, &name),
+            touched.names.get(name.as_slice()),
+        ) {
+            (Some(child), None) => children.push(child),
+            (Some(child), Some(&came_or_went)) => {
+                if put_touched(merge, id, child, &below, came_or_went)? {
+                    children.push(child);
+                }
+            }
+            (None, _) => {
+                if let Some(found) = scan::scan(&below, merge.watches)? {
+                    children.push(merge.put(found, None, id, &below, true));
+                }
+            }
+        }
+    }
+    merge.relist(id, children);
+    Ok(())
+}
+
+/// Looks at one touched child again; false where it is gone. A folder that is still the same one has watches of its
+/// own, so its metadata suffices.
+fn put_touched(
+    merge: &mut Merge<'_>,
+    parent: u32,
+    child: u32,
+    path: &Path,
+    came_or_went: bool,
+) -> Result<bool, Error> {
+    let Ok(metadata) = std::fs::symlink_metadata(path) else {
+        return Ok(false);
+    };
+    let meta = Meta::of(&metadata);
+    let mut data = merge.state.tree.get(child).clone();
+    let same_folder = !came_or_went
+        && matches!(data.body, Body::Folder { .. })
+        && (meta.dev, meta.ino, meta.mode) == (data.meta.dev, data.meta.ino, data.meta.mode)
+        && (meta.uid, meta.gid) == (data.meta.uid, data.meta.gid);
+    if same_folder {
+        data.meta = meta;
+        merge.state.tree.set(child, data);
+        return Ok(true);
+    }
+    match scan::scan(path, merge.watches)? {
+        Some(found) => {
+            merge.put(found, Some(child), parent, path, true);
+            Ok(true)
+        }
+        None => Ok(false),
+    }
+}

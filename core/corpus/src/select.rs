@@ -1,0 +1,195 @@
+//! Choosing files: those below a folder that may match a query, in walk order.
+
+use std::sync::Arc;
+
+use curserve_index::{Query, Segment, MOST_TEXTS};
+use rayon::prelude::*;
+
+use crate::content::Content;
+use crate::node::Node;
+use crate::read::is_wild;
+use crate::snapshot::{Snapshot, State};
+use crate::tree::{Body, Indexed};
+
+/// A segment, and which node each of its texts belonged to when it was built.
+#[derive(Debug)]
+pub(crate) struct Shelved {
+    pub(crate) segment: Segment,
+    pub(crate) nodes: Vec<u32>,
+}
+
+impl Snapshot {
+    /// The files below `folder` whose content may match `query`, in the order in which fts walks, links not followed.
+    /// None where something below it could not be read: a tool that must say so walks by itself.
+    pub fn files_below<'s>(&'s self, folder: Node<'s>, query: &Query) -> Option<Vec<Node<'s>>> {
+        let state = self.state();
+        let order = state.order();
+        if !order.is_readable(folder.id) {
+            return None;
+        }
+        let range = order.below(folder.id);
+        if query.is_all() {
+            let first = order.files.partition_point(|&(rank, _)| rank < range.start);
+            let files = order.files[first..]
+                .iter()
+                .take_while(|(rank, _)| *rank < range.end);
+            return Some(files.map(|&(_, id)| Node { state, id }).collect());
+        }
+        let mut found: Vec<(u32, u32)> = state
+            .candidates(query)
+            .map(|id| (order.rank(id), id))
+            .filter(|(rank, _)| range.contains(rank))
+            .collect();
+        found.sort_unstable();
+        Some(
+            found
+                .into_iter()
+                .map(|(_, id)| Node { state, id })
+                .collect(),
+        )
+    }
+
+    /// How much memory the corpus holds: (bytes of file contents, bytes of index).
+    pub fn memory(&self) -> (usize, usize) {
+        let state = self.state();
+        let contents = state
+            .order()
+            .files
+            .iter()
+            .map(|&(_, id)| state.content(id).map_or(0, |content| content.len()));
+        (
+            contents.sum(),
+            state
+                .segments
+                .iter()
+                .map(|shelved| shelved.segment.memory())
+                .sum(),
+        )
+    }
+}
+
+impl State {
+    fn candidates<'q>(&'q self, query: &'q Query) -> impl Iterator<Item = u32> + 'q {
+        let pick = |(number, shelved): (usize, &Arc<Shelved>)| -> Vec<u32> {
+            let positions = shelved.segment.candidates(query).into_iter();
+            positions
+                .filter(|&at| self.is_at(shelved.nodes[at], number as u32, at as u16))
+                .map(|at| shelved.nodes[at])
+                .collect()
+        };
+        let indexed: Vec<Vec<u32>> = match self.segments.len() {
+            0..=4 => self.segments.iter().enumerate().map(pick).collect(),
+            _ => self
+                .segments
+                .par_iter()
+                .with_min_len(4)
+                .enumerate()
+                .map(pick)
+                .collect(),
+        };
+        let fresh = self
+            .fresh
+            .iter()
+            .copied()
+            .filter(move |&id| match self.indexed(id) {
+                Some(Indexed::Own(grams)) => query.admits(grams),
+                _ => false,
+            });
+        indexed.into_iter().flatten().chain(fresh)
+    }
+
+    fn indexed(&self, id: u32) -> Option<&Indexed> {
+        match &self.tree.try_get(id)?.body {
+            Body::File {
+                content: Ok(_),
+                indexed,
+                ..
+            } => Some(indexed),
+            _ => None,
+        }
+    }
+
+    fn is_at(&self, id: u32, segment: u32, at: u16) -> bool {
+        matches!(self.indexed(id), Some(&Indexed::Segment(number, position)) if (number, position) == (segment, at))
+    }
+
+    pub(crate) fn is_own(&self, id: u32) -> bool {
+        matches!(self.indexed(id), Some(Indexed::Own(_)))
+    }
+
+    /// The nodes whose trigrams are still in a segment.
+    pub(crate) fn live_in<'s>(
+        &'s self,
+        number: u32,
+        shelved: &'s Shelved,
+    ) -> impl Iterator<Item = u32> + 's {
+        let nodes = shelved.nodes.iter().enumerate();
+        nodes
+            .filter(move |&(at, &id)| self.is_at(id, number, at as u16))
+            .map(|(_, &id)| id)
+    }
+
+    pub(crate) fn content(&self, id: u32) -> Option<&Content> {
+        match &self.tree.try_get(id)?.body {
+            Body::File { content, .. } => content.as_ref().ok(),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn set_indexed(&mut self, id: u32, to: Indexed) {
+        let mut data = self.tree.get(id).clone();
+        if let Body::File { indexed, .. } = &mut data.body {
+            *indexed = to;
+        }
+        self.tree.set(id, data);
+    }
+}
+
+impl State {
+    /// Moves files that carry their own trigrams into segments, with what is left of segments that are mostly dead.
+    pub(crate) fn seal(&mut self) {
+        let mut moving: Vec<u32> = self
+            .fresh
+            .iter()
+            .copied()
+            .filter(|&id| self.is_own(id))
+            .collect();
+        let mut segments = self.segments.to_vec();
+        for (number, shelved) in segments.iter_mut().enumerate() {
+            let live: Vec<u32> = self.live_in(number as u32, shelved).collect();
+            if live.len() * 2 < shelved.nodes.len() {
+                moving.extend(live);
+                *shelved = Arc::new(Shelved {
+                    segment: Segment::build(&[]),
+                    nodes: Vec::new(),
+                });
+            }
+        }
+        for chunk in moving.chunks(MOST_TEXTS) {
+            let contents = chunk
+                .iter()
+                .map(|&id| self.content(id).expect("a live file"));
+            let texts: Vec<(&[u8], bool)> = contents
+                .map(|content| (&**content, is_wild(content)))
+                .collect();
+            let shelved = Arc::new(Shelved {
+                segment: Segment::build(&texts),
+                nodes: chunk.to_vec(),
+            });
+            // The place of a segment that died is used again.
+            let number = segments
+                .iter()
+                .position(|shelved| shelved.nodes.is_empty())
+                .unwrap_or(segments.len());
+            match segments.get_mut(number) {
+                Some(empty) => *empty = shelved,
+                None => segments.push(shelved),
+            }
+            for (at, &id) in chunk.iter().enumerate() {
+                self.set_indexed(id, Indexed::Segment(number as u32, at as u16));
+            }
+        }
+        self.segments = Arc::new(segments);
+        self.fresh = Arc::default();
+    }
+}

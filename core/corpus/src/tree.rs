@@ -1,0 +1,147 @@
+//! The tree as data: nodes in an arena, each knowing its parent, so that a changed file costs one chunk to publish.
+
+use std::sync::Arc;
+
+use curserve_index::Grams;
+
+use crate::arena::Arena;
+use crate::content::Content;
+use crate::meta::Meta;
+
+/// The root's id; it never changes.
+pub(crate) const ROOT: u32 = 0;
+
+/// Why a file's bytes or a folder's entries are not in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// Opening it failed with this errno, as it would for a real program.
+    Errno(i32),
+    /// It is larger than the corpus takes in; a real program could read it.
+    TooLarge,
+    /// A real program might see something of it that the corpus does not.
+    Unknown,
+}
+
+/// Where a file's trigrams are.
+#[derive(Clone, Debug)]
+pub(crate) enum Indexed {
+    /// Nowhere: there is no content.
+    Not,
+    /// In this segment, at this position.
+    Segment(u32, u16),
+    /// With the file itself, which changed since the segments were built.
+    Own(Arc<Grams>),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Body {
+    File {
+        content: Result<Content, Unreadable>,
+        racy: bool,
+        indexed: Indexed,
+    },
+    Folder {
+        listing: Result<Listing, Unreadable>,
+        searchable: bool,
+    },
+    Link(Box<[u8]>),
+    Other,
+}
+
+/// A folder's children: in the file system's order, and by name.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Listing {
+    pub(crate) children: Vec<u32>,
+    /// Positions in `children`, sorted by name.
+    pub(crate) by_name: Vec<u32>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct NodeData {
+    pub(crate) parent: u32,
+    pub(crate) name: Box<[u8]>,
+    pub(crate) meta: Meta,
+    pub(crate) body: Body,
+}
+
+/// All nodes. Ids of removed nodes are used again.
+#[derive(Clone, Debug)]
+pub(crate) struct Tree {
+    nodes: Arena<Option<Arc<NodeData>>>,
+    free: Vec<u32>,
+}
+
+impl Tree {
+    pub(crate) fn new() -> Tree {
+        Tree {
+            nodes: Arena::new(),
+            free: Vec::new(),
+        }
+    }
+
+    pub(crate) fn get(&self, id: u32) -> &NodeData {
+        self.nodes
+            .get(id)
+            .as_deref()
+            .expect("ids in a listing are live")
+    }
+
+    /// One more than the largest id in use.
+    pub(crate) fn bound(&self) -> usize {
+        self.nodes.len()
+    }
+
+    pub(crate) fn try_get(&self, id: u32) -> Option<&NodeData> {
+        self.nodes.get(id).as_deref()
+    }
+
+    pub(crate) fn insert(&mut self, data: NodeData) -> u32 {
+        match self.free.pop() {
+            Some(id) => {
+                self.nodes.set(id, Some(Arc::new(data)));
+                id
+            }
+            None => self.nodes.push(Some(Arc::new(data))),
+        }
+    }
+
+    pub(crate) fn set(&mut self, id: u32, data: NodeData) {
+        self.nodes.set(id, Some(Arc::new(data)));
+    }
+
+    /// Frees one id; the caller has taken it out of its parent's listing.
+    pub(crate) fn remove(&mut self, id: u32) {
+        self.nodes.set(id, None);
+        self.free.push(id);
+    }
+
+    pub(crate) fn listing(&self, id: u32) -> Option<&Listing> {
+        match &self.get(id).body {
+            Body::Folder { listing, .. } => listing.as_ref().ok(),
+            _ => None,
+        }
+    }
+
+    /// The child of folder `id` that has this name.
+    pub(crate) fn child(&self, id: u32, name: &[u8]) -> Option<u32> {
+        let listing = self.listing(id)?;
+        let found = listing.by_name.binary_search_by(|&at| {
+            let child = self.get(listing.children[at as usize]);
+            child.name.as_ref().cmp(name)
+        });
+        found
+            .ok()
+            .map(|rank| listing.children[listing.by_name[rank] as usize])
+    }
+
+    /// A listing of `children` that are already in the arena.
+    pub(crate) fn listing_of(&self, children: Vec<u32>) -> Listing {
+        let mut by_name: Vec<u32> = (0..children.len() as u32).collect();
+        by_name.sort_unstable_by(|&a, &b| {
+            self.get(children[a as usize])
+                .name
+                .cmp(&self.get(children[b as usize]).name)
+        });
+        Listing { children, by_name }
+    }
+}

@@ -1,0 +1,218 @@
+//! What was written before the question is in the answer.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use curserve_corpus::{Corpus, Error, Kind, Node, Options, Snapshot};
+
+/// The whole tree as (path, kind, content or target), in order, from the file system.
+fn live(path: &Path, prefix: &str, into: &mut Vec<(String, Kind, Vec<u8>)>) {
+    for entry in fs::read_dir(path).unwrap() {
+        let entry = entry.unwrap();
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            into.push((name.clone(), Kind::Folder, Vec::new()));
+            live(&entry.path(), &format!("{name}/"), into);
+        } else if kind.is_symlink() {
+            let target = fs::read_link(entry.path()).unwrap();
+            into.push((name, Kind::Link, target.to_str().unwrap().into()));
+        } else {
+            into.push((name, Kind::File, fs::read(entry.path()).unwrap()));
+        }
+    }
+}
+
+fn held(node: Node<'_>, prefix: &str, into: &mut Vec<(String, Kind, Vec<u8>)>) {
+    for (name, child) in node.entries().unwrap() {
+        let name = format!("{prefix}{}", String::from_utf8_lossy(name));
+        match child.kind() {
+            Kind::Folder => {
+                into.push((name.clone(), Kind::Folder, Vec::new()));
+                held(child, &format!("{name}/"), into);
+            }
+            Kind::Link => into.push((name, Kind::Link, child.link_target().unwrap().to_vec())),
+            _ => into.push((name, Kind::File, child.bytes().unwrap().to_vec())),
+        }
+    }
+}
+
+fn assert_fresh(folder: &Path, corpus: &Corpus, after: &str) -> Snapshot {
+    let (mut theirs, mut ours) = (Vec::new(), Vec::new());
+    live(folder, "", &mut theirs);
+    let snapshot = corpus.snapshot().unwrap();
+    held(snapshot.root(), "", &mut ours);
+    let shown = |node: Option<&(String, Kind, Vec<u8>)>| {
+        node.map(|(p, k, c)| format!("{p} {k:?} {} bytes", c.len()))
+    };
+    let first = (0..ours.len().max(theirs.len())).find(|&at| ours.get(at) != theirs.get(at));
+    if let Some(at) = first {
+        panic!(
+            "after {after}: held {:?}, live {:?}",
+            shown(ours.get(at)),
+            shown(theirs.get(at))
+        );
+    }
+    snapshot
+}
+
+/// xorshift: a seed gives the same edits every time.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % bound as u64) as usize
+    }
+}
+
+/// One random edit; errors of the file system (a folder moved into itself, a name in use) are part of the game.
+fn edit(folder: &Path, random: &mut Random) -> String {
+    let folders = ["", "d0", "d1", "d0/d2", "d1/d3", "d0/d2/d4"];
+    let path = |random: &mut Random| {
+        folder
+            .join(folders[random.below(6)])
+            .join(format!("f{}", random.below(5)))
+    };
+    let sub = |random: &mut Random| folder.join(folders[1 + random.below(5)]);
+    let text = |random: &mut Random| "word\n".repeat(random.below(2000));
+    let (a, b) = (path(random), path(random));
+    match random.below(11) {
+        0..=2 => format!("write {a:?}: {:?}", fs::write(&a, text(random)).is_ok()),
+        3 => format!("remove {a:?}: {:?}", fs::remove_file(&a).is_ok()),
+        4 => format!("rename {a:?} {b:?}: {:?}", fs::rename(&a, &b).is_ok()),
+        5 => {
+            let folder = sub(random);
+            format!(
+                "mkdir {folder:?}: {:?}",
+                fs::create_dir_all(&folder)
+                    .and_then(|()| fs::write(folder.join("f0"), "new\n"))
+                    .is_ok()
+            )
+        }
+        6 if random.below(3) == 0 => {
+            let folder = sub(random);
+            format!(
+                "rmdir {folder:?}: {:?}",
+                fs::remove_dir_all(&folder).is_ok()
+            )
+        }
+        7 => {
+            let (from, to) = (sub(random), sub(random));
+            format!("move {from:?} {to:?}: {:?}", fs::rename(&from, &to).is_ok())
+        }
+        8 => {
+            let _ = fs::remove_file(&a);
+            format!(
+                "link {a:?}: {:?}",
+                std::os::unix::fs::symlink("../x", &a).is_ok()
+            )
+        }
+        9 => {
+            let file = fs::OpenOptions::new().write(true).open(&a);
+            format!(
+                "truncate {a:?}: {:?}",
+                file.and_then(|f| f.set_len(random.below(50) as u64))
+                    .is_ok()
+            )
+        }
+        _ => {
+            let file = fs::OpenOptions::new().append(true).open(&a);
+            format!(
+                "append {a:?}: {:?}",
+                file.and_then(|mut f| f.write_all(b"more\n")).is_ok()
+            )
+        }
+    }
+}
+
+#[test]
+fn random_edits_are_seen_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let corpus = Corpus::load(folder.path(), Options::default()).unwrap();
+    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+    for round in 0..1500 {
+        let mut done = String::new();
+        for _ in 0..=random.below(3) {
+            done += &edit(folder.path(), &mut random);
+        }
+        assert_fresh(folder.path(), &corpus, &format!("round {round}: {done}"));
+    }
+}
+
+#[test]
+fn an_overflowing_queue_means_a_rescan_and_no_stale_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let limit: usize = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events")
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    for i in 0..200 {
+        fs::write(folder.path().join(format!("f{i}")), "old\n").unwrap();
+    }
+    let corpus = Corpus::load(folder.path(), Options::default()).unwrap();
+    let mut round = 0;
+    while corpus.counters().rescans == 0 {
+        round += 1;
+        assert!(round <= 10, "{limit} events a queue, and no overflow");
+        let hold = corpus.hold();
+        for i in 0..limit + 1000 {
+            fs::write(
+                folder.path().join(format!("f{}", i % 200)),
+                format!("round {round}\n"),
+            )
+            .unwrap();
+        }
+        drop(hold);
+        assert_fresh(folder.path(), &corpus, "an overflow");
+    }
+}
+
+#[test]
+fn a_snapshot_does_not_move() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("f");
+    fs::write(&path, "old\n").unwrap();
+    let corpus = Corpus::load(folder.path(), Options::default()).unwrap();
+    let before = corpus.snapshot().unwrap();
+    fs::write(&path, "new\n").unwrap();
+    let after = corpus.snapshot().unwrap();
+    let read = |snapshot: &Snapshot| {
+        snapshot
+            .resolve(snapshot.at(), b"f", true)
+            .unwrap()
+            .bytes()
+            .unwrap()
+            .to_vec()
+    };
+    assert_eq!(
+        (read(&before), read(&after)),
+        (b"old\n".to_vec(), b"new\n".to_vec())
+    );
+}
+
+#[test]
+fn a_vanished_root_is_an_error_that_says_so() {
+    let outer = tempfile::tempdir().unwrap();
+    let root = outer.path().join("root");
+    fs::create_dir(&root).unwrap();
+    let corpus = Corpus::load(&root, Options::default()).unwrap();
+    fs::remove_dir(&root).unwrap();
+    assert!(matches!(corpus.snapshot(), Err(Error::Vanished(_))));
+}
+
+#[test]
+fn writes_through_a_hard_link_outside_are_seen() {
+    let outer = tempfile::tempdir().unwrap();
+    let root = outer.path().join("root");
+    fs::create_dir(&root).unwrap();
+    fs::write(root.join("f"), "old\n").unwrap();
+    fs::hard_link(root.join("f"), outer.path().join("outside")).unwrap();
+    let corpus = Corpus::load(&root, Options::default()).unwrap();
+    fs::write(outer.path().join("outside"), "new and longer\n").unwrap();
+    assert_fresh(&root, &corpus, "a write through a hard link");
+}

@@ -1,0 +1,186 @@
+//! Gives up what commands must not have: privileges, core files, system calls that reach outside the sandbox.
+//!
+//! The sandbox (bubblewrap) has taken away the file system, the network and other processes before this program
+//! started; what is closed here are the kernel's side doors that namespaces leave open.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule,
+};
+
+use crate::world::Limits;
+
+/// System calls that no command of a session needs and that have let programs out of sandboxes: kernel keyrings
+/// (not namespaced), tracing of others, new namespaces and mounts, kernel programs, rings that evade this filter.
+const FORBIDDEN: &[libc::c_long] = &[
+    libc::SYS_add_key,
+    libc::SYS_keyctl,
+    libc::SYS_request_key,
+    libc::SYS_ptrace,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_bpf,
+    libc::SYS_perf_event_open,
+    libc::SYS_userfaultfd,
+    libc::SYS_io_uring_setup,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+    libc::SYS_unshare,
+    libc::SYS_setns,
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_pivot_root,
+    libc::SYS_chroot,
+    libc::SYS_open_tree,
+    libc::SYS_move_mount,
+    libc::SYS_fsopen,
+    libc::SYS_fsmount,
+    libc::SYS_mount_setattr,
+    libc::SYS_open_by_handle_at,
+    libc::SYS_kexec_load,
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_delete_module,
+    libc::SYS_reboot,
+    libc::SYS_swapon,
+    libc::SYS_swapoff,
+    libc::SYS_acct,
+];
+
+const TIOCSTI: u64 = 0x5412;
+const TIOCLINUX: u64 = 0x541C;
+
+/// How much of the socket interface commands keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sockets {
+    /// Local ones and those of the session's own, empty network namespace.
+    Namespaced,
+    /// None: there is no network namespace around us.
+    None,
+}
+
+/// Confine this process and all it starts, for good. The umask becomes 022.
+pub fn confine(limits: &Limits, sockets: Sockets) -> io::Result<()> {
+    // SAFETY: changes flags, limits and the umask of this process only.
+    unsafe {
+        libc::umask(0o022);
+        check(
+            libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
+            "no new privileges",
+        )?;
+        // Not readable, not traceable by the commands that run as the same user.
+        check(
+            libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0),
+            "not dumpable",
+        )?;
+        check(
+            libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0),
+            "reaper of orphans",
+        )?;
+    }
+    limit(libc::RLIMIT_CORE, 0)?;
+    limit(libc::RLIMIT_FSIZE, limits.file)?;
+    limit(libc::RLIMIT_NPROC, limits.processes + 64)?; // our own threads count, too
+    let program = filter(sockets).map_err(io::Error::other)?;
+    seccompiler::apply_filter_all_threads(&program).map_err(io::Error::other)
+}
+
+fn check(rc: libc::c_int, what: &str) -> io::Result<()> {
+    if rc == 0 {
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    Err(io::Error::new(error.kind(), format!("{what}: {error}")))
+}
+
+fn limit(resource: libc::__rlimit_resource_t, most: u64) -> io::Result<()> {
+    let mut now = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: reads and sets a limit of this process.
+    unsafe {
+        check(libc::getrlimit(resource, &raw mut now), "resource limit")?;
+        let most = most.min(now.rlim_max);
+        let limit = libc::rlimit {
+            rlim_cur: most,
+            rlim_max: most,
+        };
+        check(
+            libc::setrlimit(resource, &raw const limit),
+            "resource limit",
+        )
+    }
+}
+
+fn filter(sockets: Sockets) -> Result<BpfProgram, seccompiler::BackendError> {
+    let equals = |argument, value| {
+        SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)
+    };
+    let differs =
+        |value| SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, value);
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
+        FORBIDDEN.iter().map(|call| (*call, Vec::new())).collect();
+    rules.insert(
+        libc::SYS_ioctl,
+        vec![
+            SeccompRule::new(vec![equals(1, TIOCSTI)?])?,
+            SeccompRule::new(vec![equals(1, TIOCLINUX)?])?,
+        ],
+    );
+    let new_user = libc::CLONE_NEWUSER as u64;
+    rules.insert(
+        libc::SYS_clone,
+        vec![SeccompRule::new(vec![SeccompCondition::new(
+            0,
+            SeccompCmpArgLen::Qword,
+            SeccompCmpOp::MaskedEq(new_user),
+            new_user,
+        )?])?],
+    );
+    // Network namespaces do not hold vsock, so that what is not known to be held is refused.
+    rules.insert(
+        libc::SYS_socket,
+        match sockets {
+            Sockets::None => Vec::new(),
+            Sockets::Namespaced => vec![SeccompRule::new(
+                [
+                    libc::AF_UNIX,
+                    libc::AF_INET,
+                    libc::AF_INET6,
+                    libc::AF_NETLINK,
+                ]
+                .into_iter()
+                .map(|family| differs(family as u64))
+                .collect::<Result<_, _>>()?,
+            )?],
+        },
+    );
+    let eperm = SeccompFilter::new(
+        rules,
+        SeccompAction::Allow,
+        SeccompAction::Errno(libc::EPERM as u32),
+        std::env::consts::ARCH.try_into()?,
+    )?;
+    eperm.try_into()
+}
+
+/// `clone3` hides its flags from filters; answering "no such call" makes the C library fall back to `clone`.
+pub fn hide_clone3() -> io::Result<()> {
+    let arch = std::env::consts::ARCH
+        .try_into()
+        .map_err(io::Error::other)?;
+    let filter = SeccompFilter::new(
+        BTreeMap::from([(libc::SYS_clone3, Vec::new())]),
+        SeccompAction::Allow,
+        SeccompAction::Errno(libc::ENOSYS as u32),
+        arch,
+    )
+    .map_err(io::Error::other)?;
+    let program: BpfProgram = filter.try_into().map_err(io::Error::other)?;
+    seccompiler::apply_filter_all_threads(&program).map_err(io::Error::other)
+}

@@ -1,0 +1,93 @@
+//! The pinned world: what every executed command sees, whoever called it.
+//!
+//! The environment is the one of `curserve_engines.protocol.pinned_environment`; a test compares the two.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The whole environment of an executed command.
+pub const ENVIRONMENT: [(&str, &str); 11] = [
+    ("PATH", "/opt/curserve/bin:/usr/local/bin:/usr/bin:/bin"),
+    ("LC_ALL", "C.UTF-8"),
+    ("LANG", "C.UTF-8"),
+    ("TZ", "UTC"),
+    ("HOME", "/tmp"),
+    ("USER", "curserve"),
+    ("TERM", "dumb"),
+    ("PAGER", "cat"),
+    ("GIT_PAGER", "cat"),
+    ("GIT_CONFIG_NOSYSTEM", "1"),
+    ("GIT_OPTIONAL_LOCKS", "0"),
+];
+
+/// What one call may use.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Wall time of a call that asks for none.
+    pub timeout: Duration,
+    /// Standard output and standard error together, in bytes.
+    pub output: usize,
+    /// Address space of one process, in bytes.
+    pub memory: u64,
+    /// Processes of the session.
+    pub processes: u64,
+    /// One written file, in bytes.
+    pub file: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            timeout: Duration::from_secs(60),
+            output: 64 << 20,
+            memory: 4 << 30,
+            processes: 512,
+            file: 1 << 30,
+        }
+    }
+}
+
+/// The world of one session.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// The workspace on this machine, as this process sees it.
+    pub root: PathBuf,
+    /// Where commands see it; differs from `root` only where no namespace could be had.
+    pub at: String,
+    /// Whether one shell serves all calls, keeping directory and variables.
+    pub persistent: bool,
+    /// What a call may use.
+    pub limits: Limits,
+    /// The environment, as `execve` wants it.
+    pub environment: Vec<(String, String)>,
+}
+
+impl World {
+    /// The pinned world on `root`, seen by commands at `at`.
+    pub fn new(root: PathBuf, at: String) -> Self {
+        let environment = ENVIRONMENT
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
+        World {
+            root,
+            at,
+            persistent: false,
+            limits: Limits::default(),
+            environment,
+        }
+    }
+
+    /// Where there is no namespace: the private temporary folder and the folder with `rg` have other names.
+    pub fn adapt(&mut self, tmp: &Path, bin: &Path) {
+        for (key, value) in &mut self.environment {
+            match key.as_str() {
+                "PATH" => *value = value.replace("/opt/curserve/bin", &bin.to_string_lossy()),
+                "HOME" => *value = tmp.to_string_lossy().into_owned(),
+                _ => {}
+            }
+        }
+        self.environment
+            .push(("TMPDIR".into(), tmp.to_string_lossy().into_owned()));
+    }
+}

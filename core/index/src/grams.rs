@@ -1,0 +1,96 @@
+//! The trigrams of a text.
+
+use std::cell::RefCell;
+
+/// Texts with more different trigrams than this (binary ones, mostly) are not worth listing: they are always candidates.
+const MOST_GRAMS: usize = 200_000;
+
+/// A trigram: three folded bytes, the first in the highest place.
+pub(crate) type Gram = u32;
+
+pub(crate) fn fold(byte: u8) -> u8 {
+    byte.to_ascii_lowercase()
+}
+
+/// The trigram of three folded bytes; None across a line end.
+pub(crate) fn gram(bytes: &[u8]) -> Option<Gram> {
+    match bytes {
+        &[a, b, c] if a != b'\n' && b != b'\n' && c != b'\n' => {
+            Some(u32::from(a) << 16 | u32::from(b) << 8 | u32::from(c))
+        }
+        _ => None,
+    }
+}
+
+/// A bit for each trigram, cleared after use by the list of those that were set.
+struct Seen(Vec<u64>);
+
+thread_local! {
+    static SEEN: RefCell<Seen> = RefCell::new(Seen(vec![0; (1 << 24) / 64]));
+}
+
+/// The different trigrams of `text`, in order of appearance, appended to `into`; false (and nothing appended) where
+/// there are too many.
+pub(crate) fn collect(text: &[u8], into: &mut Vec<Gram>) -> bool {
+    let start = into.len();
+    SEEN.with_borrow_mut(|seen| {
+        let mut window = 0u32;
+        // How many bytes of the current line are in the window.
+        let mut filled = 0u32;
+        for &byte in text {
+            if byte == b'\n' {
+                filled = 0;
+                continue;
+            }
+            window = (window << 8 | u32::from(fold(byte))) & 0xFF_FFFF;
+            filled += 1;
+            if filled < 3 {
+                continue;
+            }
+            let word = &mut seen.0[(window >> 6) as usize];
+            let bit = 1u64 << (window & 63);
+            if *word & bit == 0 {
+                *word |= bit;
+                into.push(window);
+                if into.len() - start > MOST_GRAMS {
+                    break;
+                }
+            }
+        }
+        for &gram in &into[start..] {
+            seen.0[(gram >> 6) as usize] = 0;
+        }
+    });
+    let few = into.len() - start <= MOST_GRAMS;
+    if !few {
+        into.truncate(start);
+    }
+    few
+}
+
+/// The trigrams of one text by itself: what a text needs that was changed since its segment was built.
+#[derive(Clone, Debug)]
+pub struct Grams(Option<Box<[Gram]>>);
+
+impl Grams {
+    /// The trigrams of `text`.
+    pub fn of(text: &[u8]) -> Grams {
+        let mut grams = Vec::new();
+        if !collect(text, &mut grams) {
+            return Grams(None);
+        }
+        grams.sort_unstable();
+        Grams(Some(grams.into()))
+    }
+
+    /// Grams of a text that must always be looked at.
+    pub fn any() -> Grams {
+        Grams(None)
+    }
+
+    pub(crate) fn has(&self, gram: Gram) -> bool {
+        self.0
+            .as_ref()
+            .is_none_or(|grams| grams.binary_search(&gram).is_ok())
+    }
+}

@@ -1,0 +1,156 @@
+//! Threads at hand for streams, so that an event loop can submit one and be told when it is written.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use crate::clock::sharpen;
+use crate::stream::{write, Stream, Written};
+
+/// A pool that grows to as many threads as streams run at once. Dropping it stops them.
+#[derive(Debug)]
+pub struct Pacer {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    work: Condvar,
+    stop: AtomicBool,
+    event: OwnedFd,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next: u64,
+    idle: usize,
+    waiting: VecDeque<(u64, Stream)>,
+    done: Vec<(u64, Written)>,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic while the lock is held leaves plain queues behind, which stay usable.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn serve(&self) {
+        sharpen();
+        let mut state = self.state();
+        while !self.stop.load(Ordering::Relaxed) {
+            if let Some((id, stream)) = state.waiting.pop_front() {
+                drop(state);
+                let written = write(&stream, &self.stop);
+                drop(stream);
+                state = self.state();
+                state.done.push((id, written));
+                self.signal();
+            } else {
+                state.idle += 1;
+                state = self
+                    .work
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner);
+                state.idle -= 1;
+            }
+        }
+    }
+
+    fn signal(&self) {
+        let one = 1_u64.to_ne_bytes();
+        // SAFETY: eight valid bytes to our own eventfd. It can fail only when the counter is full, and is then readable.
+        unsafe { libc::write(self.event.as_raw_fd(), one.as_ptr().cast(), one.len()) };
+    }
+}
+
+impl Pacer {
+    /// Makes a pool with one thread ready; an error when there is no descriptor or no thread to be had.
+    pub fn new() -> io::Result<Self> {
+        // SAFETY: no pointers are passed.
+        let event = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+        if event < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the descriptor was just made and belongs to nobody else.
+        let event = unsafe { OwnedFd::from_raw_fd(event) };
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            work: Condvar::new(),
+            stop: AtomicBool::new(false),
+            event,
+        });
+        let pacer = Self { shared };
+        pacer.spawn()?;
+        Ok(pacer)
+    }
+
+    /// Hands `stream` to a thread; returns the number under which [`Pacer::take`] will report it.
+    pub fn submit(&self, stream: Stream) -> io::Result<u64> {
+        stream
+            .check()
+            .map_err(|what| io::Error::new(io::ErrorKind::InvalidInput, what))?;
+        let mut state = self.shared.state();
+        if state.idle <= state.waiting.len() {
+            self.spawn()?;
+        }
+        let id = state.next;
+        state.next += 1;
+        state.waiting.push_back((id, stream));
+        drop(state);
+        self.shared.work.notify_one();
+        Ok(id)
+    }
+
+    /// Returns the streams that ended since the last call, and makes the descriptor unreadable again.
+    pub fn take(&self) -> Vec<(u64, Written)> {
+        let mut count = [0_u8; 8];
+        // SAFETY: eight writable bytes; the descriptor does not block.
+        unsafe {
+            libc::read(
+                self.shared.event.as_raw_fd(),
+                count.as_mut_ptr().cast(),
+                count.len(),
+            )
+        };
+        std::mem::take(&mut self.shared.state().done)
+    }
+
+    /// Makes every running stream end soon, with an error, and all later ones at once.
+    pub fn stop(&self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        // The lock orders this with a thread that is about to wait, so that none misses it.
+        let _state = self.shared.state();
+        self.shared.work.notify_all();
+    }
+
+    /// Writes `stream` on the calling thread, ended by [`Pacer::stop`] as the others are.
+    pub fn write(&self, stream: &Stream) -> Written {
+        write(stream, &self.shared.stop)
+    }
+
+    fn spawn(&self) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        thread::Builder::new()
+            .name("pacer".into())
+            .stack_size(256 * 1024)
+            .spawn(move || shared.serve())?;
+        Ok(())
+    }
+}
+
+impl AsRawFd for Pacer {
+    /// The eventfd that is readable when [`Pacer::take`] has something.
+    fn as_raw_fd(&self) -> RawFd {
+        self.shared.event.as_raw_fd()
+    }
+}
+
+impl Drop for Pacer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

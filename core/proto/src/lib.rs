@@ -1,0 +1,10 @@
+//! The framed protocol that the worker, the daemon and external engines speak (docs/PROTOCOL.md).
+//!
+//! [`read_frame`] and [`write_frame`] move frames, [`Request`] and [`Answer`] are what they hold, and [`Handler`]
+//! is the seam behind which a program that executes tool calls stands.
+
+mod frame;
+mod message;
+
+pub use frame::{read_frame, write_frame, Frame, FrameError, MAX_HEADER, MAX_PAYLOAD};
+pub use message::{Answer, Call, Handler, Identity, Op, Request, VERSION};

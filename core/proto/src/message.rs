@@ -1,0 +1,188 @@
+//! What frames hold: requests, answers, and the handler that turns one into the other.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The version of the protocol.
+pub const VERSION: u32 = 1;
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Op {
+    /// Who answers here?
+    Hello,
+    /// Execute a tool call.
+    Call,
+    /// Are you there?
+    Ping,
+    /// Program-specific counters.
+    Stats,
+    /// End.
+    Shutdown,
+}
+
+/// One request. Fields that its `op` does not use are at their defaults.
+#[derive(Debug, Deserialize)]
+pub struct Request {
+    /// The caller's number, echoed.
+    pub id: u64,
+    /// What is asked for.
+    pub op: Op,
+    /// The caller's protocol version (`hello`).
+    #[serde(default)]
+    pub version: Option<u32>,
+    /// The tool call (`call`).
+    #[serde(flatten)]
+    pub call: Call,
+}
+
+/// A tool call: canonical tool and arguments (docs/FORMAT.md), where it runs and how long it may take.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Call {
+    /// Canonical name.
+    #[serde(default)]
+    pub tool: String,
+    /// Canonical arguments.
+    #[serde(default)]
+    pub arguments: Map<String, Value>,
+    /// Absolute working directory as the commands see it; `None`: the root.
+    #[serde(default)]
+    pub cwd: Option<String>,
+    /// Milliseconds; `None`: the program's own limit.
+    #[serde(default)]
+    pub timeout_ms: Option<u64>,
+}
+
+impl Call {
+    /// The string argument `name`, if it is there and a string.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.arguments.get(name).and_then(Value::as_str)
+    }
+}
+
+/// What a tool call gave.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// As a shell reports it (128 + n for signal n); `None` where there is no answer.
+    pub exit_code: Option<i32>,
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error.
+    pub stderr: Vec<u8>,
+    /// Why the call was not executed: the caller should run the real thing.
+    pub refused: Option<String>,
+    /// Why there is no answer (a time-out, a limit).
+    pub failed: Option<String>,
+}
+
+impl Answer {
+    /// A call that ended with `exit_code`.
+    pub fn done(exit_code: i32, stdout: impl Into<Vec<u8>>, stderr: impl Into<Vec<u8>>) -> Self {
+        Answer {
+            exit_code: Some(exit_code),
+            stdout: stdout.into(),
+            stderr: stderr.into(),
+            ..Answer::default()
+        }
+    }
+
+    /// A call that was left to the real programs.
+    pub fn refused(reason: impl Into<String>) -> Self {
+        Answer {
+            refused: Some(reason.into()),
+            ..Answer::default()
+        }
+    }
+
+    /// A call without an answer.
+    pub fn failed(reason: impl Into<String>) -> Self {
+        Answer {
+            failed: Some(reason.into()),
+            ..Answer::default()
+        }
+    }
+
+    /// The header of the frame that carries this answer; the payload is `stdout`, then `stderr`.
+    pub fn header(&self, id: u64, service_ns: u64) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Header<'a> {
+            id: u64,
+            exit_code: Option<i32>,
+            stdout_len: usize,
+            stderr_len: usize,
+            service_ns: u64,
+            refused: Option<&'a str>,
+            failed: Option<&'a str>,
+        }
+        serde_json::to_vec(&Header {
+            id,
+            exit_code: self.exit_code,
+            stdout_len: self.stdout.len(),
+            stderr_len: self.stderr.len(),
+            service_ns,
+            refused: self.refused.as_deref(),
+            failed: self.failed.as_deref(),
+        })
+        .expect("a struct of numbers and strings is JSON")
+    }
+}
+
+/// Who answers: the response to `hello`.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// `worker`, `daemon`, or an external engine's name.
+    pub program: String,
+    /// Its version.
+    pub program_version: String,
+    /// The workspace on this machine.
+    pub root: String,
+    /// Where commands see it.
+    pub at: String,
+}
+
+/// A program that executes tool calls; called from many threads at once.
+pub trait Handler: Send + Sync + 'static {
+    /// Who answers here.
+    fn identity(&self) -> Identity;
+
+    /// Execute one call.
+    fn call(&self, call: &Call) -> Answer;
+
+    /// Whether `call` is answered so fast that handing the connection to another thread first would cost more.
+    fn is_quick(&self, _call: &Call) -> bool {
+        false
+    }
+
+    /// Program-specific counters, an object.
+    fn stats(&self) -> Value {
+        Value::Object(Map::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_read_with_its_defaults() {
+        let request: Request = serde_json::from_str(
+            r#"{"id": 7, "op": "call", "tool": "bash", "arguments": {"command": "ls"}, "cwd": null}"#,
+        )
+        .unwrap();
+        assert_eq!((request.id, request.op), (7, Op::Call));
+        assert_eq!(request.call.text("command"), Some("ls"));
+        assert_eq!(request.call.cwd, None);
+        assert!(serde_json::from_str::<Request>(r#"{"id": 7, "op": "dance"}"#).is_err());
+    }
+
+    #[test]
+    fn an_answer_tells_its_lengths() {
+        let header: Value =
+            serde_json::from_slice(&Answer::done(1, "ab", "c").header(7, 5)).unwrap();
+        assert_eq!(header["stdout_len"], 2);
+        assert_eq!(header["stderr_len"], 1);
+        assert_eq!(header["exit_code"], 1);
+        assert_eq!(header["refused"], Value::Null);
+    }
+}

@@ -1,0 +1,241 @@
+//! One connection: its threads take turns at reading, so that the thread that read a call also answers it.
+//!
+//! Handing a call to a pool would cost a wake-up on the way to every answer. Here one thread reads, gives the
+//! reader's place to another that waits for it (or is started, up to the limit), executes the call and writes the
+//! answer. A quick call does not even give the place away.
+
+use std::io::BufReader;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use curserve_proto::{
+    read_frame, write_frame, Answer, Frame, FrameError, Handler, Op, Request, VERSION,
+};
+use serde_json::{json, Value};
+
+use crate::server::Shared;
+
+struct Connection<H> {
+    shared: Arc<Shared<H>>,
+    stream: UnixStream,
+    reader: Mutex<Reader>,
+    writer: Mutex<()>,
+    waiting: AtomicUsize, // threads that wait for the reader's place
+    threads: AtomicUsize,
+}
+
+struct Reader {
+    source: BufReader<UnixStream>,
+    ended: bool,
+}
+
+impl<H> Drop for Connection<H> {
+    fn drop(&mut self) {
+        self.shared
+            .counters
+            .connections
+            .fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Serve `stream` on threads of its own.
+pub(crate) fn start<H: Handler>(stream: UnixStream, shared: Arc<Shared<H>>) {
+    let Ok(source) = stream.try_clone() else {
+        return;
+    };
+    let _ = stream.set_write_timeout(Some(shared.limits.write_timeout));
+    shared.counters.connections.fetch_add(1, Ordering::SeqCst);
+    let connection = Arc::new(Connection {
+        shared,
+        stream,
+        reader: Mutex::new(Reader {
+            source: BufReader::with_capacity(16 << 10, source),
+            ended: false,
+        }),
+        writer: Mutex::new(()),
+        waiting: AtomicUsize::new(0),
+        threads: AtomicUsize::new(0),
+    });
+    connection.add_thread();
+}
+
+impl<H: Handler> Connection<H> {
+    fn add_thread(self: &Arc<Self>) {
+        if self.threads.fetch_add(1, Ordering::SeqCst) >= self.shared.limits.in_flight {
+            self.threads.fetch_sub(1, Ordering::SeqCst);
+            return; // at the limit: the next frame waits until a call is answered
+        }
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let connection = Arc::clone(self);
+        let spawned = std::thread::Builder::new()
+            .name("session".into())
+            .spawn(move || connection.run());
+        if spawned.is_err() {
+            self.waiting.fetch_sub(1, Ordering::SeqCst);
+            self.threads.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    fn run(self: &Arc<Self>) {
+        loop {
+            let Ok(mut reader) = self.reader.lock() else {
+                return;
+            };
+            self.waiting.fetch_sub(1, Ordering::SeqCst);
+            if reader.ended {
+                return;
+            }
+            match read_frame(&mut reader.source) {
+                Ok(Some(frame)) => {
+                    let read = Instant::now();
+                    let request = parse(&frame);
+                    let quick = reader.source.buffer().is_empty()
+                        && request.as_ref().is_ok_and(|r| {
+                            r.op != Op::Call || self.shared.handler.is_quick(&r.call)
+                        });
+                    self.shared
+                        .counters
+                        .in_flight
+                        .fetch_add(1, Ordering::SeqCst);
+                    if quick {
+                        let ok = self.answer(request, read);
+                        reader.ended |= !ok;
+                        drop(reader);
+                    } else {
+                        if self.waiting.load(Ordering::SeqCst) == 0 {
+                            self.add_thread();
+                        }
+                        drop(reader);
+                        if !self.answer(request, read) {
+                            self.close();
+                        }
+                    }
+                    self.shared
+                        .counters
+                        .in_flight
+                        .fetch_sub(1, Ordering::SeqCst);
+                }
+                Ok(None) => {
+                    reader.ended = true;
+                    return;
+                }
+                Err(error) => {
+                    reader.ended = true;
+                    if let FrameError::TooLong { .. } = error {
+                        self.shared
+                            .counters
+                            .protocol_errors
+                            .fetch_add(1, Ordering::Relaxed);
+                        self.send_json(&json!({"id": null, "error": error.to_string()}));
+                    }
+                    self.close();
+                    return;
+                }
+            }
+            self.waiting.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Answer one request; false where the peer can no longer be reached.
+    fn answer(&self, request: Result<Request, (Option<u64>, String)>, read: Instant) -> bool {
+        let request = match request {
+            Ok(request) => request,
+            Err((id, reason)) => {
+                self.shared
+                    .counters
+                    .protocol_errors
+                    .fetch_add(1, Ordering::Relaxed);
+                return self.send_json(&json!({"id": id, "error": reason}));
+            }
+        };
+        let id = request.id;
+        match request.op {
+            Op::Call => {
+                let answer = self.shared.handler.call(&request.call);
+                self.count(&answer);
+                let service_ns = u64::try_from(read.elapsed().as_nanos()).unwrap_or(u64::MAX);
+                self.send(
+                    &answer.header(id, service_ns),
+                    &[&answer.stdout, &answer.stderr],
+                )
+            }
+            Op::Ping => self.send_json(&json!({"id": id, "ok": true})),
+            Op::Hello => self.send_json(&self.hello(id, request.version)),
+            Op::Stats => self.send_json(&self.stats(id)),
+            Op::Shutdown => {
+                let sent = self.send_json(&json!({"id": id, "ok": true}));
+                self.shared.stop.stop();
+                sent
+            }
+        }
+    }
+
+    fn hello(&self, id: u64, version: Option<u32>) -> Value {
+        if version != Some(VERSION) {
+            let asked = version.map_or("none".into(), |v| v.to_string());
+            return json!({"id": id, "error": format!("protocol version {asked} asked for; this program speaks {VERSION}")});
+        }
+        let who = self.shared.handler.identity();
+        json!({"id": id, "version": VERSION, "program": who.program, "program_version": who.program_version,
+               "root": who.root, "at": who.at})
+    }
+
+    fn count(&self, answer: &Answer) {
+        let counters = &self.shared.counters;
+        counters.calls.fetch_add(1, Ordering::Relaxed);
+        if answer.refused.is_some() {
+            counters.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        if answer.failed.is_some() {
+            counters.failed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn stats(&self, id: u64) -> Value {
+        let counters = &self.shared.counters;
+        let mut stats = json!({
+            "id": id,
+            "uptime_s": self.shared.started.elapsed().as_secs_f64(),
+            "connections": counters.connections.load(Ordering::Relaxed),
+            "connections_total": counters.connections_total.load(Ordering::Relaxed),
+            "calls": counters.calls.load(Ordering::Relaxed),
+            "in_flight": counters.in_flight.load(Ordering::Relaxed),
+            "refused": counters.refused.load(Ordering::Relaxed),
+            "failed": counters.failed.load(Ordering::Relaxed),
+            "protocol_errors": counters.protocol_errors.load(Ordering::Relaxed),
+        });
+        if let (Some(all), Value::Object(own)) =
+            (stats.as_object_mut(), self.shared.handler.stats())
+        {
+            all.extend(own);
+        }
+        stats
+    }
+
+    fn send_json(&self, header: &Value) -> bool {
+        self.send(header.to_string().as_bytes(), &[])
+    }
+
+    fn send(&self, header: &[u8], parts: &[&[u8]]) -> bool {
+        let Ok(_turn) = self.writer.lock() else {
+            return false;
+        };
+        write_frame(&mut &self.stream, header, parts).is_ok()
+    }
+
+    fn close(&self) {
+        let _ = self.stream.shutdown(std::net::Shutdown::Both);
+    }
+}
+
+/// Read a request, or say (with its id, where that could be read) why it is none.
+fn parse(frame: &Frame) -> Result<Request, (Option<u64>, String)> {
+    serde_json::from_slice(&frame.header).map_err(|error| {
+        let id = serde_json::from_slice::<Value>(&frame.header)
+            .ok()
+            .and_then(|v| v.get("id").and_then(Value::as_u64));
+        (id, format!("request could not be read: {error}"))
+    })
+}

@@ -1,0 +1,252 @@
+//! The daemon's handler: answers from memory, refuses what it does not understand exactly.
+//!
+//! The corpus loads in the background. Until it is there, file tools are answered from the file system and the rest
+//! is refused, so that a session can begin at once. Every answer is as fresh as the file system: see
+//! [`Corpus::snapshot`].
+
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use curserve_corpus::{Corpus, Options, Snapshot};
+use curserve_exec::search::Search;
+use curserve_exec::{edit, files, Limits, Places};
+use curserve_proto::{Answer, Call, Handler, Identity};
+use curserve_tools::{Out, Stdin, World};
+use serde_json::{json, Value};
+
+/// Answers the calls of one workspace.
+pub struct Daemon {
+    root: PathBuf,
+    at: String,
+    places: Places,
+    limits: Limits,
+    world: World,
+    corpus: Arc<OnceLock<Result<Corpus, String>>>,
+    load_ns: Arc<AtomicU64>,
+    panics: AtomicU64,
+}
+
+impl Daemon {
+    /// A daemon on `root`, seen by its callers at `at`, that begins to load it.
+    ///
+    /// # Errors
+    /// Where no thread can be started.
+    pub fn start(root: PathBuf, at: String, limits: Limits, world: World) -> std::io::Result<Self> {
+        let corpus = Arc::new(OnceLock::new());
+        let load_ns = Arc::new(AtomicU64::new(0));
+        let (slot, time, folder) = (Arc::clone(&corpus), Arc::clone(&load_ns), root.clone());
+        let options = Options {
+            at: Some(PathBuf::from(&at)),
+            ..Options::default()
+        };
+        std::thread::Builder::new()
+            .name("load".into())
+            .spawn(move || {
+                let began = Instant::now();
+                let loaded = catch_unwind(|| Corpus::load(&folder, options));
+                let loaded = match loaded {
+                    Ok(loaded) => loaded.map_err(|error| error.to_string()),
+                    Err(_) => Err("loading the folder panicked".to_owned()),
+                };
+                time.store(began.elapsed().as_nanos() as u64, Ordering::Relaxed);
+                let _ = slot.set(loaded);
+            })?;
+        let places = Places::new(&root, &at);
+        Ok(Daemon {
+            root,
+            at,
+            places,
+            limits,
+            world,
+            corpus,
+            load_ns,
+            panics: AtomicU64::new(0),
+        })
+    }
+
+    /// Wait until the corpus is there; why not, if it cannot be.
+    pub fn wait(&self) -> Result<(), String> {
+        loop {
+            match self.corpus.get() {
+                Some(Ok(_)) => return Ok(()),
+                Some(Err(reason)) => return Err(reason.clone()),
+                None => std::thread::sleep(Duration::from_millis(1)),
+            }
+        }
+    }
+
+    fn snapshot(&self) -> Result<Snapshot, Answer> {
+        match self.corpus.get() {
+            None => Err(Answer::refused("still loading")),
+            Some(Err(reason)) => Err(Answer::refused(reason)),
+            Some(Ok(corpus)) => corpus
+                .snapshot()
+                .map_err(|error| Answer::refused(error.to_string())),
+        }
+    }
+
+    fn bash(&self, call: &Call, cwd: &str) -> Result<Answer, Answer> {
+        if let Some(argv) = call.arguments.get("argv") {
+            let argv = argv.as_array().and_then(|list| {
+                list.iter()
+                    .map(|word| word.as_str().map(|word| word.as_bytes().to_vec()))
+                    .collect::<Option<Vec<_>>>()
+            });
+            let argv = argv.ok_or_else(|| Answer::failed("bash: argv is not a list of strings"))?;
+            return self.program(&argv, cwd);
+        }
+        let command = call
+            .text("command")
+            .ok_or_else(|| Answer::failed("bash: no command (a string)"))?;
+        let snapshot = self.snapshot()?;
+        let limits = curserve_shell::Limits {
+            output: self.limits.output,
+            ..curserve_shell::Limits::default()
+        };
+        match curserve_shell::run_in(&self.world, &snapshot, command, cwd.as_bytes(), limits) {
+            Ok(answer) => Ok(Answer::done(answer.exit_code, answer.stdout, answer.stderr)),
+            Err(refusal) => Err(Answer::refused(refusal.0)),
+        }
+    }
+
+    /// One tool, without a shell around it.
+    fn program(&self, argv: &[Vec<u8>], cwd: &str) -> Result<Answer, Answer> {
+        let snapshot = self.snapshot()?;
+        let name = argv
+            .first()
+            .ok_or_else(|| Answer::failed("bash: argv is empty"))?;
+        let (mut out, mut err) = (Out::new(self.limits.output), Out::new(self.limits.output));
+        let mut call = curserve_tools::Call {
+            args: argv,
+            stdin: Stdin::DevNull,
+            cwd: cwd.as_bytes(),
+            snapshot: &snapshot,
+            world: &self.world,
+            out: &mut out,
+            err: &mut err,
+        };
+        let code =
+            curserve_tools::run(name, &mut call).map_err(|refusal| Answer::refused(refusal.0))?;
+        if out.overflowed() || err.overflowed() {
+            return Err(Answer::refused("more output than the daemon may hold"));
+        }
+        Ok(Answer::done(code, out.into_bytes(), err.into_bytes()))
+    }
+
+    fn grep(&self, call: &Call, cwd: &str) -> Result<Answer, Answer> {
+        let search = Search::new(call, |path| {
+            curserve_exec::search::is_file(&self.places.real(cwd, path))
+        })?;
+        let argv: Vec<Vec<u8>> = search
+            .arguments()
+            .iter()
+            .map(|word| word.clone().into_bytes())
+            .collect();
+        let mut answer = self.program(&argv, cwd)?;
+        answer.stdout = search.finish(answer.stdout);
+        Ok(answer)
+    }
+
+    /// Refuse a path that leads out of the root, by `..` or through a link: what is there is not ours to show.
+    fn confined(&self, call: &Call, cwd: &str) -> Result<(), Answer> {
+        let path = self.places.real(cwd, call.text("path").unwrap_or("."));
+        let inside = |path: &Path| {
+            path.canonicalize()
+                .is_ok_and(|real| real.starts_with(&self.root))
+        };
+        // What is not there yet is judged by the nearest folder that is.
+        let existing = path
+            .ancestors()
+            .find(|path| path.symlink_metadata().is_ok());
+        let climbs = path
+            .components()
+            .any(|part| part == std::path::Component::ParentDir);
+        if existing.is_some_and(inside) && (!climbs || inside(&path)) {
+            return Ok(());
+        }
+        Err(Answer::refused(format!(
+            "{}: not below the daemon's root",
+            path.display()
+        )))
+    }
+
+    fn answer(&self, call: &Call) -> Result<Answer, Answer> {
+        let cwd = call.cwd.as_deref().unwrap_or(&self.at);
+        if matches!(
+            call.tool.as_str(),
+            "read" | "list" | "glob" | "edit" | "write"
+        ) {
+            self.confined(call, cwd)?;
+        }
+        match call.tool.as_str() {
+            "bash" => self.bash(call, cwd),
+            "grep" => self.grep(call, cwd),
+            "read" => files::read(call, &self.places, cwd, self.limits.output),
+            "list" => files::list(call, &self.places, cwd),
+            "glob" => files::glob(call, &self.places, cwd),
+            "edit" => edit::edit(call, &self.places, cwd),
+            "write" => edit::write(call, &self.places, cwd),
+            other => Err(Answer::refused(format!("no tool {other:?}"))),
+        }
+    }
+}
+
+impl Handler for Daemon {
+    fn identity(&self) -> Identity {
+        Identity {
+            program: "daemon".into(),
+            program_version: env!("CARGO_PKG_VERSION").into(),
+            root: self.root.to_string_lossy().into_owned(),
+            at: self.at.clone(),
+        }
+    }
+
+    fn call(&self, call: &Call) -> Answer {
+        // A defect must cost one refusal, not the daemon: nothing here is left half-changed by unwinding, since
+        // answers are made from an immutable snapshot.
+        match catch_unwind(AssertUnwindSafe(|| self.answer(call))) {
+            Ok(answer) => answer.unwrap_or_else(|other| other),
+            Err(_) => {
+                self.panics.fetch_add(1, Ordering::Relaxed);
+                Answer::refused("the daemon met a defect of its own")
+            }
+        }
+    }
+
+    /// Whether the call is answered in microseconds: not what may search or walk the whole tree.
+    fn is_quick(&self, call: &Call) -> bool {
+        match call.tool.as_str() {
+            "bash" => call.text("command").is_some_and(|command| {
+                command.len() < 2000
+                    && ![
+                        "rg", "grep -", "find", "tree", "ls -", "for ", "while ", "xargs", "**",
+                    ]
+                    .iter()
+                    .any(|word| command.contains(word))
+            }),
+            "read" | "list" => true,
+            _ => false,
+        }
+    }
+
+    fn stats(&self) -> Value {
+        let mut stats = json!({
+            "loaded": matches!(self.corpus.get(), Some(Ok(_))),
+            "load_s": self.load_ns.load(Ordering::Relaxed) as f64 / 1e9,
+            "panics": self.panics.load(Ordering::Relaxed),
+        });
+        match self.corpus.get() {
+            Some(Ok(corpus)) => {
+                let counters = corpus.counters();
+                stats["rescans"] = counters.rescans.into();
+                stats["files_read"] = counters.files_read.into();
+            }
+            Some(Err(reason)) => stats["trouble"] = reason.as_str().into(),
+            None => {}
+        }
+        stats
+    }
+}

@@ -1,0 +1,13 @@
+//! A socket server for the framed protocol, generic over its [`Handler`](curserve_proto::Handler).
+//!
+//! The worker and the daemon differ only in the handler. Many connections, on each many calls in flight; peers are
+//! checked; a client that dies in mid-frame, never reads or sends garbage costs its own connection and nothing else.
+
+mod connection;
+mod daemon;
+mod listen;
+mod server;
+
+pub use daemon::Daemon;
+pub use listen::{bind, inherit};
+pub use server::{serve, Limits, Stop};

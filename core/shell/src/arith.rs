@@ -1,0 +1,139 @@
+//! Arithmetic, in 64 bits, as bash's.
+
+use brush_parser::ast::UnaryOperator;
+use brush_parser::ast::{
+    ArithmeticExpr as A, ArithmeticTarget, BinaryOperator as B, UnaryAssignmentOperator as U,
+};
+
+use crate::state::Shell;
+use crate::{syntax, Refusal};
+
+impl Shell<'_> {
+    /// Evaluates an expression whose `$…` have been expanded.
+    pub fn arithmetic(&mut self, text: &str) -> Result<i64, Refusal> {
+        // A number with a leading zero is octal in bash; brush-parser takes an 8 for one of its digits.
+        let zeros = |w: &[u8]| w.len() > 1 && w[0] == b'0' && w.iter().all(u8::is_ascii_digit);
+        if text
+            .as_bytes()
+            .split(|b| !b.is_ascii_alphanumeric())
+            .any(zeros)
+            || text.contains(['#', '\'', '"', '\\'])
+        {
+            return Err(Refusal::new("arithmetic on numbers of other bases"));
+        }
+        let expr = syntax::arithmetic(text)?;
+        self.value(&expr, 0)
+    }
+
+    fn value(&mut self, expr: &A, depth: u32) -> Result<i64, Refusal> {
+        if depth > 60 {
+            return Err(Refusal::new("arithmetic nested too deeply"));
+        }
+        Ok(match expr {
+            A::Literal(n) => *n,
+            A::Reference(target) => self.read(target)?,
+            A::UnaryOp(op, x) => {
+                let x = self.value(x, depth + 1)?;
+                match op {
+                    UnaryOperator::UnaryPlus => x,
+                    UnaryOperator::UnaryMinus => x.wrapping_neg(),
+                    UnaryOperator::BitwiseNot => !x,
+                    UnaryOperator::LogicalNot => i64::from(x == 0),
+                }
+            }
+            A::BinaryOp(B::LogicalAnd, x, y) => {
+                i64::from(self.value(x, depth + 1)? != 0 && self.value(y, depth + 1)? != 0)
+            }
+            A::BinaryOp(B::LogicalOr, x, y) => {
+                i64::from(self.value(x, depth + 1)? != 0 || self.value(y, depth + 1)? != 0)
+            }
+            A::BinaryOp(op, x, y) => {
+                let (x, y) = (self.value(x, depth + 1)?, self.value(y, depth + 1)?);
+                combine(op, x, y)?
+            }
+            A::Conditional(c, x, y) => {
+                if self.value(c, depth + 1)? != 0 {
+                    self.value(x, depth + 1)?
+                } else {
+                    self.value(y, depth + 1)?
+                }
+            }
+            A::Assignment(target, x) => {
+                let x = self.value(x, depth + 1)?;
+                self.assign(target, x)?
+            }
+            A::BinaryAssignment(op, target, x) => {
+                let (old, x) = (self.read(target)?, self.value(x, depth + 1)?);
+                let new = combine(op, old, x)?;
+                self.assign(target, new)?
+            }
+            A::UnaryAssignment(op, target) => {
+                let old = self.read(target)?;
+                let new = match op {
+                    U::PrefixIncrement | U::PostfixIncrement => old.wrapping_add(1),
+                    U::PrefixDecrement | U::PostfixDecrement => old.wrapping_sub(1),
+                };
+                self.assign(target, new)?;
+                if matches!(op, U::PrefixIncrement | U::PrefixDecrement) {
+                    new
+                } else {
+                    old
+                }
+            }
+        })
+    }
+
+    fn read(&self, target: &ArithmeticTarget) -> Result<i64, Refusal> {
+        let ArithmeticTarget::Variable(name) = target else {
+            return Err(Refusal::new("an array in arithmetic"));
+        };
+        let value = self.get(name)?.unwrap_or_default();
+        let text = std::str::from_utf8(&value).unwrap_or("?");
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        if value.is_empty() {
+            return Ok(0);
+        }
+        let plain = digits.bytes().all(|b| b.is_ascii_digit())
+            && (digits == "0" || !digits.starts_with('0'));
+        let number = text.parse().ok().filter(|_| plain);
+        number.ok_or_else(|| Refusal::new("arithmetic on a variable that is no plain number"))
+    }
+
+    fn assign(&mut self, target: &ArithmeticTarget, value: i64) -> Result<i64, Refusal> {
+        let ArithmeticTarget::Variable(name) = target else {
+            return Err(Refusal::new("an array in arithmetic"));
+        };
+        self.set(name, Some(value.to_string().into_bytes()))?;
+        Ok(value)
+    }
+}
+
+fn combine(op: &B, x: i64, y: i64) -> Result<i64, Refusal> {
+    let odd = || Refusal::new("arithmetic that fails");
+    Ok(match op {
+        B::Power => {
+            let power = u32::try_from(y).map_err(|_| odd())?;
+            x.wrapping_pow(power)
+        }
+        B::Multiply => x.wrapping_mul(y),
+        B::Divide => x.checked_div(y).ok_or_else(odd)?,
+        B::Modulo => x.checked_rem(y).ok_or_else(odd)?,
+        B::Comma => y,
+        B::Add => x.wrapping_add(y),
+        B::Subtract => x.wrapping_sub(y),
+        B::ShiftLeft if (0..64).contains(&y) => x << y,
+        B::ShiftRight if (0..64).contains(&y) => x >> y,
+        B::ShiftLeft | B::ShiftRight => return Err(odd()),
+        B::LessThan => i64::from(x < y),
+        B::LessThanOrEqualTo => i64::from(x <= y),
+        B::GreaterThan => i64::from(x > y),
+        B::GreaterThanOrEqualTo => i64::from(x >= y),
+        B::Equals => i64::from(x == y),
+        B::NotEquals => i64::from(x != y),
+        B::BitwiseAnd => x & y,
+        B::BitwiseXor => x ^ y,
+        B::BitwiseOr => x | y,
+        B::LogicalAnd => i64::from(x != 0 && y != 0),
+        B::LogicalOr => i64::from(x != 0 || y != 0),
+    })
+}

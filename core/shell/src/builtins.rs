@@ -1,0 +1,320 @@
+//! What bash does itself: `cd`, `pwd`, `echo`, `printf`, `test`, `read`, `exit` and a few more.
+
+use curserve_corpus::{Errno, Kind};
+use curserve_tools::{test, words, Call, Out, Stdin};
+
+use crate::exec::Flow;
+use crate::state::{Io, Pipe, Shell, Sink, Source};
+use crate::Refusal;
+
+impl Pipe {
+    /// Says that an unknown part of what was left has been read.
+    pub fn spoil(&mut self) {
+        if self.at < self.bytes.len() {
+            self.at = usize::MAX;
+        }
+    }
+
+    /// The next line, with its newline where it has one; empty at the end.
+    fn line(&mut self) -> &[u8] {
+        let rest = &self.bytes[self.at..];
+        let len = memchr::memchr(b'\n', rest).map_or(rest.len(), |i| i + 1);
+        self.at += len;
+        &self.bytes[self.at - len..self.at]
+    }
+}
+
+impl Shell<'_> {
+    /// Runs a builtin; `None` where `words` names none.
+    pub fn builtin(
+        &mut self,
+        words: &[Vec<u8>],
+        io: &Io,
+        empty_ifs: bool,
+    ) -> Result<Option<Flow>, Refusal> {
+        if let Source::Pipe(pipe) | Source::File(pipe) = &io.stdin {
+            if pipe.borrow().at == usize::MAX {
+                return Err(Refusal::new(
+                    "input that an earlier command has read in part",
+                ));
+            }
+        }
+        let args: Vec<&[u8]> = words[1..].iter().map(Vec::as_slice).collect();
+        self.vars.status = match words[0].as_slice() {
+            b":" | b"true" => 0,
+            b"false" => 1,
+            b"echo" => self.word_tool(words::echo, words, io)?,
+            b"printf" if args.first() != Some(&&b"-v"[..]) => {
+                self.word_tool(words::printf, words, io)?
+            }
+            b"test" => self.word_tool(test::test, words, io)?,
+            b"[" => self.word_tool(test::bracket, words, io)?,
+            b"cd" => self.cd(&args, io)?,
+            b"pwd" => {
+                if !args.is_empty() && args != [b"-L"] {
+                    return Err(Refusal::new("an option of pwd"));
+                }
+                let cwd = [&self.vars.cwd, &b"\n"[..]].concat();
+                self.write(io.out, &cwd);
+                0
+            }
+            b"read" => self.read_line(&args, io, empty_ifs)?,
+            b"exit" => {
+                let status = match args.as_slice() {
+                    [] => self.vars.status,
+                    [n] if n.len() <= 3 => curserve_tools::opts::number(n)? as i32 & 255,
+                    _ => return Err(Refusal::new("exit with what is no number")),
+                };
+                self.vars.status = status;
+                return Ok(Some(Flow::Exit));
+            }
+            b"break" | b"continue" => {
+                let n = match args.as_slice() {
+                    [] => 1,
+                    _ => return Err(Refusal::new("break or continue of several loops")),
+                };
+                if self.loops == 0 {
+                    return Err(Refusal::new("break or continue outside a loop"));
+                }
+                self.vars.status = 0;
+                return Ok(Some(if words[0] == b"break" {
+                    Flow::Break(n)
+                } else {
+                    Flow::Continue(n)
+                }));
+            }
+            b"export" => {
+                for arg in &args {
+                    let text = std::str::from_utf8(arg).unwrap_or("-");
+                    let name = text.split('=').next().unwrap_or("");
+                    if name.is_empty()
+                        || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+                    {
+                        return Err(Refusal::new("export of what is no name"));
+                    }
+                    if let Some((name, value)) = text.split_once('=') {
+                        self.set(name, Some(value.as_bytes().to_vec()))?;
+                    }
+                }
+                0
+            }
+            b"unset" => {
+                for arg in &args {
+                    let name = std::str::from_utf8(arg).unwrap_or("-");
+                    if name.starts_with('-') {
+                        return Err(Refusal::new("an option of unset"));
+                    }
+                    self.set(name, None)?;
+                }
+                0
+            }
+            b"." | b"source" | b"eval" | b"exec" | b"set" | b"shopt" | b"trap" | b"type"
+            | b"command" | b"builtin" | b"declare" | b"typeset" | b"local" | b"let" | b"alias"
+            | b"unalias" | b"hash" | b"jobs" | b"wait" | b"kill" | b"ulimit" | b"umask"
+            | b"times" | b"history" | b"dirs" | b"pushd" | b"popd" | b"return" | b"shift"
+            | b"getopts" | b"mapfile" | b"readarray" | b"readonly" | b"enable" | b"help"
+            | b"printf" => {
+                return Err(Refusal::new(format!(
+                    "the builtin {}",
+                    String::from_utf8_lossy(&words[0])
+                )))
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(Flow::On))
+    }
+
+    /// Runs a builtin that is written as a tool.
+    fn word_tool(
+        &mut self,
+        tool: curserve_tools::Tool,
+        words: &[Vec<u8>],
+        io: &Io,
+    ) -> Result<i32, Refusal> {
+        let mut out = Out::new(self.limits.output);
+        let mut err = Out::new(self.limits.output);
+        let mut call = Call {
+            args: words,
+            stdin: Stdin::DevNull,
+            cwd: &self.vars.cwd,
+            snapshot: self.snapshot,
+            world: self.world,
+            out: &mut out,
+            err: &mut err,
+        };
+        let status = tool(&mut call)?;
+        if out.overflowed() || !err.as_bytes().is_empty() {
+            return Err(Refusal::new(
+                "a builtin that complains, or prints beyond the limit",
+            ));
+        }
+        self.write(io.out, out.as_bytes());
+        Ok(status)
+    }
+
+    /// One test of a file, for `[[ ]]`.
+    pub fn file_test(&mut self, op: &[u8], word: &[u8]) -> Result<bool, Refusal> {
+        let mut out = Out::new(0);
+        let mut err = Out::new(0);
+        let call = Call {
+            args: &[],
+            stdin: Stdin::DevNull,
+            cwd: &self.vars.cwd,
+            snapshot: self.snapshot,
+            world: self.world,
+            out: &mut out,
+            err: &mut err,
+        };
+        test::unary(&call, op, word)
+    }
+
+    fn cd(&mut self, args: &[&[u8]], io: &Io) -> Result<i32, Refusal> {
+        let args = match args {
+            [b"--", rest @ ..] => rest,
+            _ => args,
+        };
+        let target = match args {
+            [] => self.get("HOME")?.unwrap_or_default(),
+            [b"-"] => match &self.vars.old_cwd {
+                Some(old) => old.clone(),
+                None => return Err(Refusal::new("cd - without a folder before")),
+            },
+            [b""] => return Ok(0),
+            [word] if word.starts_with(b"-") => return Err(Refusal::new("an option of cd")),
+            [word] => word.to_vec(),
+            _ => {
+                self.complain(io, b"cd: too many arguments");
+                return Ok(1);
+            }
+        };
+        let path = match self.logical(&target)? {
+            Ok(path) => path,
+            Err(errno) => {
+                let text = [
+                    b"cd: ",
+                    target.as_slice(),
+                    b": ",
+                    errno.to_string().as_bytes(),
+                ]
+                .concat();
+                self.complain(io, &text);
+                return Ok(1);
+            }
+        };
+        self.vars.old_cwd = Some(std::mem::replace(&mut self.vars.cwd, path));
+        if args == [b"-"] {
+            let text = [&self.vars.cwd, &b"\n"[..]].concat();
+            self.write(io.out, &text);
+        }
+        Ok(0)
+    }
+
+    /// The logical path of a folder, with `.` and `..` taken away as `cd` does.
+    fn logical(&self, target: &[u8]) -> Result<Result<Vec<u8>, Errno>, Refusal> {
+        let mut path = if target.starts_with(b"/") {
+            Vec::new()
+        } else {
+            self.vars.cwd.clone()
+        };
+        if path == b"/" {
+            path.clear();
+        }
+        let outside = |path: &[u8]| {
+            Refusal::new(format!(
+                "cd outside the root: {}",
+                String::from_utf8_lossy(path)
+            ))
+        };
+        for part in target.split(|&b| b == b'/') {
+            match part {
+                b"" | b"." => continue,
+                b".." => {
+                    match self.snapshot.resolve(
+                        b"/",
+                        if path.is_empty() { b"/" } else { &path },
+                        true,
+                    ) {
+                        Ok(node) if node.kind() == Kind::Folder => {}
+                        // bash then tries the path as it was given, which is rare enough.
+                        _ => return Err(outside(target)),
+                    }
+                    path.truncate(memchr::memrchr(b'/', &path).unwrap_or(0));
+                }
+                name => {
+                    path.push(b'/');
+                    path.extend_from_slice(name);
+                }
+            }
+        }
+        if path.is_empty() {
+            path.push(b'/');
+        }
+        match self.snapshot.resolve(b"/", &path, true) {
+            Ok(node) if node.kind() == Kind::Folder => Ok(Ok(path)),
+            Ok(_) => Ok(Err(Errno::NotDirectory)),
+            Err(Errno::Outside) => Err(outside(&path)),
+            Err(errno) => Ok(Err(errno)),
+        }
+    }
+
+    fn read_line(&mut self, args: &[&[u8]], io: &Io, empty_ifs: bool) -> Result<i32, Refusal> {
+        let (mut raw, mut names) = (false, Vec::new());
+        for arg in args {
+            match *arg {
+                b"-r" if names.is_empty() => raw = true,
+                name if name
+                    .first()
+                    .is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_') =>
+                {
+                    names.push(std::str::from_utf8(name).unwrap_or("-"))
+                }
+                _ => return Err(Refusal::new("an option of read")),
+            }
+        }
+        let line = match &io.stdin {
+            Source::Null => Vec::new(),
+            Source::Pipe(pipe) | Source::File(pipe) => pipe.borrow_mut().line().to_vec(),
+        };
+        let status = i32::from(line.last() != Some(&b'\n'));
+        let line = line.strip_suffix(b"\n").unwrap_or(&line);
+        if names.is_empty() || line.contains(&0) || line.contains(&b'\\') && !raw {
+            return Err(Refusal::new(
+                "read without names, or of NULs or backslashes",
+            ));
+        }
+        if empty_ifs {
+            self.set(names[0], Some(line.to_vec()))?;
+            for name in &names[1..] {
+                self.set(name, Some(Vec::new()))?;
+            }
+            return Ok(status);
+        }
+        let mut rest = line.trim_ascii();
+        if line.iter().any(|b| matches!(b, 11..=13)) {
+            return Err(Refusal::new("read of control characters"));
+        }
+        for (i, name) in names.iter().enumerate() {
+            let end = rest
+                .iter()
+                .position(|b| matches!(b, b' ' | b'\t'))
+                .unwrap_or(rest.len());
+            let value = if i + 1 == names.len() {
+                rest
+            } else {
+                &rest[..end]
+            };
+            self.set(name, Some(value.to_vec()))?;
+            rest = if i + 1 == names.len() {
+                b""
+            } else {
+                rest[end..].trim_ascii_start()
+            };
+        }
+        Ok(status)
+    }
+
+    /// Whether a sink is `/dev/null`; there, nothing of a race can be seen.
+    pub fn is_unseen(sink: Sink) -> bool {
+        sink == Sink::Null
+    }
+}

@@ -1,0 +1,414 @@
+//! From words to fields: braces, tilde, `$…`, splitting, globs, quotes, in bash's order.
+
+use brush_parser::word::{
+    BraceExpressionMember, BraceExpressionOrText, TildeExpr, WordPiece, WordPieceWithSource,
+};
+
+use crate::state::{Io, Shell};
+use crate::{syntax, Refusal};
+
+/// A word on its way to a field.
+#[derive(Default, Debug)]
+struct Field {
+    text: Vec<u8>,
+    /// The same as a pattern: quoted characters that mean something stand behind backslashes.
+    pattern: Vec<u8>,
+    /// An unquoted `*`, `?` or `[` occurs.
+    magic: bool,
+    /// Something quoted occurs, so that the field stays even when it is empty.
+    quoted: bool,
+}
+
+impl Field {
+    fn push(&mut self, bytes: &[u8], quoted: bool) {
+        self.text.extend_from_slice(bytes);
+        for &b in bytes {
+            let meaning = matches!(b, b'*' | b'?' | b'[' | b']' | b'\\' | b'-' | b'!' | b'^');
+            if meaning && quoted {
+                self.pattern.push(b'\\');
+            }
+            self.magic |= !quoted && matches!(b, b'*' | b'?' | b'[');
+            self.pattern.push(b);
+        }
+    }
+}
+
+/// What a word becomes.
+#[derive(Clone, Copy, PartialEq)]
+enum Mode {
+    /// Fields of a command.
+    Fields,
+    /// One value: no splitting, no globs (assignments, here-strings, redirections).
+    Single,
+}
+
+struct Fields {
+    mode: Mode,
+    done: Vec<Field>,
+    open: Option<Field>,
+}
+
+impl Fields {
+    fn push(&mut self, bytes: &[u8], quoted: bool) {
+        let field = self.open.get_or_insert_default();
+        field.quoted |= quoted;
+        field.push(bytes, quoted);
+    }
+
+    /// The result of an expansion: split where it is not quoted.
+    fn expansion(&mut self, bytes: &[u8], quoted: bool) -> Result<(), Refusal> {
+        if quoted || self.mode == Mode::Single {
+            self.push(bytes, quoted);
+            return Ok(());
+        }
+        if bytes.contains(&b'\\') && bytes.iter().any(|b| matches!(b, b'*' | b'?' | b'[')) {
+            return Err(Refusal::new("a glob with backslashes from a variable"));
+        }
+        let blank = |b: &u8| matches!(b, b' ' | b'\t' | b'\n');
+        if bytes.first().is_some_and(blank) {
+            self.done.extend(self.open.take());
+        }
+        let mut words = bytes
+            .split(|b| blank(b))
+            .filter(|w| !w.is_empty())
+            .peekable();
+        while let Some(word) = words.next() {
+            self.push(word, false);
+            if words.peek().is_some() {
+                self.done.extend(self.open.take());
+            }
+        }
+        if bytes.last().is_some_and(blank) {
+            self.done.extend(self.open.take());
+        }
+        Ok(())
+    }
+}
+
+/// Bytes of which a word may consist that no expansion looks at.
+fn is_plain(b: u8) -> bool {
+    b.is_ascii_alphanumeric()
+        || matches!(
+            b,
+            b'_' | b'-' | b'.' | b'/' | b',' | b':' | b'=' | b'@' | b'%' | b'+'
+        )
+        || b >= 0x80
+}
+
+/// The value of a word that needs no expansion: plain, or in one pair of quotes.
+fn plain_value(word: &str) -> Option<&str> {
+    let bytes = word.as_bytes();
+    if bytes.iter().all(|&b| is_plain(b)) {
+        return Some(word);
+    }
+    let inner = |quote: char| {
+        let inner = word.strip_prefix(quote)?.strip_suffix(quote)?;
+        (bytes.len() >= 2 && !inner.contains(quote)).then_some(inner)
+    };
+    if let Some(inner) = inner('\'') {
+        return Some(inner);
+    }
+    inner('"').filter(|i| !i.contains(['$', '`', '\\']))
+}
+
+impl Shell<'_> {
+    /// The fields of a command's word.
+    pub fn fields(
+        &mut self,
+        word: &str,
+        io: &Io,
+        fields: &mut Vec<Vec<u8>>,
+    ) -> Result<(), Refusal> {
+        if let Some(value) = plain_value(word) {
+            fields.push(value.as_bytes().to_vec());
+            return Ok(());
+        }
+        for word in expand_braces(word)? {
+            let mut f = Fields {
+                mode: Mode::Fields,
+                done: Vec::new(),
+                open: None,
+            };
+            let pieces = syntax::pieces(&word)?;
+            self.pieces(&pieces, false, &mut f, io)?;
+            f.done.extend(f.open.take());
+            for field in f.done {
+                if field.magic {
+                    let matches = self.glob(&field.pattern)?;
+                    if !matches.is_empty() {
+                        fields.extend(matches);
+                        continue;
+                    }
+                }
+                if !field.text.is_empty() || field.quoted {
+                    fields.push(field.text);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The one value of a word that is neither split nor globbed.
+    pub fn single(&mut self, word: &str, io: &Io) -> Result<Vec<u8>, Refusal> {
+        if let Some(value) = plain_value(word) {
+            return Ok(value.as_bytes().to_vec());
+        }
+        Ok(self.one(word, io)?.text)
+    }
+
+    /// A word as a pattern: quoted characters that mean something stand behind backslashes.
+    pub fn pattern(&mut self, word: &str, io: &Io) -> Result<Vec<u8>, Refusal> {
+        let field = self.one(word, io)?;
+        // An unquoted backslash that an expansion brought in would quote; which one it is has been lost.
+        Ok(field.pattern)
+    }
+
+    fn one(&mut self, word: &str, io: &Io) -> Result<Field, Refusal> {
+        let pieces = syntax::pieces(word)?;
+        let mut f = Fields {
+            mode: Mode::Single,
+            done: Vec::new(),
+            open: None,
+        };
+        self.pieces(&pieces, false, &mut f, io)?;
+        Ok(f.open.unwrap_or_default())
+    }
+
+    /// The body of a here-document.
+    pub fn heredoc(&mut self, text: &str, io: &Io) -> Result<Vec<u8>, Refusal> {
+        let pieces = syntax::heredoc(text)?;
+        let mut f = Fields {
+            mode: Mode::Single,
+            done: Vec::new(),
+            open: None,
+        };
+        self.pieces(&pieces, true, &mut f, io)?;
+        Ok(f.open.unwrap_or_default().text)
+    }
+
+    fn pieces(
+        &mut self,
+        pieces: &[WordPieceWithSource],
+        quoted: bool,
+        f: &mut Fields,
+        io: &Io,
+    ) -> Result<(), Refusal> {
+        if f.mode == Mode::Fields && !quoted && odd_dollar(pieces) {
+            return Err(Refusal::new("a bare dollar beside an expansion"));
+        }
+        for piece in pieces {
+            match &piece.piece {
+                WordPiece::Text(text) if quoted => {
+                    f.push(text.replace("\\\n", "").as_bytes(), true)
+                }
+                WordPiece::Text(text) => {
+                    if f.mode == Mode::Fields && text.contains(['(', ')', '<', '>', '&', '|', ';'])
+                    {
+                        return Err(Refusal::new("an operator within a word"));
+                    }
+                    f.push(text.as_bytes(), false)
+                }
+                WordPiece::SingleQuotedText(text) => f.push(text.as_bytes(), true),
+                WordPiece::AnsiCQuotedText(text) => f.push(&ansi_c(text)?, true),
+                WordPiece::DoubleQuotedSequence(inner) => {
+                    f.push(b"", true);
+                    self.pieces(inner, true, f, io)?;
+                }
+                WordPiece::EscapeSequence(text) => match text.as_bytes() {
+                    [b'\\', b'\n'] => {}
+                    [b'\\', rest @ ..] => f.push(rest, true),
+                    _ => return Err(Refusal::new("an escape that is none")),
+                },
+                WordPiece::TildeExpansion(TildeExpr::Home) => {
+                    let home = self.get("HOME")?.unwrap_or_default();
+                    f.push(&home, true);
+                }
+                WordPiece::TildeExpansion(_) => return Err(Refusal::new("a tilde with a name")),
+                WordPiece::ParameterExpansion(expr) => {
+                    if let Some(value) = self.parameter(expr, io)? {
+                        f.expansion(&value, quoted)?;
+                    }
+                }
+                WordPiece::CommandSubstitution(text) => {
+                    let value = self.substitute(text, io)?;
+                    f.expansion(&value, quoted)?;
+                }
+                WordPiece::BackquotedCommandSubstitution(text) => {
+                    if quoted && text.contains('"') || text.contains('\\') {
+                        return Err(Refusal::new("backquotes with quotes within"));
+                    }
+                    let value = self.substitute(text, io)?;
+                    f.expansion(&value, quoted)?;
+                }
+                WordPiece::ArithmeticExpression(expr) => {
+                    let text = self.arithmetic_text(&expr.value, io)?;
+                    let value = self.arithmetic(&text)?;
+                    f.expansion(value.to_string().as_bytes(), quoted)?;
+                }
+                WordPiece::GettextDoubleQuotedSequence(_) => {
+                    return Err(Refusal::new("translated strings"))
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// An arithmetic expression with its `$…` expanded.
+    pub fn arithmetic_text(&mut self, text: &str, io: &Io) -> Result<String, Refusal> {
+        if !text.contains(['$', '`']) {
+            return Ok(text.to_string());
+        }
+        if text.contains(['\'', '"', '\\']) {
+            return Err(Refusal::new("quotes in arithmetic"));
+        }
+        let expanded = self.heredoc(text, io)?;
+        String::from_utf8(expanded).map_err(|_| Refusal::new("arithmetic that is not UTF-8"))
+    }
+
+    /// `$(…)`: what the commands print, without the newlines at its end.
+    fn substitute(&mut self, text: &str, io: &Io) -> Result<Vec<u8>, Refusal> {
+        self.depth += 1;
+        if self.depth > 20 {
+            return Err(Refusal::new("substitutions nested too deeply"));
+        }
+        let program = syntax::parse(text)?;
+        let (mut output, status) = self.capture(&program, io)?;
+        self.depth -= 1;
+        if output.contains(&0) {
+            return Err(Refusal::new("a substitution with NULs"));
+        }
+        while output.last() == Some(&b'\n') {
+            output.pop();
+        }
+        self.substituted = Some(status);
+        Ok(output)
+    }
+}
+
+/// A `$` that stands for itself in a word with an expansion: bash then does not split the expansion.
+fn odd_dollar(pieces: &[WordPieceWithSource]) -> bool {
+    let bare = |p: &WordPieceWithSource| matches!(&p.piece, WordPiece::Text(t) if t.contains('$'));
+    let expands = |p: &WordPieceWithSource| {
+        matches!(
+            p.piece,
+            WordPiece::ParameterExpansion(_)
+                | WordPiece::CommandSubstitution(_)
+                | WordPiece::BackquotedCommandSubstitution(_)
+                | WordPiece::ArithmeticExpression(_)
+        )
+    };
+    pieces.iter().any(bare) && pieces.iter().any(expands)
+}
+
+/// `$'…'`.
+fn ansi_c(text: &str) -> Result<Vec<u8>, Refusal> {
+    let mut out = Vec::new();
+    let mut bytes = text.bytes().peekable();
+    while let Some(b) = bytes.next() {
+        if b != b'\\' {
+            out.push(b);
+            continue;
+        }
+        out.push(match bytes.next() {
+            Some(b'n') => b'\n',
+            Some(b't') => b'\t',
+            Some(b'r') => b'\r',
+            Some(b'a') => 7,
+            Some(b'b') => 8,
+            Some(b'e' | b'E') => 27,
+            Some(b'f') => 12,
+            Some(b'v') => 11,
+            Some(c @ (b'\\' | b'\'' | b'"' | b'?')) => c,
+            _ => return Err(Refusal::new("an escape of $'…' not known here")),
+        });
+    }
+    Ok(out)
+}
+
+/// Brace expansion of one word; quotes and `$…` stay as they are.
+fn expand_braces(word: &str) -> Result<Vec<String>, Refusal> {
+    let unquoted_open = {
+        // Only an unquoted `{` with a `,` or `..` behind it can be a brace expansion; `${` is none.
+        let bytes = word.as_bytes();
+        let open = memchr::memchr_iter(b'{', bytes).any(|i| i == 0 || bytes[i - 1] != b'$');
+        open && (word.contains(',') || word.contains(".."))
+    };
+    if !unquoted_open {
+        return Ok(vec![word.to_string()]);
+    }
+    let Some(pieces) = syntax::braces(word)? else {
+        return Ok(vec![word.to_string()]);
+    };
+    let words = join(&pieces)?;
+    if words.len() > 10_000 {
+        return Err(Refusal::new("braces with too many words"));
+    }
+    Ok(words)
+}
+
+fn join(pieces: &[BraceExpressionOrText]) -> Result<Vec<String>, Refusal> {
+    let mut words = vec![String::new()];
+    for piece in pieces {
+        let options = match piece {
+            BraceExpressionOrText::Text(text) => vec![text.clone()],
+            BraceExpressionOrText::Expr(members) => {
+                let mut options = Vec::new();
+                for member in members {
+                    options.extend(alternatives(member)?);
+                }
+                options
+            }
+        };
+        if words.len() * options.len() > 10_000 {
+            return Err(Refusal::new("braces with too many words"));
+        }
+        words = words
+            .iter()
+            .flat_map(|w| options.iter().map(move |o| format!("{w}{o}")))
+            .collect();
+    }
+    Ok(words)
+}
+
+fn alternatives(member: &BraceExpressionMember) -> Result<Vec<String>, Refusal> {
+    let (start, end, step, letters) = match member {
+        BraceExpressionMember::Child(pieces) => return join(pieces),
+        BraceExpressionMember::NumberSequence {
+            start,
+            end,
+            increment,
+        } => (*start, *end, *increment, false),
+        BraceExpressionMember::CharSequence {
+            start,
+            end,
+            increment,
+        } => (
+            i64::from(*start as u32),
+            i64::from(*end as u32),
+            *increment,
+            true,
+        ),
+    };
+    let step = step.unsigned_abs().max(1) as usize;
+    let (low, high) = (start.min(end), start.max(end));
+    if high - low > 10_000 || letters && (low < 91) != (high < 91) {
+        return Err(Refusal::new(
+            "a sequence in braces that is long or mixes cases",
+        ));
+    }
+    let show = |n: i64| {
+        if letters {
+            char::from(n as u8).to_string()
+        } else {
+            n.to_string()
+        }
+    };
+    Ok(if start <= end {
+        (start..=end).step_by(step).map(show).collect()
+    } else {
+        (0..=(start - end))
+            .step_by(step)
+            .map(|n| show(start - n))
+            .collect()
+    })
+}

@@ -1,0 +1,255 @@
+//! `$name` and `${…}`.
+
+use brush_parser::word::{
+    Parameter, ParameterExpr as E, ParameterTestType, SpecialParameter, SubstringMatchKind,
+};
+use curserve_tools::fnmatch::Pattern;
+
+use crate::state::{Io, Shell};
+use crate::Refusal;
+
+fn refuse<T>(what: &str) -> Result<T, Refusal> {
+    Err(Refusal::new(format!("an expansion not known here: {what}")))
+}
+
+impl Shell<'_> {
+    /// The value of an expansion; `None` is unset, which expands to nothing.
+    pub fn parameter(&mut self, expr: &E, io: &Io) -> Result<Option<Vec<u8>>, Refusal> {
+        match expr {
+            E::Parameter {
+                parameter,
+                indirect: false,
+            } => self.value_of(parameter),
+            E::UseDefaultValues {
+                parameter,
+                indirect: false,
+                test_type,
+                default_value,
+            } => {
+                let value = self.value_of(parameter)?;
+                if is_missing(&value, test_type) {
+                    self.operand(default_value, io).map(Some)
+                } else {
+                    Ok(value)
+                }
+            }
+            E::AssignDefaultValues {
+                parameter: Parameter::Named(name),
+                indirect: false,
+                test_type,
+                default_value,
+            } => {
+                let value = self.get(name)?;
+                if !is_missing(&value, test_type) {
+                    return Ok(value);
+                }
+                let value = self.operand(default_value, io)?;
+                self.set(name, Some(value.clone()))?;
+                Ok(Some(value))
+            }
+            E::UseAlternativeValue {
+                parameter,
+                indirect: false,
+                test_type,
+                alternative_value,
+            } => {
+                let value = self.value_of(parameter)?;
+                if is_missing(&value, test_type) {
+                    Ok(None)
+                } else {
+                    self.operand(alternative_value, io).map(Some)
+                }
+            }
+            E::ParameterLength {
+                parameter,
+                indirect: false,
+            } => {
+                let value = self.value_of(parameter)?.unwrap_or_default();
+                match std::str::from_utf8(&value) {
+                    Ok(text) => Ok(Some(text.chars().count().to_string().into_bytes())),
+                    Err(_) => refuse("the length of what is not UTF-8"),
+                }
+            }
+            E::RemoveSmallestSuffixPattern {
+                parameter,
+                indirect: false,
+                pattern,
+            } => self.cut(parameter, pattern, io, |text, p| {
+                boundaries(text)
+                    .rev()
+                    .find(|&i| p.matches(&text[i..]) == Ok(true))
+                    .map(|i| text[..i].to_vec())
+            }),
+            E::RemoveLargestSuffixPattern {
+                parameter,
+                indirect: false,
+                pattern,
+            } => self.cut(parameter, pattern, io, |text, p| {
+                boundaries(text)
+                    .find(|&i| p.matches(&text[i..]) == Ok(true))
+                    .map(|i| text[..i].to_vec())
+            }),
+            E::RemoveSmallestPrefixPattern {
+                parameter,
+                indirect: false,
+                pattern,
+            } => self.cut(parameter, pattern, io, |text, p| {
+                boundaries(text)
+                    .find(|&i| p.matches(&text[..i]) == Ok(true))
+                    .map(|i| text[i..].to_vec())
+            }),
+            E::RemoveLargestPrefixPattern {
+                parameter,
+                indirect: false,
+                pattern,
+            } => self.cut(parameter, pattern, io, |text, p| {
+                boundaries(text)
+                    .rev()
+                    .find(|&i| p.matches(&text[..i]) == Ok(true))
+                    .map(|i| text[i..].to_vec())
+            }),
+            E::Substring {
+                parameter,
+                indirect: false,
+                offset,
+                length,
+            } => {
+                let value = self.ascii(parameter)?;
+                let len = value.len() as i64;
+                let mut number = |text: &str| -> Result<i64, Refusal> {
+                    let text = self.arithmetic_text(text, io)?;
+                    self.arithmetic(&text)
+                };
+                let start = number(&offset.value)?;
+                let start = if start < 0 { len + start } else { start };
+                if !(0..=len).contains(&start) {
+                    return Ok(Some(Vec::new()));
+                }
+                let end = match length {
+                    None => len,
+                    Some(length) => match number(&length.value)? {
+                        n if n < 0 => len + n,
+                        n => start.saturating_add(n).min(len),
+                    },
+                };
+                if end < start {
+                    return refuse("a substring that ends before it starts");
+                }
+                Ok(Some(value[start as usize..end as usize].to_vec()))
+            }
+            E::ReplaceSubstring {
+                parameter,
+                indirect: false,
+                pattern,
+                replacement,
+                match_kind,
+            } => {
+                let value = self.ascii(parameter)?;
+                let pattern = self.pattern(pattern, io)?;
+                let compiled = Pattern::new(&pattern, false)?;
+                let with = self.operand(replacement, io)?;
+                // bash 5.2 reads & in the replacement as the match.
+                let Some(needle) = compiled.literal() else {
+                    return refuse("a replacement by pattern");
+                };
+                if with.contains(&b'&') || with.contains(&b'\\') || needle.is_empty() {
+                    return refuse("a replacement with & or \\");
+                }
+                let most = match match_kind {
+                    SubstringMatchKind::FirstOccurrence => 1,
+                    SubstringMatchKind::Anywhere => usize::MAX,
+                    _ => return refuse("a replacement at an end"),
+                };
+                let mut out = Vec::new();
+                let mut from = 0;
+                for at in memchr::memmem::find_iter(&value, needle).take(most) {
+                    out.extend_from_slice(&value[from..at]);
+                    out.extend_from_slice(&with);
+                    from = at + needle.len();
+                }
+                out.extend_from_slice(&value[from..]);
+                Ok(Some(out))
+            }
+            E::UppercasePattern {
+                parameter,
+                indirect: false,
+                pattern,
+            } if no_pattern(pattern) => Ok(Some(self.ascii(parameter)?.to_ascii_uppercase())),
+            E::LowercasePattern {
+                parameter,
+                indirect: false,
+                pattern,
+            } if no_pattern(pattern) => Ok(Some(self.ascii(parameter)?.to_ascii_lowercase())),
+            _ => refuse("its operator"),
+        }
+    }
+
+    fn value_of(&self, parameter: &Parameter) -> Result<Option<Vec<u8>>, Refusal> {
+        match parameter {
+            Parameter::Named(name) => self.get(name),
+            // `bash -c COMMAND` has no positional parameters.
+            Parameter::Positional(_) => Ok(None),
+            Parameter::Special(SpecialParameter::LastExitStatus) => {
+                Ok(Some(self.vars.status.to_string().into_bytes()))
+            }
+            Parameter::Special(SpecialParameter::PositionalParameterCount) => {
+                Ok(Some(b"0".to_vec()))
+            }
+            Parameter::Special(SpecialParameter::ShellName) => Ok(Some(b"bash".to_vec())),
+            other => refuse(&other.to_string()),
+        }
+    }
+
+    fn operand(&mut self, word: &Option<String>, io: &Io) -> Result<Vec<u8>, Refusal> {
+        match word {
+            None => Ok(Vec::new()),
+            // Quotes within `${…}` mean one thing or another by what stands around it.
+            Some(w) if w.contains(['\'', '"', '\\', '~', '*', '?', '[']) => {
+                refuse("quotes or globs within ${…}")
+            }
+            Some(w) => self.single(w, io),
+        }
+    }
+
+    fn ascii(&self, parameter: &Parameter) -> Result<Vec<u8>, Refusal> {
+        let value = self.value_of(parameter)?.unwrap_or_default();
+        if value.is_ascii() {
+            Ok(value)
+        } else {
+            refuse("characters beyond ASCII")
+        }
+    }
+
+    fn cut(
+        &mut self,
+        parameter: &Parameter,
+        pattern: &Option<String>,
+        io: &Io,
+        cut: impl Fn(&[u8], &Pattern) -> Option<Vec<u8>>,
+    ) -> Result<Option<Vec<u8>>, Refusal> {
+        let value = self.ascii(parameter)?;
+        let pattern = match pattern {
+            None => Vec::new(),
+            Some(p) => self.pattern(p, io)?,
+        };
+        let compiled = Pattern::new(&pattern, false)?;
+        let shorter = cut(&value, &compiled);
+        Ok(Some(shorter.unwrap_or(value)))
+    }
+}
+
+fn is_missing(value: &Option<Vec<u8>>, test: &ParameterTestType) -> bool {
+    match (value, test) {
+        (None, _) => true,
+        (Some(v), ParameterTestType::UnsetOrNull) => v.is_empty(),
+        (Some(_), ParameterTestType::Unset) => false,
+    }
+}
+
+fn no_pattern(pattern: &Option<String>) -> bool {
+    pattern.as_deref().unwrap_or("").is_empty()
+}
+
+fn boundaries(text: &[u8]) -> impl DoubleEndedIterator<Item = usize> {
+    0..=text.len()
+}

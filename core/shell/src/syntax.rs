@@ -1,0 +1,96 @@
+//! Guards around brush-parser: hostile input neither panics nor runs away.
+
+use std::panic::{catch_unwind, AssertUnwindSafe};
+
+use brush_parser::ast::Program;
+use brush_parser::{word, ParserOptions};
+
+use crate::Refusal;
+
+/// Longer command lines are refused; agents' stay far below.
+const MAX_LENGTH: usize = 64 << 10;
+/// The parsers are recursive, and backtrack: this bounds both.
+const MAX_OPENINGS: usize = 300;
+const MAX_DEPTH: usize = 24;
+
+fn options() -> &'static ParserOptions {
+    static OPTIONS: std::sync::OnceLock<ParserOptions> = std::sync::OnceLock::new();
+    OPTIONS.get_or_init(|| ParserOptions {
+        enable_extended_globbing: false,
+        ..ParserOptions::default()
+    })
+}
+
+fn guard(text: &str) -> Result<(), Refusal> {
+    if text.len() > MAX_LENGTH {
+        return Err(Refusal::new("a command line beyond 64 KiB"));
+    }
+    let (mut openings, mut depth, mut deepest) = (0usize, 0usize, 0usize);
+    for b in text.bytes() {
+        match b {
+            0 => return Err(Refusal::new("a NUL in a command line")),
+            b'(' | b'{' => {
+                openings += 1;
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b')' | b'}' => depth = depth.saturating_sub(1),
+            b'`' => openings += 1,
+            _ => {}
+        }
+    }
+    if openings > MAX_OPENINGS || deepest > MAX_DEPTH {
+        return Err(Refusal::new("a command line nested too deeply"));
+    }
+    Ok(())
+}
+
+/// Runs a parser of brush-parser; a panic in it is a refusal.
+fn guarded<T, E>(what: &str, parse: impl FnOnce() -> Result<T, E>) -> Result<T, Refusal> {
+    match catch_unwind(AssertUnwindSafe(parse)) {
+        Ok(Ok(value)) => Ok(value),
+        _ => Err(Refusal::new(format!("{what} that does not parse"))),
+    }
+}
+
+/// Parses a whole command line.
+pub fn parse(command: &str) -> Result<Program, Refusal> {
+    guard(command)?;
+    let mut parser = brush_parser::Parser::new(command.as_bytes(), options());
+    guarded("a command line", || parser.parse_program())
+}
+
+/// Parses a word into its pieces.
+pub fn pieces(text: &str) -> Result<Vec<word::WordPieceWithSource>, Refusal> {
+    guard(text)?;
+    guarded("a word", || word::parse(text, options()))
+}
+
+/// Parses the body of a here-document that is subject to expansion.
+pub fn heredoc(text: &str) -> Result<Vec<word::WordPieceWithSource>, Refusal> {
+    guard(text)?;
+    guarded("a here-document", || word::parse_heredoc(text, options()))
+}
+
+/// Parses a word for its brace expressions; `None` where it has none.
+pub fn braces(text: &str) -> Result<Option<Vec<word::BraceExpressionOrText>>, Refusal> {
+    guard(text)?;
+    if text.bytes().filter(|&b| b == b'{').count() > 6 {
+        return Err(Refusal::new("many braces in one word"));
+    }
+    // The parser unwraps numbers that do not fit.
+    if text
+        .as_bytes()
+        .split(|b| !b.is_ascii_digit())
+        .any(|digits| digits.len() > 9)
+    {
+        return Err(Refusal::new("a long number in braces"));
+    }
+    guarded("braces", || word::parse_brace_expansions(text, options()))
+}
+
+/// Parses an arithmetic expression.
+pub fn arithmetic(text: &str) -> Result<brush_parser::ast::ArithmeticExpr, Refusal> {
+    guard(text)?;
+    guarded("arithmetic", || brush_parser::arithmetic::parse(text))
+}

@@ -1,0 +1,128 @@
+//! A real folder, the real `bash -c` in it, and the shell here on the same folder.
+
+#![allow(dead_code)] // each test binary uses its part
+
+use std::os::unix::fs::{symlink, PermissionsExt};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use curserve_corpus::{Corpus, Options};
+use curserve_shell::{run_in, Answer, Limits, Refusal, World};
+
+/// A folder held by the corpus.
+pub struct Place {
+    folder: tempfile::TempDir,
+    corpus: Corpus,
+    world: World,
+}
+
+impl Place {
+    /// Loads what `fill` writes into a fresh folder.
+    pub fn new(fill: impl FnOnce(&Path)) -> Place {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let root = folder.path().canonicalize().expect("its real path");
+        fill(&root);
+        let corpus = Corpus::load(&root, Options::default()).expect("the folder loads");
+        Place {
+            folder,
+            corpus,
+            world: World::of_this_machine(),
+        }
+    }
+
+    fn root(&self) -> String {
+        self.folder
+            .path()
+            .canonicalize()
+            .expect("a path")
+            .to_str()
+            .expect("UTF-8")
+            .to_string()
+    }
+
+    /// What the shell here answers.
+    pub fn ours(&self, command: &str) -> Result<Answer, Refusal> {
+        let snapshot = self.corpus.snapshot().expect("a snapshot");
+        run_in(
+            &self.world,
+            &snapshot,
+            &command.replace("@ROOT", &self.root()),
+            self.root().as_bytes(),
+            Limits::default(),
+        )
+    }
+
+    /// What the real shell answers.
+    pub fn real(&self, command: &str) -> Answer {
+        let output = Command::new("bash")
+            .args(["-c", &command.replace("@ROOT", &self.root())])
+            .current_dir(self.root())
+            .env_clear()
+            .envs(self.world.environment.iter().cloned())
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .stdin(Stdio::null())
+            .output()
+            .expect("bash runs");
+        Answer {
+            exit_code: output.status.code().unwrap_or(-1),
+            stdout: output.stdout,
+            stderr: output.stderr,
+        }
+    }
+
+    /// The difference between the two, or `None`; a refusal is no difference.
+    pub fn difference(&self, command: &str) -> Option<String> {
+        let ours = self.ours(command).ok()?;
+        let real = self.real(command);
+        (ours != real).then(|| format!("{command}\n  here {}\n  real {}", show(&ours), show(&real)))
+    }
+}
+
+fn show(answer: &Answer) -> String {
+    let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
+    format!(
+        "{} {:?} {:?}",
+        answer.exit_code,
+        text(&answer.stdout),
+        text(&answer.stderr)
+    )
+}
+
+/// A small tree with what trips tools up: empty and unfinished files, links, odd names, many lines.
+pub fn fill(root: &Path) {
+    let write = |name: &str, text: &str| {
+        let path = root.join(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
+        std::fs::write(path, text).expect("a file");
+    };
+    let code: String = (1..=300)
+        .map(|i| format!("def f{i}(self, x):\n    return self.x{} + {i}\n\n", i % 7))
+        .collect();
+    write("src/main.py", &code);
+    write("src/util.py", "import os\nimport sys\n\nclass A:\n    pass\n\n\nclass B(A):\n    def m(self):\n        return 1\n");
+    write("src/pkg/__init__.py", "");
+    write("src/pkg/mod.py", "x = 1\ny = 2\nx = 1\n\tz = 3  \n");
+    write(
+        "src/pkg/test_mod.py",
+        "from pkg import mod\n\n\ndef test_x():\n    assert mod.x == 1",
+    );
+    write("docs/a.txt", "b 2\na 10\nc 1\nb 2\na 9\n\nB 3\n");
+    write("docs/b.txt", "one two  three\nfour\tfive\r\nsix");
+    write("docs/no newline", "last");
+    write("docs/é.txt", "été\nnaïve — dash\n");
+    write("docs/it's", "quote\n");
+    write("empty", "");
+    write(".hidden", "h\n");
+    write(".dot/file", "d\n");
+    write("deep/a/b/c/d.py", "d = 1\n");
+    write("bin", "a\0b\nc\n");
+    write("list", "src/main.py\nsrc/util.py\nnope.py\n");
+    write("UPPER.MD", "# T\n\n- a\n- b\n");
+    std::fs::create_dir(root.join("void")).expect("a folder");
+    symlink("src/util.py", root.join("link")).expect("a link");
+    symlink("src", root.join("ldir")).expect("a link");
+    symlink("nowhere", root.join("dangling")).expect("a link");
+    std::fs::write(root.join("run.sh"), "#!/bin/sh\necho hi\n").expect("a file");
+    std::fs::set_permissions(root.join("run.sh"), std::fs::Permissions::from_mode(0o755))
+        .expect("a mode");
+}

@@ -1,0 +1,149 @@
+//! `cat`, with the flags that number and show.
+
+use std::io::Write;
+
+use crate::input::{self, Operand};
+use crate::opts::{self, Takes};
+use crate::{quote, Call, Refusal};
+
+#[derive(Default, Clone, Copy)]
+struct Flags {
+    number: bool,
+    number_full: bool,
+    ends: bool,
+    tabs: bool,
+    nonprinting: bool,
+    squeeze: bool,
+}
+
+const KNOWN: &[opts::Known] = &[
+    (b'A', "show-all", Takes::Nothing),
+    (b'b', "number-nonblank", Takes::Nothing),
+    (b'e', "", Takes::Nothing),
+    (b'E', "show-ends", Takes::Nothing),
+    (b'n', "number", Takes::Nothing),
+    (b's', "squeeze-blank", Takes::Nothing),
+    (b't', "", Takes::Nothing),
+    (b'T', "show-tabs", Takes::Nothing),
+    (b'u', "", Takes::Nothing),
+    (b'v', "show-nonprinting", Takes::Nothing),
+];
+
+/// What goes on from one file to the next.
+struct State {
+    line: u64,
+    blank_lines: u32,
+    at_start: bool,
+}
+
+/// Runs `cat`.
+pub fn cat(call: &mut Call) -> Result<i32, Refusal> {
+    let args = input::args(call);
+    let parsed = opts::parse(KNOWN, &args, false)?;
+    let mut flags = Flags::default();
+    for (key, _) in &parsed.options {
+        match key {
+            b'A' => (flags.nonprinting, flags.ends, flags.tabs) = (true, true, true),
+            b'e' => (flags.nonprinting, flags.ends) = (true, true),
+            b't' => (flags.nonprinting, flags.tabs) = (true, true),
+            b'b' => (flags.number, flags.number_full) = (true, true),
+            b'n' => flags.number = true,
+            b'E' => flags.ends = true,
+            b'T' => flags.tabs = true,
+            b'v' => flags.nonprinting = true,
+            b's' => flags.squeeze = true,
+            _ => {}
+        }
+    }
+    let plain = !(flags.number || flags.ends || flags.tabs || flags.nonprinting || flags.squeeze);
+    let mut operands = parsed.operands;
+    if operands.is_empty() {
+        operands.push(b"-");
+    }
+    let mut status = 0;
+    let mut state = State {
+        line: 0,
+        blank_lines: 0,
+        at_start: true,
+    };
+    for operand in operands {
+        if call.out.full() {
+            break;
+        }
+        let reason = match input::open(call, operand)? {
+            Operand::Content(content) if plain => {
+                call.out.write(content);
+                continue;
+            }
+            Operand::Content(content) => {
+                show(content, flags, &mut state, call);
+                continue;
+            }
+            Operand::Directory => "Is a directory",
+            Operand::Failed(reason) => reason,
+        };
+        let name = quote::bare(operand)?;
+        input::complain(call, &[b"cat: ", &name, b": ", reason.as_bytes(), b"\n"]);
+        status = 1;
+    }
+    Ok(status)
+}
+
+fn show(content: &[u8], flags: Flags, state: &mut State, call: &mut Call) {
+    let mut line_out = Vec::new();
+    let mut rest = content;
+    while !rest.is_empty() && !call.out.full() {
+        let end = memchr::memchr(b'\n', rest);
+        let line = &rest[..end.unwrap_or(rest.len())];
+        rest = &rest[end.map_or(rest.len(), |e| e + 1)..];
+        line_out.clear();
+        let blank = state.at_start && line.is_empty() && end.is_some();
+        if blank {
+            state.blank_lines += 1;
+            if flags.squeeze && state.blank_lines > 1 {
+                continue;
+            }
+        } else {
+            state.blank_lines = 0;
+        }
+        if state.at_start && flags.number && !(flags.number_full && blank) {
+            state.line += 1;
+            // Writing to a Vec cannot fail.
+            let _ = write!(line_out, "{:6}\t", state.line);
+        }
+        for (i, &b) in line.iter().enumerate() {
+            // A carriage return before the newline shows as ^M under -E.
+            let return_at_end = b == b'\r' && i + 1 == line.len() && end.is_some();
+            if flags.ends && return_at_end {
+                line_out.extend_from_slice(b"^M");
+            } else {
+                show_byte(b, flags, &mut line_out);
+            }
+        }
+        if end.is_some() {
+            line_out.extend_from_slice(if flags.ends { b"$\n" } else { b"\n" });
+        }
+        state.at_start = end.is_some();
+        call.out.write(&line_out);
+    }
+}
+
+fn show_byte(b: u8, flags: Flags, out: &mut Vec<u8>) {
+    if b == b'\t' {
+        out.extend_from_slice(if flags.tabs { b"^I" } else { b"\t" });
+        return;
+    }
+    if !flags.nonprinting {
+        out.push(b);
+        return;
+    }
+    let low = b & 0x7f;
+    if b >= 128 {
+        out.extend_from_slice(b"M-");
+    }
+    match low {
+        0x7f => out.extend_from_slice(b"^?"),
+        0..=31 => out.extend_from_slice(&[b'^', low + 64]),
+        _ => out.push(low),
+    }
+}

@@ -1,0 +1,111 @@
+//! Character classes as the C library has them in the pinned locale, C.UTF-8: grep asks iswctype(3), so do we.
+
+use std::sync::OnceLock;
+
+use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
+
+extern "C" {
+    fn wctype_l(name: *const libc::c_char, locale: libc::locale_t) -> libc::c_ulong;
+    fn iswctype_l(
+        character: libc::c_uint,
+        class: libc::c_ulong,
+        locale: libc::locale_t,
+    ) -> libc::c_int;
+}
+
+/// The names that brackets know, in the order of `TABLES`.
+const NAMES: [&std::ffi::CStr; 12] = [
+    c"alnum", c"alpha", c"blank", c"cntrl", c"digit", c"graph", c"lower", c"print", c"punct",
+    c"space", c"upper", c"xdigit",
+];
+
+static TABLES: [OnceLock<Option<ClassUnicode>>; 12] = [const { OnceLock::new() }; 12];
+
+/// The characters of the class `name` (`alpha`, `space` …); None where there is no such class, or no such locale here.
+pub(super) fn class(name: &str) -> Option<ClassUnicode> {
+    let at = NAMES
+        .iter()
+        .position(|known| known.to_bytes() == name.as_bytes())?;
+    TABLES[at].get_or_init(|| table(NAMES[at])).clone()
+}
+
+fn table(name: &std::ffi::CStr) -> Option<ClassUnicode> {
+    // SAFETY: the locale's name is NUL-terminated, and no base locale is given.
+    let locale = unsafe {
+        libc::newlocale(
+            libc::LC_CTYPE_MASK,
+            c"C.UTF-8".as_ptr(),
+            std::ptr::null_mut(),
+        )
+    };
+    if locale.is_null() {
+        return None;
+    }
+    // SAFETY: `name` is NUL-terminated, and `locale` was just made.
+    let class = unsafe { wctype_l(name.as_ptr(), locale) };
+    let mut ranges: Vec<ClassUnicodeRange> = Vec::new();
+    let mut open: Option<(char, char)> = None;
+    for character in '\0'..=char::MAX {
+        // SAFETY: any value of wint_t may be asked about; `class` belongs to `locale`, which is still alive.
+        if unsafe { iswctype_l(u32::from(character), class, locale) } == 0 {
+            ranges.extend(
+                open.take()
+                    .map(|(low, high)| ClassUnicodeRange::new(low, high)),
+            );
+        } else {
+            open = Some((open.map_or(character, |(low, _)| low), character));
+        }
+    }
+    ranges.extend(open.map(|(low, high)| ClassUnicodeRange::new(low, high)));
+    // SAFETY: made above, and used no more.
+    unsafe { libc::freelocale(locale) };
+    Some(ClassUnicode::new(ranges))
+}
+
+/// What `\w` matches: `[_[:alnum:]]`.
+pub(super) fn word() -> Option<ClassUnicode> {
+    let mut word = class("alnum")?;
+    word.union(&ClassUnicode::new([ClassUnicodeRange::new('_', '_')]));
+    Some(word)
+}
+
+/// The characters on which the C library and Unicode disagree whether they are part of a word.
+pub(super) fn disputed() -> Option<&'static ClassUnicode> {
+    static DISPUTED: OnceLock<Option<ClassUnicode>> = OnceLock::new();
+    DISPUTED
+        .get_or_init(|| {
+            let ranges = regex_syntax::parse(r"\w").ok()?;
+            let regex_syntax::hir::HirKind::Class(regex_syntax::hir::Class::Unicode(unicode)) =
+                ranges.kind()
+            else {
+                return None;
+            };
+            let mut disputed = word()?;
+            disputed.symmetric_difference(unicode);
+            Some(disputed)
+        })
+        .as_ref()
+}
+
+/// Whether `text` has a character that is in dispute.
+pub(super) fn has_disputed(text: &str) -> bool {
+    let Some(disputed) = disputed() else {
+        return true;
+    };
+    let ranges = disputed.ranges();
+    text.chars()
+        .filter(|character| !character.is_ascii())
+        .any(|character| {
+            ranges
+                .binary_search_by(|range| {
+                    if range.end() < character {
+                        std::cmp::Ordering::Less
+                    } else if range.start() > character {
+                        std::cmp::Ordering::Greater
+                    } else {
+                        std::cmp::Ordering::Equal
+                    }
+                })
+                .is_ok()
+        })
+}

@@ -1,0 +1,164 @@
+//! The walk of `grep -r` and `-R`, in the order of gnulib's fts.
+
+// Nodes are hashed and compared by their ids, which nothing changes.
+#![allow(clippy::mutable_key_type)]
+
+use std::collections::HashMap;
+
+use curserve_corpus::{Errno, Kind, Node, Snapshot, Unreadable};
+
+use curserve_index::Query;
+
+use super::exclude::Excludes;
+use super::matcher::Pattern;
+use super::options::{refuse, List, Options};
+use crate::Refusal;
+
+/// What the walk found to do, in order.
+pub(super) enum Job<'s> {
+    /// Search this file, known by this name.
+    File(Node<'s>, Vec<u8>),
+    /// Say that this name failed.
+    Error(Vec<u8>, String),
+    /// Say this, without failing.
+    Warning(Vec<u8>, &'static str),
+}
+
+pub(super) struct Walk<'w, 's> {
+    pub(super) snapshot: &'s Snapshot,
+    pub(super) options: &'w Options,
+    pub(super) pattern: &'w Pattern,
+    pub(super) excludes: &'w Excludes,
+    pub(super) exclude_dirs: &'w Excludes,
+    /// Names have no `./` in front.
+    pub(super) bare: bool,
+}
+
+impl<'s> Walk<'_, 's> {
+    pub(super) fn jobs(&self, folder: Node<'s>, operand: &[u8]) -> Result<Vec<Job<'s>>, Refusal> {
+        let mut jobs = Vec::new();
+        // fts keeps one trailing slash of the operand, and none before the names below it.
+        let mut prefix = operand.to_vec();
+        while prefix.ends_with(b"/") {
+            prefix.pop();
+        }
+        prefix.push(b'/');
+        if self.bare {
+            prefix.clear();
+        }
+        if !self.options.follow {
+            // Where only matching files say something, only candidates need a look.
+            let needs_all =
+                self.options.invert || self.options.count || self.options.list == List::NonMatching;
+            let query = if needs_all {
+                Query::All
+            } else {
+                Query::of(self.pattern.hir())
+            };
+            if let Some(files) = self.snapshot.files_below(folder, &query) {
+                let mut names = Names {
+                    walk: self,
+                    folder,
+                    prefix: &prefix,
+                    folders: HashMap::new(),
+                };
+                return Ok(files
+                    .into_iter()
+                    .filter_map(|file| names.job(file))
+                    .collect());
+            }
+        }
+        self.descend(folder, &prefix, &mut vec![folder], &mut jobs)?;
+        Ok(jobs)
+    }
+
+    fn descend(
+        &self,
+        folder: Node<'s>,
+        prefix: &[u8],
+        above: &mut Vec<Node<'s>>,
+        jobs: &mut Vec<Job<'s>>,
+    ) -> Result<(), Refusal> {
+        let entries = match folder.entries_as_fts() {
+            Ok(entries) => entries,
+            Err(Unreadable::Errno(errno)) => {
+                let name = prefix.strip_suffix(b"/").unwrap_or(prefix).to_vec();
+                jobs.push(Job::Error(name, super::strerror(errno)));
+                return Ok(());
+            }
+            Err(_) => return refuse("a folder that is not in memory"),
+        };
+        for entry in entries {
+            let name = entry.name();
+            let full = || [prefix, name].concat();
+            let target = match entry.kind() {
+                Kind::Link if !self.options.follow => continue,
+                Kind::Link => match self.snapshot.resolve(&folder.path(), name, true) {
+                    Ok(target) => target,
+                    Err(Errno::NotFound) if self.excludes.excludes_entry(name) => continue,
+                    Err(Errno::NotFound) => {
+                        jobs.push(Job::Error(full(), Errno::NotFound.to_string()));
+                        continue;
+                    }
+                    Err(_) => return refuse("-R over a link that leads outside, or in circles"),
+                },
+                _ => entry,
+            };
+            match target.kind() {
+                Kind::Folder if self.exclude_dirs.excludes_entry(name) => {}
+                Kind::Folder if above.contains(&target) => {
+                    jobs.push(Job::Warning(full(), "warning: recursive directory loop"));
+                }
+                Kind::Folder => {
+                    let mut below = full();
+                    below.push(b'/');
+                    above.push(target);
+                    self.descend(target, &below, above, jobs)?;
+                    above.pop();
+                }
+                Kind::File if self.excludes.excludes_entry(name) => {}
+                Kind::File => jobs.push(Job::File(target, full())),
+                Kind::Other if self.options.follow => return refuse("-R over a device or a FIFO"),
+                Kind::Other | Kind::Link => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Names of files chosen by the index, and whether the walk would have come to them.
+struct Names<'n, 's> {
+    walk: &'n Walk<'n, 's>,
+    folder: Node<'s>,
+    prefix: &'n [u8],
+    /// The prefix of names in each folder met; None where it is excluded.
+    folders: HashMap<Node<'s>, Option<Vec<u8>>>,
+}
+
+impl<'s> Names<'_, 's> {
+    fn job(&mut self, file: Node<'s>) -> Option<Job<'s>> {
+        if self.walk.excludes.excludes_entry(file.name()) {
+            return None;
+        }
+        let prefix = self.prefix_of(file.parent()?)?;
+        let name = [prefix, file.name()].concat();
+        Some(Job::File(file, name))
+    }
+
+    fn prefix_of(&mut self, folder: Node<'s>) -> Option<&[u8]> {
+        if folder == self.folder {
+            return Some(self.prefix);
+        }
+        if !self.folders.contains_key(&folder) {
+            let name = folder.name();
+            let prefix = match self.walk.exclude_dirs.excludes_entry(name) {
+                true => None,
+                false => self
+                    .prefix_of(folder.parent()?)
+                    .map(|above| [above, name, b"/"].concat()),
+            };
+            self.folders.insert(folder, prefix);
+        }
+        self.folders[&folder].as_deref()
+    }
+}

@@ -1,0 +1,153 @@
+//! What tools share: opening operands, splitting lines, complaining.
+
+use curserve_corpus::{Errno, Kind, Node, Unreadable};
+
+use crate::{Call, Refusal, Stdin};
+
+/// A file's bytes, or those of standard input.
+pub type Content<'a> = &'a [u8];
+
+/// What became of an operand.
+pub enum Operand<'a> {
+    /// Its bytes.
+    Content(Content<'a>),
+    /// It is a folder: opening works, reading fails.
+    Directory,
+    /// The kernel's reason why it cannot be opened.
+    Failed(&'static str),
+}
+
+/// What `stat` says of an operand before it is read.
+pub enum Ahead {
+    /// A regular file of this size.
+    File(u64),
+    /// Anything else that is there.
+    Other,
+    /// Nothing.
+    Missing,
+}
+
+/// The kernel's text for an error, or a refusal where the corpus cannot know.
+pub fn reason(errno: Errno, path: &[u8]) -> Result<&'static str, Refusal> {
+    Ok(match errno {
+        Errno::NotFound => "No such file or directory",
+        Errno::NotDirectory => "Not a directory",
+        Errno::TooManyLinks => "Too many levels of symbolic links",
+        Errno::Denied => "Permission denied",
+        Errno::NameTooLong => "File name too long",
+        Errno::Outside => {
+            return Err(Refusal::new(format!(
+                "a path outside the root: {}",
+                String::from_utf8_lossy(path)
+            )))
+        }
+    })
+}
+
+/// Looks a path up: the node, or the kernel's reason.
+pub fn look<'a>(
+    call: &Call<'a>,
+    path: &[u8],
+    follow: bool,
+) -> Result<Result<Node<'a>, &'static str>, Refusal> {
+    match call.snapshot.resolve(call.cwd, path, follow) {
+        Ok(node) => Ok(Ok(node)),
+        Err(errno) => reason(errno, path).map(Err),
+    }
+}
+
+/// A file's bytes, where the corpus has them.
+pub fn bytes<'a>(node: Node<'a>) -> Result<Result<Content<'a>, &'static str>, Refusal> {
+    match node.bytes() {
+        Ok(content) => Ok(Ok(content)),
+        Err(Unreadable::Errno(libc::EACCES)) => Ok(Err("Permission denied")),
+        Err(_) => Err(Refusal::new(format!(
+            "a file not in memory: {}",
+            String::from_utf8_lossy(&node.path())
+        ))),
+    }
+}
+
+/// Opens an operand; `-` is standard input.
+pub fn open<'a>(call: &Call<'a>, path: &[u8]) -> Result<Operand<'a>, Refusal> {
+    if path == b"-" {
+        return stdin(call).map(Operand::Content);
+    }
+    if path == b"/dev/null" {
+        return Ok(Operand::Content(b""));
+    }
+    let node = match look(call, path, true)? {
+        Ok(node) => node,
+        Err(reason) => return Ok(Operand::Failed(reason)),
+    };
+    match node.kind() {
+        Kind::Folder => Ok(Operand::Directory),
+        Kind::File => Ok(match bytes(node)? {
+            Ok(content) => Operand::Content(content),
+            Err(reason) => Operand::Failed(reason),
+        }),
+        Kind::Link | Kind::Other => Err(Refusal::new("a FIFO, socket or device")),
+    }
+}
+
+/// All of standard input.
+pub fn stdin<'a>(call: &Call<'a>) -> Result<Content<'a>, Refusal> {
+    Ok(call.stdin.bytes())
+}
+
+/// What is known of an operand's size before it is read (`wc`).
+pub fn size_ahead(call: &Call<'_>, path: &[u8]) -> Result<Ahead, Refusal> {
+    if path == b"-" {
+        return Ok(match call.stdin {
+            Stdin::File(bytes) => Ahead::File(bytes.len() as u64),
+            _ => Ahead::Other,
+        });
+    }
+    if path == b"/dev/null" {
+        return Ok(Ahead::Other);
+    }
+    Ok(match look(call, path, true)? {
+        Ok(node) if node.kind() == Kind::File => Ahead::File(node.meta().size),
+        Ok(_) => Ahead::Other,
+        Err(_) => Ahead::Missing,
+    })
+}
+
+/// The arguments without the program's name.
+pub fn args<'a>(call: &Call<'a>) -> Vec<&'a [u8]> {
+    call.args.iter().skip(1).map(Vec::as_slice).collect()
+}
+
+/// Lines without their newline; an unfinished last line counts.
+pub fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let body = text.strip_suffix(b"\n").unwrap_or(text);
+    let lines = if text.is_empty() {
+        None
+    } else {
+        Some(body.split(|&b| b == b'\n'))
+    };
+    lines.into_iter().flatten()
+}
+
+/// Writes a message; the GNU programs flush standard output before one, so its place among the output is known.
+pub fn complain(call: &mut Call, parts: &[&[u8]]) {
+    call.complain(&parts.concat());
+}
+
+/// Writes a message of a program (`sed`) that does not flush its output first.
+pub fn complain_unflushed(call: &mut Call, parts: &[&[u8]]) {
+    call.complain_early(&parts.concat());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lines;
+
+    #[test]
+    fn lines_end_at_newlines() {
+        let split = |t: &'static [u8]| lines(t).collect::<Vec<_>>();
+        assert_eq!(split(b""), Vec::<&[u8]>::new());
+        assert_eq!(split(b"\n"), vec![b""]);
+        assert_eq!(split(b"a\n\nb"), vec![&b"a"[..], b"", b"b"]);
+    }
+}

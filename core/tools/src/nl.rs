@@ -1,0 +1,80 @@
+//! `nl`: numbers lines.
+
+use crate::input::{self, Operand};
+use crate::opts::{self, Takes};
+use crate::{quote, Call, Refusal};
+
+const KNOWN: &[opts::Known] = &[
+    (b'b', "body-numbering", Takes::Value),
+    (b'w', "number-width", Takes::Value),
+    (b's', "number-separator", Takes::Value),
+    (b'v', "starting-line-number", Takes::Value),
+    (b'i', "line-increment", Takes::Value),
+    (b'n', "number-format", Takes::Value),
+];
+
+/// Runs `nl` (header and footer sections are refused).
+pub fn nl(call: &mut Call) -> Result<i32, Refusal> {
+    let args = input::args(call);
+    let parsed = opts::parse(KNOWN, &args, false)?;
+    let (mut all, mut none, mut width, mut line, mut step) = (false, false, 6usize, 1u64, 1u64);
+    let (mut separator, mut format) = (&b"\t"[..], &b"rn"[..]);
+    for &(key, value) in &parsed.options {
+        let value = value.unwrap_or(b"");
+        match key {
+            b'b' if value == b"a" => (all, none) = (true, false),
+            b'b' if value == b"t" => (all, none) = (false, false),
+            b'b' if value == b"n" => (all, none) = (false, true),
+            b'w' => width = opts::number(value)?.clamp(1, 1000) as usize,
+            b's' => separator = value,
+            b'v' => line = opts::number(value)?,
+            b'i' => step = opts::number(value)?,
+            b'n' if matches!(value, b"ln" | b"rn" | b"rz") => format = value,
+            _ => return Err(Refusal::new("a numbering of nl not known here")),
+        }
+    }
+    if width == 1000 {
+        return Err(Refusal::new("an extreme width of nl"));
+    }
+    let mut operands = parsed.operands;
+    if operands.is_empty() {
+        operands.push(b"-");
+    }
+    let mut status = 0;
+    for operand in operands {
+        let reason = match input::open(call, operand)? {
+            Operand::Content(content) => {
+                for text in input::lines(content) {
+                    if matches!(text, b"\\:" | b"\\:\\:" | b"\\:\\:\\:") {
+                        return Err(Refusal::new("sections in the input of nl"));
+                    }
+                    let mut out = Vec::with_capacity(text.len() + 16);
+                    if !none && (all || !text.is_empty()) {
+                        let number = match format {
+                            b"ln" => format!("{line:<width$}"),
+                            b"rz" => format!("{line:0>width$}"),
+                            _ => format!("{line:>width$}"),
+                        };
+                        out.extend_from_slice(number.as_bytes());
+                        out.extend_from_slice(separator);
+                        line = line
+                            .checked_add(step)
+                            .ok_or_else(|| Refusal::new("a line number out of range"))?;
+                    } else {
+                        out.resize(width + separator.len(), b' ');
+                    }
+                    out.extend_from_slice(text);
+                    out.push(b'\n');
+                    call.out.write(&out);
+                }
+                continue;
+            }
+            Operand::Directory => "Is a directory",
+            Operand::Failed(reason) => reason,
+        };
+        let name = quote::bare(operand)?;
+        input::complain(call, &[b"nl: ", &name, b": ", reason.as_bytes(), b"\n"]);
+        status = 1;
+    }
+    Ok(status)
+}

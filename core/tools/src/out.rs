@@ -1,0 +1,239 @@
+//! Where a tool's output goes: memory, with limits that can tell a producer to stop early.
+
+use memchr::memchr_iter;
+
+/// An output stream held in memory.
+///
+/// A reader that needs no more (`head -5`) sets a limit of lines or bytes: beyond it nothing is kept, and [`Out::full`]
+/// tells the producer that it may stop. The hard limit is the caller's: beyond it the answer is void
+/// ([`Out::overflowed`]).
+#[derive(Debug)]
+pub struct Out {
+    bytes: Vec<u8>,
+    hard_limit: usize,
+    lines_left: Option<usize>,
+    byte_limit: Option<usize>,
+    full: bool,
+    overflowed: bool,
+    /// With a limit of lines: so many bytes come first in any case.
+    least: usize,
+    marks: Vec<Mark>,
+    spans: Vec<Span>,
+}
+
+/// Where a message on standard error stands among the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Where the message starts on standard error.
+    pub at: usize,
+    /// How much had been written to standard output.
+    pub out: usize,
+    /// The program had not flushed that output.
+    pub early: bool,
+}
+
+/// What one program wrote that `find -exec` or `xargs` started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Where its output starts.
+    pub start: usize,
+    /// Where its output ends.
+    pub end: usize,
+    /// Its name.
+    pub name: Vec<u8>,
+}
+
+impl Out {
+    /// A stream that may hold `hard_limit` bytes.
+    pub fn new(hard_limit: usize) -> Out {
+        Out {
+            bytes: Vec::new(),
+            hard_limit,
+            lines_left: None,
+            byte_limit: None,
+            full: false,
+            overflowed: false,
+            least: 0,
+            marks: Vec::new(),
+            spans: Vec::new(),
+        }
+    }
+
+    /// Only the first `lines` lines are wanted.
+    pub fn want_lines(mut self, lines: usize) -> Out {
+        self.lines_left = Some(lines);
+        self.full |= lines == 0;
+        self
+    }
+
+    /// Only the first `lines` lines are wanted, but at least `least` bytes: a program whose output is buffered goes on
+    /// until its first block is full, whatever its reader does, and may complain until then.
+    pub fn want_lines_and(self, lines: usize, least: usize) -> Out {
+        let mut out = self.want_lines(lines);
+        out.least = least;
+        out
+    }
+
+    /// Notes where the message that is written next stands.
+    pub(crate) fn mark(&mut self, out: usize, early: bool) {
+        let at = self.bytes.len();
+        self.marks.push(Mark { at, out, early });
+    }
+
+    /// The places of the messages, in order.
+    pub fn marks(&self) -> &[Mark] {
+        &self.marks
+    }
+
+    /// Every byte of this stream belongs to a marked message.
+    pub fn marks_cover(&self) -> bool {
+        self.bytes.is_empty() || self.marks.first().is_some_and(|m| m.at == 0)
+    }
+
+    /// Notes what a program wrote that was started by another.
+    pub(crate) fn span(&mut self, start: usize, name: &[u8]) {
+        let end = self.bytes.len();
+        self.spans.push(Span {
+            start,
+            end,
+            name: name.to_vec(),
+        });
+    }
+
+    /// What the programs wrote that were started by another, in order.
+    pub fn spans(&self) -> &[Span] {
+        &self.spans
+    }
+
+    /// Only the first `bytes` bytes are wanted.
+    pub fn want_bytes(mut self, bytes: usize) -> Out {
+        self.byte_limit = Some(bytes);
+        self.full |= bytes == 0;
+        self
+    }
+
+    /// Appends `bytes`, as far as they are wanted.
+    pub fn write(&mut self, bytes: &[u8]) {
+        if self.full {
+            return;
+        }
+        let mut wanted = bytes;
+        if let (Some(left), true) = (self.lines_left, self.least > 0) {
+            let seen = memchr_iter(b'\n', bytes).count();
+            self.lines_left = Some(left.saturating_sub(seen));
+            self.full = seen >= left && self.bytes.len() + bytes.len() >= self.least;
+        } else if let Some(left) = self.lines_left {
+            let mut seen = 0;
+            for end in memchr_iter(b'\n', bytes) {
+                seen += 1;
+                if seen == left {
+                    wanted = &bytes[..=end];
+                    self.full = true;
+                    break;
+                }
+            }
+            self.lines_left = Some(left - seen);
+        }
+        if let Some(limit) = self.byte_limit {
+            let room = limit - self.bytes.len();
+            if wanted.len() >= room {
+                wanted = &wanted[..room];
+                self.full = true;
+            }
+        }
+        if wanted.len() > self.hard_limit - self.bytes.len() {
+            wanted = &wanted[..self.hard_limit - self.bytes.len()];
+            self.overflowed = true;
+            self.full = true;
+        }
+        self.bytes.extend_from_slice(wanted);
+    }
+
+    /// Nothing more will be kept: a producer may stop.
+    pub fn full(&self) -> bool {
+        self.full
+    }
+
+    /// How many more lines are wanted; None: all.
+    pub fn lines_left(&self) -> Option<usize> {
+        self.lines_left.filter(|_| self.least == 0)
+    }
+
+    /// How many more bytes can be kept before [`Out::full`].
+    pub fn room(&self) -> usize {
+        self.byte_limit
+            .unwrap_or(self.hard_limit)
+            .min(self.hard_limit)
+            - self.bytes.len()
+    }
+
+    /// The hard limit was hit: the answer is not whole.
+    pub fn overflowed(&self) -> bool {
+        self.overflowed
+    }
+
+    /// What has been written.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// What has been written, the stream given up.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
+impl std::io::Write for Out {
+    /// Never fails; bytes that are not wanted are dropped.
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        Out::write(self, bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_limit_cuts_after_the_line_and_reports_full() {
+        let mut out = Out::new(100).want_lines(2);
+        out.write(b"a\nb");
+        assert!(!out.full());
+        out.write(b"c\nd\n");
+        assert!(out.full() && !out.overflowed());
+        assert_eq!(out.into_bytes(), b"a\nbc\n");
+    }
+
+    #[test]
+    fn a_least_number_of_bytes_comes_before_the_line_limit() {
+        let mut out = Out::new(100).want_lines_and(1, 4);
+        out.write(b"a\n");
+        assert!(!out.full());
+        out.write(b"b\n");
+        assert!(out.full());
+        assert_eq!(out.into_bytes(), b"a\nb\n");
+    }
+
+    #[test]
+    fn the_hard_limit_voids_the_answer() {
+        let mut out = Out::new(3);
+        out.write(b"abc");
+        assert!(!out.overflowed());
+        out.write(b"d");
+        assert!(out.overflowed() && out.full());
+        assert_eq!(out.as_bytes(), b"abc");
+    }
+
+    #[test]
+    fn a_byte_limit_is_no_overflow() {
+        let mut out = Out::new(100).want_bytes(2);
+        out.write(b"abc");
+        assert!(out.full() && !out.overflowed());
+        assert_eq!(out.as_bytes(), b"ab");
+    }
+}

@@ -1,0 +1,56 @@
+//! How the GNU programs quote names in their messages, in C.UTF-8.
+
+use crate::Refusal;
+
+/// Bytes that make gnulib's `shell-escape` style quote a name (`#` and `~` only at the start).
+fn needs_quotes(name: &[u8]) -> bool {
+    name.is_empty()
+        || matches!(name[0], b'#' | b'~')
+        || name.iter().any(|b| b" !\"$&'()*;<=>?[\\^`|:".contains(b))
+        || name == b"{"
+        || name == b"}"
+}
+
+/// A name as `cat`, `wc` and `nl` print it (`quotef`): quoted only where a shell would need it.
+pub fn bare(name: &[u8]) -> Result<Vec<u8>, Refusal> {
+    if needs_quotes(name) {
+        always(name)
+    } else {
+        printable(name)?;
+        Ok(name.to_vec())
+    }
+}
+
+/// A name as `ls` and `head` print it (`quoteaf`): always in shell quotes.
+pub fn always(name: &[u8]) -> Result<Vec<u8>, Refusal> {
+    printable(name)?;
+    if !name.contains(&b'\'') {
+        return Ok([b"'", name, b"'"].concat());
+    }
+    if name.iter().any(|b| b"\"$`\\!".contains(b)) {
+        return Err(Refusal::new(
+            "a message that names a file with several kinds of quotes",
+        ));
+    }
+    Ok([b"\"", name, b"\""].concat())
+}
+
+/// A name as `find` and usage errors print it (`quote` with the UTF-8 quotation marks).
+pub fn curly(name: &[u8]) -> Result<Vec<u8>, Refusal> {
+    printable(name)?;
+    if name.iter().any(|b| b"'\\".contains(b)) {
+        return Err(Refusal::new("a message that names a file with quotes"));
+    }
+    Ok(["‘".as_bytes(), name, "’".as_bytes()].concat())
+}
+
+/// Other characters are escaped by tables of what prints, which are not here.
+fn printable(name: &[u8]) -> Result<(), Refusal> {
+    if name.iter().all(|b| (0x20..0x7f).contains(b)) {
+        Ok(())
+    } else {
+        Err(Refusal::new(
+            "a message that names a file beyond printable ASCII",
+        ))
+    }
+}

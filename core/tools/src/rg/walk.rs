@@ -1,0 +1,250 @@
+//! Which files rg would search below a folder: ignore rules, hidden names, globs and types.
+
+// Nodes are hashed and compared by their ids, which nothing changes.
+#![allow(clippy::mutable_key_type)]
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use curserve_corpus::{Content, Kind, Node, Snapshot, Unreadable, Verdict};
+use curserve_index::Query;
+use ignore::overrides::{Override, OverrideBuilder};
+use ignore::types::{Types, TypesBuilder};
+
+use super::options::{refuse, Options, Sort};
+use crate::Refusal;
+
+/// A file to search, known by this name.
+pub(super) struct File<'s> {
+    pub(super) name: Vec<u8>,
+    /// Given on the command line.
+    pub(super) explicit: bool,
+    source: Source<'s>,
+}
+
+enum Source<'s> {
+    Node(Node<'s>),
+    Stdin(Content),
+}
+
+impl<'s> File<'s> {
+    pub(super) fn explicit(node: Node<'s>, name: Vec<u8>) -> Self {
+        File {
+            name,
+            explicit: true,
+            source: Source::Node(node),
+        }
+    }
+
+    pub(super) fn stdin(bytes: Vec<u8>) -> Self {
+        File {
+            name: b"<stdin>".to_vec(),
+            explicit: true,
+            source: Source::Stdin(Content::owned(bytes)),
+        }
+    }
+
+    pub(super) fn is_stdin(&self) -> bool {
+        matches!(self.source, Source::Stdin(_))
+    }
+
+    pub(super) fn content(&self) -> Result<&Content, Unreadable> {
+        match &self.source {
+            Source::Node(node) => node.bytes(),
+            Source::Stdin(content) => Ok(content),
+        }
+    }
+}
+
+/// `--sort` and `--sortr`; ascending paths are sorted as each operand is walked, the others over all.
+pub(super) fn sort(files: &mut [File<'_>], sort: Option<(Sort, bool)>) {
+    let modified = |file: &File<'_>| match &file.source {
+        Source::Node(node) => node.meta().mtime,
+        Source::Stdin(_) => (0, 0),
+    };
+    match sort {
+        None => {}
+        Some((Sort::Path, false)) => files.sort_by(|a, b| {
+            a.name
+                .split(|&b| b == b'/')
+                .cmp(b.name.split(|&b| b == b'/'))
+        }),
+        Some((Sort::Path, true)) => files.sort_by(|a, b| {
+            Path::new(OsStr::from_bytes(&b.name)).cmp(Path::new(OsStr::from_bytes(&a.name)))
+        }),
+        Some((Sort::Modified, false)) => files.sort_by_key(modified),
+        Some((Sort::Modified, true)) => files.sort_by_key(|file| std::cmp::Reverse(modified(file))),
+    }
+}
+
+/// The rules of one walk.
+pub(super) struct Filter<'f, 's> {
+    snapshot: &'s Snapshot,
+    options: &'f Options,
+    overrides: Override,
+    types: Types,
+}
+
+impl<'f, 's> Filter<'f, 's> {
+    pub(super) fn new(
+        snapshot: &'s Snapshot,
+        options: &'f Options,
+        cwd: &[u8],
+        folder: Node<'s>,
+    ) -> Result<Self, Refusal> {
+        let cwd = snapshot.resolve(cwd, b".", true).map(|node| node.path());
+        let Ok(cwd) = cwd else {
+            return refuse("a working folder that is not there");
+        };
+        let below = folder.path();
+        let inside = below == cwd
+            || below
+                .strip_prefix(cwd.as_slice())
+                .is_some_and(|rest| rest.starts_with(b"/"));
+        if !inside
+            && options
+                .globs
+                .iter()
+                .any(|(glob, _)| glob.trim_start_matches('!').contains('/'))
+        {
+            return refuse("globs with slashes over a folder that is not below the working folder");
+        }
+        let mut overrides = OverrideBuilder::new(OsStr::from_bytes(&cwd));
+        // As rg does: all -g first, then all --iglob.
+        for insensitive in [false, true] {
+            if overrides.case_insensitive(insensitive).is_err() {
+                return refuse("globs");
+            }
+            for (glob, _) in options
+                .globs
+                .iter()
+                .filter(|(_, iglob)| *iglob == insensitive)
+            {
+                if overrides.add(glob).is_err() {
+                    return refuse("a glob that does not parse");
+                }
+            }
+        }
+        let mut types = TypesBuilder::new();
+        if !options.types.is_empty() {
+            types.add_defaults();
+        }
+        for (name, select) in &options.types {
+            if *select {
+                types.select(name);
+            } else {
+                types.negate(name);
+            }
+        }
+        match (overrides.build(), types.build()) {
+            (Ok(overrides), Ok(types)) => Ok(Filter {
+                snapshot,
+                options,
+                overrides,
+                types,
+            }),
+            _ => refuse("a glob or a type that is not known"),
+        }
+    }
+
+    /// Appends the files below `folder` that pass, and may match `query`.
+    pub(super) fn files(
+        &self,
+        folder: Node<'s>,
+        prefix: &[u8],
+        query: &Query,
+        into: &mut Vec<File<'s>>,
+    ) -> Result<(), Refusal> {
+        let Some(nodes) = self.snapshot.files_below(folder, query) else {
+            return refuse("something that cannot be read");
+        };
+        let mut start = prefix.to_vec();
+        if !start.is_empty() && !start.ends_with(b"/") {
+            start.push(b'/');
+        }
+        let mut base = folder.path();
+        if base != b"/" {
+            base.push(b'/');
+        }
+        let mut folders: HashMap<Node<'s>, Option<Vec<u8>>> =
+            HashMap::from([(folder, Some(Vec::new()))]);
+        for node in nodes {
+            let Some(parent) = node.parent() else {
+                continue;
+            };
+            self.enter(parent, &base, &mut folders)?;
+            let Some(above) = &folders[&parent] else {
+                continue;
+            };
+            let relative = [above, node.name()].concat();
+            if self.passes(node, &base, &relative)? {
+                let name = [start.as_slice(), &relative].concat();
+                into.push(File {
+                    name,
+                    explicit: false,
+                    source: Source::Node(node),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides about `folder` and those above it, up to one that is decided.
+    fn enter(
+        &self,
+        folder: Node<'s>,
+        base: &[u8],
+        folders: &mut HashMap<Node<'s>, Option<Vec<u8>>>,
+    ) -> Result<(), Refusal> {
+        if folders.contains_key(&folder) {
+            return Ok(());
+        }
+        let Some(parent) = folder.parent() else {
+            return refuse("a folder out of place");
+        };
+        self.enter(parent, base, folders)?;
+        let decided = match &folders[&parent] {
+            None => None,
+            Some(above) => {
+                let relative = [above, folder.name()].concat();
+                self.passes(folder, base, &relative)?
+                    .then(|| [relative.as_slice(), b"/"].concat())
+            }
+        };
+        folders.insert(folder, decided);
+        Ok(())
+    }
+
+    /// The precedence of the `ignore` crate's `Ignore::matched`: globs, then ignore files, then types, then hidden.
+    fn passes(&self, node: Node<'s>, base: &[u8], relative: &[u8]) -> Result<bool, Refusal> {
+        let is_folder = node.kind() == Kind::Folder;
+        let path = || [base, relative].concat();
+        if !self.overrides.is_empty() {
+            let matched = self
+                .overrides
+                .matched(OsStr::from_bytes(&path()), is_folder);
+            if !matched.is_none() {
+                return Ok(matched.is_whitelist());
+            }
+        }
+        let mut whitelisted = false;
+        if !self.options.no_ignore {
+            match self.snapshot.verdict(node, !self.options.no_vcs) {
+                Some(Verdict::Ignore) => return Ok(false),
+                Some(Verdict::Whitelist) => whitelisted = true,
+                Some(Verdict::None) => {}
+                None => return refuse("ignore rules that are not known here"),
+            }
+        }
+        if !self.types.is_empty() {
+            let matched = self.types.matched(OsStr::from_bytes(&path()), is_folder);
+            if matched.is_ignore() {
+                return Ok(false);
+            }
+            whitelisted |= matched.is_whitelist();
+        }
+        Ok(whitelisted || self.options.hidden || !node.name().starts_with(b"."))
+    }
+}

@@ -1,0 +1,265 @@
+//! `tree` 2.1: the listing with lines.
+
+use curserve_corpus::{Kind, Node};
+
+use crate::fnmatch::Pattern;
+use crate::input;
+use crate::opts::{self, Takes};
+use crate::{Call, Refusal};
+
+const NO_REPORT: u8 = 200;
+const DIRS_FIRST: u8 = 201;
+const PRUNE: u8 = 202;
+
+const KNOWN: &[opts::Known] = &[
+    (b'a', "", Takes::Nothing),
+    (b'd', "", Takes::Nothing),
+    (b'f', "", Takes::Nothing),
+    (b'F', "", Takes::Nothing),
+    (b'i', "", Takes::Nothing),
+    (b'I', "", Takes::Value),
+    (b'L', "", Takes::Value),
+    (b'n', "", Takes::Nothing),
+    (b'N', "", Takes::Nothing),
+    (b'P', "", Takes::Value),
+    (b'r', "", Takes::Nothing),
+    (NO_REPORT, "noreport", Takes::Nothing),
+    (DIRS_FIRST, "dirsfirst", Takes::Nothing),
+    (PRUNE, "prune", Takes::Nothing),
+];
+
+struct Tree {
+    all: bool,
+    folders_only: bool,
+    full: bool,
+    classify: bool,
+    flat: bool,
+    reverse: bool,
+    folders_first: bool,
+    levels: usize,
+    ignore: Vec<Pattern>,
+    only: Vec<Pattern>,
+    folders: u64,
+    files: u64,
+}
+
+/// Runs `tree`.
+pub fn tree(call: &mut Call) -> Result<i32, Refusal> {
+    let args = input::args(call);
+    let parsed = opts::parse(KNOWN, &args, false)?;
+    let mut t = Tree {
+        all: false,
+        folders_only: false,
+        full: false,
+        classify: false,
+        flat: false,
+        reverse: false,
+        folders_first: false,
+        levels: usize::MAX,
+        ignore: Vec::new(),
+        only: Vec::new(),
+        folders: 0,
+        files: 0,
+    };
+    let mut report = true;
+    for &(key, value) in &parsed.options {
+        match (key, value) {
+            (b'a', _) => t.all = true,
+            (b'd', _) => t.folders_only = true,
+            (b'f', _) => t.full = true,
+            (b'F', _) => t.classify = true,
+            (b'i', _) => t.flat = true,
+            (b'r', _) => t.reverse = true,
+            (b'n' | b'N', _) => {}
+            (b'L', Some(v)) => {
+                t.levels = opts::number(v)? as usize;
+                if t.levels == 0 {
+                    return Err(Refusal::new("tree with no level"));
+                }
+            }
+            (b'I', Some(v)) => t.ignore.extend(patterns(v)?),
+            (b'P', Some(v)) => t.only.extend(patterns(v)?),
+            (NO_REPORT, _) => report = false,
+            (DIRS_FIRST, _) => t.folders_first = true,
+            _ => return Err(Refusal::new("an option of tree not known here")),
+        }
+    }
+    let mut operands = parsed.operands;
+    if operands.is_empty() {
+        operands.push(b".");
+    }
+    if operands.len() > 1 {
+        return Err(Refusal::new("tree of several folders"));
+    }
+    let operand = operands[0];
+    let node = match input::look(call, operand, true)? {
+        Ok(node) if node.kind() == Kind::Folder => node,
+        _ => {
+            call.out
+                .write(&[operand, b"  [error opening dir]\n"].concat());
+            if report {
+                call.out.write(if t.folders_only {
+                    b"\n0 directories\n"
+                } else {
+                    b"\n0 directories, 0 files\n"
+                });
+            }
+            return Ok(2);
+        }
+    };
+    printable(operand)?;
+    call.out.write(operand);
+    if t.classify && !operand.ends_with(b"/") {
+        call.out.write(b"/");
+    }
+    call.out.write(b"\n");
+    t.level(call, node, operand, &mut String::new(), 1)?;
+    if report {
+        let plural =
+            |n: u64, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+        let folders = plural(t.folders, "directory", "directories");
+        let text = match t.folders_only {
+            true => format!("\n{folders}\n"),
+            false => format!("\n{folders}, {}\n", plural(t.files, "file", "files")),
+        };
+        call.out.write(text.as_bytes());
+    }
+    Ok(0)
+}
+
+fn patterns(text: &[u8]) -> Result<Vec<Pattern>, Refusal> {
+    // tree has a matcher of its own; where no bracket, slash or backslash is used the two agree.
+    if text.iter().any(|b| b"[]\\/{}".contains(b)) || memchr::memmem::find(text, b"**").is_some() {
+        return Err(Refusal::new("a pattern of tree with more than * and ?"));
+    }
+    text.split(|&b| b == b'|')
+        .map(|p| Pattern::new(p, false))
+        .collect()
+}
+
+fn printable(name: &[u8]) -> Result<(), Refusal> {
+    let fine = |c: char| (' '..'\u{7f}').contains(&c) && c != '\\' || crate::wc::clearly_prints(c);
+    match std::str::from_utf8(name) {
+        Ok(name) if name.chars().all(fine) => Ok(()),
+        _ => Err(Refusal::new("a name that tree would escape")),
+    }
+}
+
+impl Tree {
+    fn level<'a>(
+        &mut self,
+        call: &mut Call<'a>,
+        node: Node<'a>,
+        path: &[u8],
+        indent: &mut String,
+        level: usize,
+    ) -> Result<(), Refusal> {
+        if call.out.full() {
+            return Ok(());
+        }
+        if level > 500 {
+            return Err(Refusal::new("folders nested beyond 500"));
+        }
+        let mut shown = Vec::new();
+        for (name, child) in node
+            .entries()
+            .map_err(|_| Refusal::new("a folder not in memory"))?
+        {
+            let folder = self.leads_to_folder(call, child)?;
+            if name.starts_with(b".") && !self.all || self.folders_only && !folder {
+                continue;
+            }
+            let mut ignored = false;
+            for pattern in &self.ignore {
+                ignored |= pattern.matches(name)?;
+            }
+            let mut chosen = self.only.is_empty() || folder && child.kind() == Kind::Folder;
+            for pattern in &self.only {
+                chosen = chosen || pattern.matches(name)?;
+            }
+            if !ignored && chosen {
+                printable(name)?;
+                shown.push((name, child));
+            }
+        }
+        shown.sort_by(|a, b| {
+            if self.reverse {
+                b.0.cmp(a.0)
+            } else {
+                a.0.cmp(b.0)
+            }
+        });
+        if self.folders_first {
+            let folder = |n: &Node| n.kind() == Kind::Folder;
+            if shown.iter().any(|s| s.1.kind() == Kind::Link) {
+                return Err(Refusal::new("tree --dirsfirst with links"));
+            }
+            shown.sort_by_key(|s| !folder(&s.1));
+        }
+        let last = shown.len().saturating_sub(1);
+        // The root counts as a folder where anything is listed below it.
+        self.folders += u64::from(level == 1 && !shown.is_empty());
+        for (i, (name, child)) in shown.into_iter().enumerate() {
+            let slash: &[u8] = if path.ends_with(b"/") { b"" } else { b"/" };
+            let child_path = [path, slash, name].concat();
+            let mut line = Vec::new();
+            if !self.flat {
+                line.extend_from_slice(indent.as_bytes());
+                line.extend_from_slice(
+                    if i == last {
+                        "└── "
+                    } else {
+                        "├── "
+                    }
+                    .as_bytes(),
+                );
+            }
+            line.extend_from_slice(if self.full { &child_path } else { name });
+            if let Some(target) = child.link_target() {
+                printable(target)?;
+                if self.classify {
+                    return Err(Refusal::new("tree -F with links"));
+                }
+                line.extend_from_slice(b" -> ");
+                line.extend_from_slice(target);
+            } else if self.classify {
+                line.extend_from_slice(match child.kind() {
+                    Kind::Folder => b"/",
+                    Kind::File if child.meta().mode & 0o111 != 0 => b"*",
+                    Kind::File => b"",
+                    _ => return Err(Refusal::new("tree -F with a FIFO, socket or device")),
+                });
+            }
+            line.push(b'\n');
+            call.out.write(&line);
+            if self.leads_to_folder(call, child)? {
+                self.folders += 1;
+            } else {
+                self.files += 1;
+            }
+            if child.kind() == Kind::Folder && level < self.levels {
+                let len = indent.len();
+                indent.push_str(if i == last {
+                    "    "
+                } else {
+                    "│\u{a0}\u{a0} "
+                });
+                self.level(call, child, &child_path, indent, level + 1)?;
+                indent.truncate(len);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether tree counts it as a folder: a link that leads to one does.
+    fn leads_to_folder(&self, call: &Call, node: Node) -> Result<bool, Refusal> {
+        match node.kind() {
+            Kind::Folder => Ok(true),
+            Kind::Link => match input::look(call, &node.path(), true)? {
+                Ok(followed) => Ok(followed.kind() == Kind::Folder),
+                Err(_) => Ok(false),
+            },
+            _ => Ok(false),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! `uniq`: runs of equal lines.
+
+use crate::input::{self, Operand};
+use crate::opts::{self, Takes};
+use crate::{quote, Call, Refusal};
+
+const KNOWN: &[opts::Known] = &[
+    (b'c', "count", Takes::Nothing),
+    (b'd', "repeated", Takes::Nothing),
+    (b'u', "unique", Takes::Nothing),
+    (b'i', "ignore-case", Takes::Nothing),
+    (b'f', "skip-fields", Takes::Value),
+    (b's', "skip-chars", Takes::Value),
+    (b'w', "check-chars", Takes::Value),
+];
+
+/// Runs `uniq` on at most one input (an output file is refused).
+pub fn uniq(call: &mut Call) -> Result<i32, Refusal> {
+    let args = input::args(call);
+    let parsed = opts::parse(KNOWN, &args, false)?;
+    let (mut count, mut repeated, mut single, mut fold) = (false, false, false, false);
+    let (mut fields, mut chars, mut width) = (0, 0, usize::MAX);
+    for &(key, value) in &parsed.options {
+        let number = || opts::number(value.unwrap_or(b"")).map(|n| n as usize);
+        match key {
+            b'c' => count = true,
+            b'd' => repeated = true,
+            b'u' => single = true,
+            b'i' => fold = true,
+            b'f' => fields = number()?,
+            b's' => chars = number()?,
+            _ => width = number()?,
+        }
+    }
+    let operand = match parsed.operands.as_slice() {
+        [] => &b"-"[..],
+        [one] => one,
+        _ => return Err(Refusal::new("uniq writes to a file")),
+    };
+    let content = match input::open(call, operand)? {
+        Operand::Content(content) => content,
+        Operand::Directory => {
+            input::complain(
+                call,
+                &[b"uniq: error reading ", &quote::always(operand)?, b"\n"],
+            );
+            return Ok(1);
+        }
+        Operand::Failed(reason) => {
+            input::complain(
+                call,
+                &[
+                    b"uniq: ",
+                    &quote::bare(operand)?,
+                    b": ",
+                    reason.as_bytes(),
+                    b"\n",
+                ],
+            );
+            return Ok(1);
+        }
+    };
+    let key = |line: &[u8]| -> Vec<u8> {
+        let mut rest = line;
+        for _ in 0..fields {
+            let start = rest
+                .iter()
+                .position(|b| !matches!(b, b' ' | b'\t'))
+                .unwrap_or(rest.len());
+            rest = &rest[start..];
+            let end = rest
+                .iter()
+                .position(|b| matches!(b, b' ' | b'\t'))
+                .unwrap_or(rest.len());
+            rest = &rest[end..];
+        }
+        rest = &rest[chars.min(rest.len())..];
+        rest = &rest[..width.min(rest.len())];
+        if fold {
+            rest.to_ascii_lowercase()
+        } else {
+            rest.to_vec()
+        }
+    };
+    let plain = fields == 0 && chars == 0 && width == usize::MAX && !fold;
+    let same = |a: &[u8], b: &[u8]| if plain { a == b } else { key(a) == key(b) };
+    let mut lines = input::lines(content).peekable();
+    while let Some(first) = lines.next() {
+        let mut n = 1u64;
+        while lines.peek().is_some_and(|next| same(first, next)) {
+            lines.next();
+            n += 1;
+        }
+        if (repeated && n == 1) || (single && n > 1) {
+            continue;
+        }
+        if call.out.full() {
+            break;
+        }
+        if count {
+            call.out.write(format!("{n:>7} ").as_bytes());
+        }
+        call.out.write(first);
+        call.out.write(b"\n");
+    }
+    Ok(0)
+}

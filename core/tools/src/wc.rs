@@ -1,0 +1,204 @@
+//! `wc`: counts of lines, words, characters, bytes, and the longest line.
+
+use crate::input::{self, Operand};
+use crate::opts::{self, Takes};
+use crate::{quote, Call, Refusal};
+
+const KNOWN: &[opts::Known] = &[
+    (b'l', "lines", Takes::Nothing),
+    (b'w', "words", Takes::Nothing),
+    (b'm', "chars", Takes::Nothing),
+    (b'c', "bytes", Takes::Nothing),
+    (b'L', "max-line-length", Takes::Nothing),
+];
+
+/// Counts in the order in which they print: lines, words, characters, bytes, longest line.
+type Counts = [u64; 5];
+
+/// Runs `wc`.
+pub fn wc(call: &mut Call) -> Result<i32, Refusal> {
+    let args = input::args(call);
+    let parsed = opts::parse(KNOWN, &args, false)?;
+    let mut wanted = [false; 5];
+    for (key, _) in &parsed.options {
+        wanted[b"lwmcL".iter().position(|k| k == key).unwrap_or(0)] = true;
+    }
+    if wanted == [false; 5] {
+        wanted = [true, true, false, true, false];
+    }
+    let named = !parsed.operands.is_empty();
+    let operands = if named {
+        parsed.operands
+    } else {
+        vec![&b"-"[..]]
+    };
+    let width = width(call, &operands, named, wanted)?;
+    let (mut status, mut total) = (0, Counts::default());
+    for &operand in &operands {
+        let counts = match input::open(call, operand)? {
+            Operand::Content(content) => count(content, wanted)?,
+            Operand::Directory => {
+                input::complain(
+                    call,
+                    &[b"wc: ", &quote::bare(operand)?, b": Is a directory\n"],
+                );
+                status = 1;
+                Counts::default()
+            }
+            Operand::Failed(reason) => {
+                input::complain(
+                    call,
+                    &[
+                        b"wc: ",
+                        &quote::bare(operand)?,
+                        b": ",
+                        reason.as_bytes(),
+                        b"\n",
+                    ],
+                );
+                status = 1;
+                continue;
+            }
+        };
+        for (t, c) in total.iter_mut().zip(counts).take(4) {
+            *t += c;
+        }
+        total[4] = total[4].max(counts[4]);
+        if operand.contains(&b'\n') {
+            return Err(Refusal::new("wc on a name with a newline"));
+        }
+        line(
+            call,
+            counts,
+            wanted,
+            width,
+            if named { operand } else { b"" },
+        );
+    }
+    if operands.len() > 1 {
+        line(call, total, wanted, width, b"total");
+    }
+    Ok(status)
+}
+
+/// The column width, as wc.c's `compute_number_width`: digits of the total size, or 7 where a size is not known ahead.
+fn width(
+    call: &mut Call,
+    operands: &[&[u8]],
+    named: bool,
+    wanted: [bool; 5],
+) -> Result<usize, Refusal> {
+    if operands.len() == 1 && wanted.iter().filter(|w| **w).count() == 1 {
+        return Ok(1);
+    }
+    let (mut minimum, mut total) = (1, 0u64);
+    for (i, &operand) in operands.iter().enumerate() {
+        match input::size_ahead(call, operand)? {
+            input::Ahead::File(size) => total += size,
+            input::Ahead::Other => minimum = 7,
+            input::Ahead::Missing if i == 0 && operands.len() == 1 => return Ok(1),
+            input::Ahead::Missing => {}
+        }
+    }
+    let _ = named;
+    Ok(minimum.max(total.to_string().len()))
+}
+
+fn line(call: &mut Call, counts: Counts, wanted: [bool; 5], width: usize, name: &[u8]) {
+    let mut text = Vec::new();
+    for (count, _) in counts.iter().zip(wanted).filter(|(_, w)| *w) {
+        if !text.is_empty() {
+            text.push(b' ');
+        }
+        text.extend_from_slice(format!("{count:>width$}").as_bytes());
+    }
+    if !name.is_empty() {
+        text.push(b' ');
+        text.extend_from_slice(name);
+    }
+    text.push(b'\n');
+    call.out.write(&text);
+}
+
+fn count(text: &[u8], wanted: [bool; 5]) -> Result<Counts, Refusal> {
+    let lines = memchr::memchr_iter(b'\n', text).count() as u64;
+    let mut counts = [lines, 0, 0, text.len() as u64, 0];
+    if !(wanted[1] || wanted[2] || wanted[4]) {
+        return Ok(counts);
+    }
+    let ascii = text.is_ascii();
+    if wanted[1] {
+        counts[1] = if ascii {
+            words_ascii(text)
+        } else {
+            words(text)?
+        };
+    }
+    if wanted[2] {
+        counts[2] = match std::str::from_utf8(text) {
+            Ok(s) => s.chars().count() as u64,
+            Err(_) => return Err(Refusal::new("wc -m on text that is not UTF-8")),
+        };
+    }
+    if wanted[4] {
+        if !ascii || text.iter().any(|b| matches!(b, 0..=8 | 11..=31 | 127)) {
+            return Err(Refusal::new("wc -L beyond printable ASCII"));
+        }
+        let width = |l: &[u8]| {
+            l.iter()
+                .fold(0u64, |n, &b| if b == b'\t' { n / 8 * 8 + 8 } else { n + 1 })
+        };
+        counts[4] = text.split(|&b| b == b'\n').map(width).max().unwrap_or(0);
+    }
+    Ok(counts)
+}
+
+/// Words in ASCII: a printing character starts one, white space ends it, control characters do neither.
+fn words_ascii(text: &[u8]) -> u64 {
+    let (mut n, mut within) = (0, false);
+    for &b in text {
+        if matches!(b, b' ' | 9..=13) {
+            n += u64::from(within);
+            within = false;
+        } else if b.is_ascii_graphic() {
+            within = true;
+        }
+    }
+    n + u64::from(within)
+}
+
+fn words(text: &[u8]) -> Result<u64, Refusal> {
+    let refusal = || Refusal::new("wc -w on characters that need tables");
+    let text = std::str::from_utf8(text).map_err(|_| refusal())?;
+    let (mut n, mut within) = (0, false);
+    for c in text.chars() {
+        if matches!(c, ' ' | '\t'..='\r') {
+            n += u64::from(within);
+            within = false;
+        } else if c.is_ascii_graphic() || clearly_prints(c) {
+            within = true;
+        } else if !c.is_ascii() {
+            return Err(refusal());
+        }
+    }
+    Ok(n + u64::from(within))
+}
+
+/// Characters that print in every table of characters: letters of old, common punctuation, arrows, boxes.
+pub fn clearly_prints(c: char) -> bool {
+    matches!(c, '\u{a1}'..='\u{ac}' | '\u{ae}'..='\u{17f}' | '\u{391}'..='\u{3a1}' | '\u{3b1}'..='\u{3c9}'
+        | '\u{410}'..='\u{44f}' | '\u{2010}'..='\u{2027}' | '\u{2030}'..='\u{205e}' | '\u{2190}'..='\u{21ff}'
+        | '\u{2200}'..='\u{22ff}' | '\u{2500}'..='\u{25ff}' | '\u{4e00}'..='\u{9fa5}' | '\u{3041}'..='\u{3096}'
+        | '\u{30a1}'..='\u{30fa}' | '\u{ac00}'..='\u{d7a3}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::words_ascii;
+
+    #[test]
+    fn control_characters_neither_start_nor_end_a_word() {
+        assert_eq!(words_ascii(b"a\x01b c"), 2);
+        assert_eq!(words_ascii(b"\x01 \x02"), 0);
+    }
+}

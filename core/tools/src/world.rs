@@ -1,0 +1,92 @@
+//! What a tool sees of the machine besides the workspace: names of users, environment.
+
+/// The pinned world of a session, as the commands in it see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct World {
+    /// Names of users by uid (`/etc/passwd` inside the sandbox); all of them: a uid without a name shows as its number.
+    pub users: Vec<(u32, String)>,
+    /// Names of groups by gid.
+    pub groups: Vec<(u32, String)>,
+    /// Who runs the commands.
+    pub uid: u32,
+    /// The group that runs the commands.
+    pub gid: u32,
+    /// The whole environment of a command.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        World::pinned()
+    }
+}
+
+impl World {
+    /// The world of the sandbox: user `curserve`, and the pinned environment.
+    pub fn pinned() -> Self {
+        let named = |list: &[(u32, &str)]| {
+            list.iter()
+                .map(|(id, name)| (*id, (*name).to_string()))
+                .collect()
+        };
+        let environment = [
+            ("PATH", "/opt/curserve/bin:/usr/local/bin:/usr/bin:/bin"),
+            ("LC_ALL", "C.UTF-8"),
+            ("LANG", "C.UTF-8"),
+            ("TZ", "UTC"),
+            ("HOME", "/tmp"),
+            ("USER", "curserve"),
+            ("TERM", "dumb"),
+            ("PAGER", "cat"),
+            ("GIT_PAGER", "cat"),
+            ("GIT_CONFIG_NOSYSTEM", "1"),
+            ("GIT_OPTIONAL_LOCKS", "0"),
+        ];
+        World {
+            users: named(&[(0, "root"), (1000, "curserve"), (65534, "nobody")]),
+            groups: named(&[(0, "root"), (1000, "curserve"), (65534, "nogroup")]),
+            uid: 1000,
+            gid: 1000,
+            environment: environment
+                .map(|(k, v)| (k.to_string(), v.to_string()))
+                .to_vec(),
+        }
+    }
+
+    /// The pinned world, but with the users and groups of this process and of the files under `/etc`.
+    pub fn of_this_machine() -> Self {
+        let read = |path: &str| -> Vec<(u32, String)> {
+            let text = std::fs::read_to_string(path).unwrap_or_default();
+            let entry = |line: &str| {
+                let mut fields = line.split(':');
+                let name = fields.next()?.to_string();
+                Some((fields.nth(1)?.parse().ok()?, name))
+            };
+            text.lines().filter_map(entry).collect()
+        };
+        // SAFETY: geteuid and getegid take nothing and cannot fail.
+        let (uid, gid) = unsafe { (libc::geteuid(), libc::getegid()) };
+        World {
+            users: read("/etc/passwd"),
+            groups: read("/etc/group"),
+            uid,
+            gid,
+            ..World::pinned()
+        }
+    }
+
+    /// A user's name; the number where it has none, or with `numeric`.
+    pub fn user(&self, uid: u32, numeric: bool) -> String {
+        name(&self.users, uid, numeric)
+    }
+
+    /// A group's name; the number where it has none, or with `numeric`.
+    pub fn group(&self, gid: u32, numeric: bool) -> String {
+        name(&self.groups, gid, numeric)
+    }
+}
+
+fn name(names: &[(u32, String)], id: u32, numeric: bool) -> String {
+    let known = names.iter().find(|(known, _)| *known == id && !numeric);
+    known.map_or_else(|| id.to_string(), |(_, name)| name.clone())
+}

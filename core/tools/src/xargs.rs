@@ -1,0 +1,178 @@
+//! `xargs`: command lines from standard input.
+
+use crate::opts::{self, Takes};
+use crate::{batch, input, Call, Refusal, Stdin};
+
+const KNOWN: &[opts::Known] = &[
+    (b'0', "null", Takes::Nothing),
+    (b'd', "delimiter", Takes::Value),
+    (b'I', "", Takes::Value),
+    (b'n', "max-args", Takes::Value),
+    (b'L', "max-lines", Takes::Value),
+    (b'r', "no-run-if-empty", Takes::Nothing),
+];
+
+/// Runs `xargs` with one process at a time.
+pub fn xargs(call: &mut Call) -> Result<i32, Refusal> {
+    let args = input::args(call);
+    let parsed = opts::parse(KNOWN, &args, true)?;
+    let (mut delimiter, mut most, mut replace, mut keep_empty) = (None, usize::MAX, None, true);
+    for &(key, value) in &parsed.options {
+        match (key, value) {
+            (b'0', _) => delimiter = Some(0),
+            (b'd', Some(b"\\n")) => delimiter = Some(b'\n'),
+            (b'd', Some(b"\\0")) => delimiter = Some(0),
+            (b'd', Some([d])) if *d != b'\\' => delimiter = Some(*d),
+            (b'I', Some(v)) if !v.is_empty() => replace = Some(v),
+            (b'n', Some(v)) => most = opts::number(v)?.max(1) as usize,
+            (b'r', _) => keep_empty = false,
+            _ => return Err(Refusal::new("an option of xargs not known here")),
+        }
+    }
+    if most != usize::MAX && replace.is_some() {
+        return Err(Refusal::new("xargs with both -n and -I"));
+    }
+    let mut command: Vec<Vec<u8>> = parsed.operands.iter().map(|o| o.to_vec()).collect();
+    if command.is_empty() {
+        command.push(b"echo".to_vec());
+    }
+    let text = input::stdin(call)?;
+    let items = match (delimiter, replace) {
+        (Some(d), _) => split_plain(text, d),
+        (None, None) => split_words(text)?,
+        (None, Some(_)) => split_lines(text)?,
+    };
+    let mut status = 0;
+    if let Some(pattern) = replace {
+        for item in items {
+            let words: Vec<Vec<u8>> = command
+                .iter()
+                .enumerate()
+                .map(|(i, w)| {
+                    if i == 0 {
+                        w.clone()
+                    } else {
+                        substitute(w, pattern, &item)
+                    }
+                })
+                .collect();
+            if batch::size(&words) > batch::SIZE
+                || memchr::memmem::find(&command[0], pattern).is_some()
+            {
+                return Err(Refusal::new(
+                    "a command of xargs that is too long or takes its name from the input",
+                ));
+            }
+            if run(call, &words, &mut status)? {
+                break;
+            }
+        }
+        return Ok(status);
+    }
+    if items.is_empty() {
+        if keep_empty {
+            run(call, &command, &mut status)?;
+        }
+        return Ok(status);
+    }
+    let too_long = || Refusal::new("an item of xargs that does not fit");
+    for line in batch::split(batch::size(&command), &items, most).ok_or_else(too_long)? {
+        let words: Vec<Vec<u8>> = command.iter().chain(line).cloned().collect();
+        if run(call, &words, &mut status)? {
+            break;
+        }
+    }
+    Ok(status)
+}
+
+/// Runs one command line; true when no more are to run.
+fn run(call: &mut Call, words: &[Vec<u8>], status: &mut i32) -> Result<bool, Refusal> {
+    match batch::run(call, words, Stdin::DevNull)? {
+        0 => {}
+        1..=125 => *status = 123,
+        _ => {
+            return Err(Refusal::new(
+                "a command of xargs that fails in an unusual way",
+            ))
+        }
+    }
+    Ok(call.out.full())
+}
+
+fn substitute(word: &[u8], pattern: &[u8], item: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut from = 0;
+    for at in memchr::memmem::find_iter(word, pattern) {
+        out.extend_from_slice(&word[from..at]);
+        out.extend_from_slice(item);
+        from = at + pattern.len();
+    }
+    out.extend_from_slice(&word[from..]);
+    out
+}
+
+fn split_plain(text: &[u8], delimiter: u8) -> Vec<Vec<u8>> {
+    if text.is_empty() {
+        return Vec::new();
+    }
+    let body = text.strip_suffix(&[delimiter]).unwrap_or(text);
+    body.split(|&b| b == delimiter)
+        .map(<[u8]>::to_vec)
+        .collect()
+}
+
+/// Words between blanks and newlines, with quotes and backslashes as `xargs` reads them.
+fn split_words(text: &[u8]) -> Result<Vec<Vec<u8>>, Refusal> {
+    let mut items = Vec::new();
+    let mut word: Option<Vec<u8>> = None;
+    let mut bytes = text.iter().copied();
+    while let Some(b) = bytes.next() {
+        match b {
+            b' ' | b'\t' | b'\n' => items.extend(word.take()),
+            b'\'' | b'"' => {
+                let word = word.get_or_insert_default();
+                loop {
+                    match bytes.next() {
+                        Some(q) if q == b => break,
+                        None | Some(b'\n') => {
+                            return Err(Refusal::new("an unmatched quote in the input of xargs"))
+                        }
+                        Some(c) => word.push(c),
+                    }
+                }
+            }
+            b'\\' => match bytes.next() {
+                Some(c) if c != b'\n' => word.get_or_insert_default().push(c),
+                _ => return Err(Refusal::new("a backslash at the end of a line of xargs")),
+            },
+            0 | 11 | 12 | 13 => {
+                return Err(Refusal::new("control characters in the input of xargs"))
+            }
+            _ => word.get_or_insert_default().push(b),
+        }
+    }
+    items.extend(word);
+    Ok(items)
+}
+
+/// Lines, for `-I`: leading blanks go, empty lines are skipped.
+fn split_lines(text: &[u8]) -> Result<Vec<Vec<u8>>, Refusal> {
+    let mut items = Vec::new();
+    for line in input::lines(text) {
+        let start = line
+            .iter()
+            .position(|b| !matches!(b, b' ' | b'\t'))
+            .unwrap_or(line.len());
+        let line = &line[start..];
+        if line
+            .iter()
+            .any(|b| matches!(b, b'\'' | b'"' | b'\\' | 0 | 11 | 12 | 13))
+        {
+            return Err(Refusal::new("quotes in the input of xargs -I"));
+        }
+        if !line.is_empty() {
+            items.push(line.to_vec());
+        }
+    }
+    Ok(items)
+}
