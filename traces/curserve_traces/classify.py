@@ -1,0 +1,119 @@
+"""What a tool call does to its workspace: read it, edit it, or anything else.
+
+Reads and edits are executed when a trace is replayed; anything else is answered from the recording. The
+judgement is about replay and statistics; what keeps a hostile command from doing harm is the sandbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from curserve_traces.model import Effect, ToolCall, Turn
+from curserve_traces.programs import NEUTRAL, dangerous_assignment, program_effect, strongest
+from curserve_traces.shell import HOLE, Command, Redirect, Script, parse
+
+_BY_TOOL: dict[str, Effect] = {
+    "grep": "read",
+    "glob": "read",
+    "read": "read",
+    "list": "read",
+    "edit": "edit",
+    "write": "edit",
+    "other": "other",
+}
+_HARMLESS_TARGETS = ("/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "-")
+_WRAPPERS = frozenset("sudo time timeout nice nohup stdbuf env command builtin".split())
+_MAX_DEPTH = 8
+
+
+def effect(call: ToolCall) -> Effect:
+    """Return what a call does: `read`, `edit` or `other`."""
+    if call.tool != "bash":
+        return _BY_TOOL[call.tool]
+    command = call.arguments.get("command")
+    return command_effect(command) if isinstance(command, str) else "other"
+
+
+def parallel(turn: Turn) -> bool:
+    """Whether a turn's calls may run at the same time: there are several, and all are reads."""
+    return len(turn.calls) > 1 and all(effect(recorded.call) == "read" for recorded in turn.calls)
+
+
+@lru_cache(maxsize=16384)
+def command_effect(command: str) -> Effect:
+    """Return what a shell command does; the strongest effect of all it may run."""
+    return _script_effect(parse(command), 0)
+
+
+def programs(command: str) -> list[str]:
+    """Return the names of all programs and builtins that a shell command names, in order."""
+    return [item.name for item in parse(command).commands if item.words and HOLE not in item.name]
+
+
+def first_program(command: str) -> str | None:
+    """Return the first program that does something: not `cd`, not an assignment, not a wrapper like `timeout`."""
+    skipped: str | None = None
+    for item in parse(command).commands:
+        words = list(item.words)
+        if not words:
+            continue
+        name = item.name
+        while name in _WRAPPERS and len(words) > 1:
+            words = [
+                word for word in words[1:] if not word.startswith("-") and not _number(word) and "=" not in word
+            ]
+            name = words[0].rsplit("/", 1)[-1] if words else name
+            if not words:
+                break
+        if name in NEUTRAL and name not in ("echo", "pwd", "printf", "test", "["):
+            skipped = skipped or name
+            continue
+        return name.rsplit("/", 1)[-1]
+    return skipped
+
+
+def _number(word: str) -> bool:
+    return word[:1].isdigit()
+
+
+def _script_effect(script: Script, depth: int) -> Effect:
+    if script.broken or depth > _MAX_DEPTH:
+        return "other"
+    effects = [_redirect_effect(redirect) for redirect in script.redirects]
+    effects += [_command_effect(command, script.functions, depth) for command in script.commands]
+    return strongest(effects)
+
+
+def _command_effect(command: Command, functions: frozenset[str], depth: int) -> Effect:
+    effects = [_redirect_effect(redirect) for redirect in command.redirects]
+    if any(dangerous_assignment(name, value) for name, value in command.assignments):
+        return "other"
+    if command.words and command.name not in functions:
+        effects.append(_words_effect((command.name, *command.words[1:]), depth))
+    return strongest(effects)
+
+
+def _words_effect(words: Sequence[str], depth: int) -> Effect:
+    if words[0] == "\0script":
+        script = words[1]
+        return "other" if HOLE in script else _script_effect(parse(script), depth + 1)
+    if HOLE in words[0] or depth > _MAX_DEPTH:
+        return "other"
+
+    def judge(inner: Sequence[str]) -> Effect:
+        return _words_effect(inner, depth + 1) if inner else "other"
+
+    return program_effect(words, judge)
+
+
+def _redirect_effect(redirect: Redirect) -> Effect:
+    if redirect.target.startswith(("/dev/tcp/", "/dev/udp/")):
+        return "other"
+    if not redirect.operator.startswith((">", "&>")) and redirect.operator != "<>":
+        return "read"
+    if redirect.target in _HARMLESS_TARGETS:
+        return "read"
+    if redirect.operator == ">&" and redirect.target.isdigit():
+        return "read"
+    return "edit"

@@ -1,0 +1,53 @@
+"""Files of traces: `load` and `save` the native format; foreign formats are recognised by their importers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from curserve_traces.errors import MalformedTrace
+from curserve_traces.files import json_bytes, parse_json, read_bytes, write_atomic
+from curserve_traces.model import Trace
+from curserve_traces.native import from_document, is_native, to_document
+
+
+def load(path: Path | str) -> Trace:
+    """Return the one trace in a file: native, or any format that an importer recognises.
+
+    Raises TraceError (UnknownFormat, MalformedTrace, UnknownSchema) with one line that names file and field.
+    """
+    path = Path(path)
+    data = read_bytes(path)
+    if data[:1] in (b"{", b" ", b"\n"):
+        try:
+            document = parse_json(data, str(path))
+        except MalformedTrace:
+            document = None  # JSON lines start with a brace too; the importers say what is wrong
+        if is_native(document):
+            return from_document(document, str(path))
+    from curserve_traces.importers import read_source, source_of
+
+    traces = [imported.trace for imported in read_source(source_of(path, data))]
+    if len(traces) != 1:
+        raise MalformedTrace(
+            f"{path}: holds {len(traces)} traces where one is wanted; "
+            f"use curserve-bench trace import {path} --out DIR"
+        )
+    return traces[0]
+
+
+def loads(data: bytes, where: str = "trace") -> Trace:
+    """Return the trace in the bytes of a native file."""
+    document = parse_json(data, where)
+    if not is_native(document):
+        raise MalformedTrace(f"{where}: not a native trace file (ATIF with an extra.curserve block)")
+    return from_document(document, where)
+
+
+def dump(trace: Trace) -> bytes:
+    """Return the bytes of a trace's native file."""
+    return json_bytes(to_document(trace))
+
+
+def save(trace: Trace, path: Path | str, *, durable: bool = True) -> None:
+    """Write a trace's native file atomically; `.gz` and `.zst` are compressed."""
+    write_atomic(Path(path), dump(trace), durable=durable)

@@ -1,0 +1,33 @@
+"""Everything that can be wrong with a trace or its workspace.
+
+- TraceError              a trace file cannot be used
+  - UnknownFormat         no importer recognises the file
+  - MalformedTrace        the file breaks its own format
+  - UnknownSchema         a schema version that this program does not know
+- WorkspaceError          the code a trace works on cannot be had
+  - DigestMismatch        it was found, but it is not what the trace was recorded on
+"""
+
+
+class TraceError(Exception):
+    """Raised when a trace file cannot be used; the message says what was attempted, on what, what to do."""
+
+
+class UnknownFormat(TraceError):
+    """Raised when no importer recognises a file."""
+
+
+class MalformedTrace(TraceError):
+    """Raised when a file breaks the format it claims to have."""
+
+
+class UnknownSchema(TraceError):
+    """Raised when a file has a schema version that this program does not know."""
+
+
+class WorkspaceError(Exception):
+    """Raised when the code a trace works on cannot be had."""
+
+
+class DigestMismatch(WorkspaceError):
+    """Raised when a workspace was found, but is not the one that the trace was recorded on."""

@@ -1,0 +1,118 @@
+"""Reading and writing files of traces: plain, .gz or .zst; JSON that is damaged says where; writing is atomic."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import tempfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from curserve_traces.errors import MalformedTrace, TraceError
+
+GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+MAX_BYTES = 4 * 1024**3
+"""What one compressed file may become; more is taken for a decompression bomb."""
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return a file's bytes, decompressed where it is gzip or zstd; raises TraceError with the reason."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise TraceError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    return decompress(data, str(path))
+
+
+def decompress(data: bytes, where: str) -> bytes:
+    """Return `data`, decompressed where it is gzip or zstd."""
+    try:
+        if data.startswith(GZIP):
+            machine = zlib.decompressobj(wbits=31)
+            out = machine.decompress(data, MAX_BYTES)
+            if machine.unconsumed_tail:
+                raise TraceError(f"{where}: unpacks to more than {MAX_BYTES >> 30} GiB; unpack it by hand")
+            if not machine.eof:
+                raise MalformedTrace(f"{where}: the gzip stream ends early; fetch the file again")
+            return out
+        if data.startswith(ZSTD):
+            import zstandard
+
+            with zstandard.ZstdDecompressor().stream_reader(data) as stream:
+                out = stream.read(MAX_BYTES + 1)
+            if len(out) > MAX_BYTES:
+                raise TraceError(f"{where}: unpacks to more than {MAX_BYTES >> 30} GiB; unpack it by hand")
+            return out
+    except (zlib.error, EOFError) as error:
+        raise MalformedTrace(f"{where}: the gzip stream is damaged ({error}); fetch the file again") from None
+    except Exception as error:
+        if type(error).__name__ == "ZstdError":
+            raise MalformedTrace(f"{where}: the zstd stream is damaged; fetch the file again") from None
+        raise
+    return data
+
+
+def parse_json(data: bytes, where: str) -> Any:
+    """Return the JSON value in `data`; raises MalformedTrace with the place of the damage."""
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as first:
+        # orjson refuses lone surrogates, integers of more than 64 bits and invalid UTF-8, which agents do record
+        try:
+            return json.loads(data.decode("utf-8", errors="replace"))
+        except (ValueError, RecursionError):
+            raise MalformedTrace(
+                f"{where}: not JSON ({first.msg} at line {first.lineno}, column {first.colno})"
+            ) from None
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(type(value).__name__)
+
+
+def json_bytes(value: object) -> bytes:
+    """Return `value` as indented JSON with a final newline."""
+    try:
+        return orjson.dumps(value, default=_plain, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # lone surrogates, large integers: the standard library escapes them
+        return json.dumps(value, default=_plain, indent=2).encode("ascii") + b"\n"
+
+
+def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Write `data` to `path`, compressed as its suffix says; a reader sees the old file or the new one.
+
+    `durable` waits until the disk has it; what can be made again (an import) need not wait.
+    """
+    if path.suffix == ".gz":
+        data = gzip.compress(data, mtime=0)
+    elif path.suffix == ".zst":
+        import zstandard
+
+        data = zstandard.ZstdCompressor(level=12).compress(data)
+    handle, temporary = -1, ""
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise TraceError(
+            f"{path}: cannot be written ({error.strerror}); check the folder and its free space"
+        ) from None
+    except BaseException:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,150 @@
+"""ATIF (Harbor's Agent Trajectory Interchange Format) v1.0 to v1.8, written by anyone.
+
+ATIF has no field for exit codes, durations and directories; what producers put into `extra` is read where it is
+known: Harbor's Claude converter appends `[metadata] {…}` to the text and keeps the raw result in `extra`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from curserve_traces import fields, native
+from curserve_traces.importers.builder import Builder, clean, text_of
+from curserve_traces.importers.report import Imported, Report
+from curserve_traces.importers.source import Source
+from curserve_traces.model import Observation, Workspace
+
+_METADATA = "\n\n[metadata] {"
+_EXIT = re.compile(r"^Exit code (\d+)\n")
+
+
+def sniff(source: Source) -> bool:
+    """Whether it is an ATIF document."""
+    return str(source.record().get("schema_version", "")).startswith("ATIF-")
+
+
+def read(source: Source) -> Iterator[Imported]:
+    """Yield the trajectory of the file and those of its sub-agents."""
+    document = fields.an_object(source.document(), str(source.path))
+    yield from _read(document, str(source.path), source.path.name.split(".")[0], 0)
+
+
+def _read(document: dict[str, Any], where: str, name: str, depth: int) -> Iterator[Imported]:
+    native.check_version(document, where)
+    if native.is_native(document):
+        trace = native.from_document(document, where)
+        calls = [recorded for _, _, recorded in trace.calls()]
+        answered = sum(recorded.observation is not None for recorded in calls)
+        yield Imported(trace, Report("curserve", len(calls), answered, len(trace.turns)))
+        return
+    agent = fields.get_object(document, "agent", where)
+    builder = Builder("atif")
+    steps = fields.a_list(document.get("steps"), f"{where}: steps")
+    for number, raw in enumerate(steps):
+        at = f"{where}: steps[{number}]"
+        step = fields.an_object(raw, at)
+        _step(builder, step, at)
+    identity = fields.get_string(document, "trajectory_id", where) or fields.get_string(
+        document, "session_id", where
+    )
+    kept = ("notes", "final_metrics", "continued_trajectory_ref", "extra")
+    cwds = fields.get_object(agent, "extra", where).get("cwds")
+    yield builder.finish(
+        id=identity or name,
+        workspace=Workspace(at=cwds[0]) if isinstance(cwds, list) and cwds and isinstance(cwds[0], str) else None,
+        agent=fields.get_string(agent, "name", f"{where}: agent") or "unknown",
+        agent_version=fields.get_string(agent, "version", f"{where}: agent") or "unknown",
+        model=fields.get_string(agent, "model_name", f"{where}: agent"),
+        task=next(
+            (text_of(s.get("message")) for s in steps if isinstance(s, dict) and s.get("source") == "user"),
+            None,
+        ),
+        extra={"atif": {key: document[key] for key in kept if document.get(key) is not None} | {"agent": agent}},
+    )
+    if depth < 8:
+        for number, below in enumerate(fields.get_list(document, "subagent_trajectories", where)):
+            at = f"{where}: subagent_trajectories[{number}]"
+            yield from _read(fields.an_object(below, at), at, f"{name}-{number}", depth + 1)
+
+
+def _step(builder: Builder, step: dict[str, Any], at: str) -> None:
+    source = fields.get_choice(step, "source", ("system", "user", "agent"), at)
+    calls = fields.get_list(step, "tool_calls", at)
+    results = fields.get_list(fields.get_object(step, "observation", at), "results", at)
+    if source != "agent" and not calls:
+        builder.message("user" if source == "user" else "system", text_of(step.get("message")))
+        if results:
+            builder.report.drop("result on a step without calls", len(results))
+        return
+    extra = fields.get_object(step, "extra", at)
+    metrics = fields.get_object(step, "metrics", at)
+    cwd = extra.get("cwd")
+    stamp = _ns(step.get("timestamp"))
+    builder.turn(
+        text=text_of(step.get("message")),
+        reasoning=fields.get_string(step, "reasoning_content", at),
+        model=fields.get_string(step, "model_name", at),
+        prompt_tokens=fields.get_integer(metrics, "prompt_tokens", at),
+        cached_tokens=fields.get_integer(metrics, "cached_tokens", at),
+        output_tokens=fields.get_integer(metrics, "completion_tokens", at),
+        extra=({"timestamp_ns": stamp} if stamp else {})
+        | ({"atif": extra} if extra else {})
+        | ({"copied_context": True} if step.get("is_copied_context") else {}),
+    )
+    ids: list[str | None] = []
+    for number, raw in enumerate(calls):
+        here = f"{at}.tool_calls[{number}]"
+        call = fields.an_object(raw, here)
+        arguments = fields.get_object(call, "arguments", here)
+        where = next((d for d in (arguments.get("workdir"), cwd) if isinstance(d, str)), None)
+        own = fields.get_object(call, "extra", here)
+        identity = fields.get_string(call, "tool_call_id", here)
+        name = fields.get_string(call, "function_name", here) or ""
+        added = builder.call(identity, name, arguments, cwd=where, extra={"atif": own} if own else None)
+        ids.append(identity if added else None)
+    for number, raw in enumerate(results):
+        result = fields.an_object(raw, f"{at}.observation.results[{number}]")
+        call_id = result.get("source_call_id")
+        if call_id is None and len(results) == len(ids):
+            call_id = ids[number]
+        own = result["extra"] if isinstance(result.get("extra"), dict) else {}
+        builder.result(
+            call_id, _observation(builder, result.get("content"), own), {"atif_result": own} if own else None
+        )
+
+
+def _observation(builder: Builder, content: object, extra: dict[str, Any]) -> Observation:
+    text = text_of(content)
+    metadata = extra.get("tool_result_metadata")
+    structured = extra.get("metadata", metadata)
+    raw = metadata.get("raw_tool_result") if isinstance(metadata, dict) else None
+    out = text
+    if isinstance(raw, dict) and isinstance(raw.get("content"), str | list):
+        out = text_of(raw["content"])
+    elif _METADATA in text:
+        out = text[: text.index(_METADATA)]
+        builder.report.note("text behind [metadata] is the converter's, not the tool's: taken off")
+    error = raw.get("is_error") if isinstance(raw, dict) else None
+    code = structured.get("exit_code") if isinstance(structured, dict) else extra.get("exit_code")
+    if code is None and (match := _EXIT.match(out)):
+        code = int(match[1])
+    data = clean(out).encode()
+    return Observation(
+        exit_code=code if isinstance(code, int) and not isinstance(code, bool) else None,
+        stdout=data,
+        merged=True,
+        text=None if out == text else text,
+        is_error=error if isinstance(error, bool) else None,
+    )
+
+
+def _ns(stamp: object) -> int | None:
+    if not isinstance(stamp, str):
+        return None
+    try:
+        return round(datetime.fromisoformat(stamp).timestamp() * 1e6) * 1000
+    except (ValueError, OverflowError):
+        return None

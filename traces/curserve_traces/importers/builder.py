@@ -1,0 +1,192 @@
+"""Puts a trace together from an agent's events in the order of the file: messages, turns, calls, results.
+
+Importers tell it what they read; it pairs results with calls by id, keeps order, and accounts for duplicates,
+orphans and calls that never got an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from curserve_traces.importers.report import Imported, Report
+from curserve_traces.importers.tools import canonical
+from curserve_traces.model import Message, Observation, RecordedCall, ToolCall, Trace, Turn, Workspace
+
+__all__ = ["Builder", "clean", "text_of"]
+
+
+def clean(text: str) -> str:
+    """Replace lone surrogates, which JSON can hold and UTF-8 cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def text_of(content: object) -> str:
+    """Return the text of a message's content: a string, or a list of parts of which the text ones count."""
+    if isinstance(content, str):
+        return clean(content)
+    if isinstance(content, list):
+        parts = []
+        for part in content:
+            if isinstance(part, str):
+                parts.append(part)
+            elif isinstance(part, dict) and isinstance(part.get("text"), str):
+                parts.append(part["text"])
+            elif isinstance(part, dict) and isinstance(part.get("content"), str):
+                parts.append(part["content"])
+        return clean("\n".join(parts))
+    return ""
+
+
+@dataclass(slots=True)
+class _Open:
+    turn: Turn
+    calls: list[RecordedCall] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Builder:
+    """Collects one trace; `finish` gives it with its report."""
+
+    format: str
+    report: Report = field(init=False)
+    cwd: str | None = None
+    _before: list[Message] = field(default_factory=list)
+    _turns: list[_Open] = field(default_factory=list)
+    _where: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.report = Report(self.format)
+
+    def message(self, role: Literal["system", "user"], text: str) -> None:
+        """Add a message that stands before the next turn."""
+        self._before.append(Message(role, clean(text)))
+
+    def turn(self, **fields: Any) -> None:
+        """Begin a turn; `fields` are those of Turn except calls and before."""
+        for key in ("text", "reasoning"):
+            if isinstance(fields.get(key), str):
+                fields[key] = clean(fields[key])
+        self._turns.append(_Open(Turn(before=tuple(self._before), **fields)))
+        self._before = []
+
+    def amend(self, **fields: Any) -> None:
+        """Change fields of the turn that is open."""
+        self._turns[-1].turn = replace(self._turns[-1].turn, **fields)
+
+    @property
+    def current(self) -> Turn | None:
+        """The open turn, without its calls."""
+        return self._turns[-1].turn if self._turns else None
+
+    def call(
+        self,
+        call_id: str | None,
+        name: str,
+        arguments: Mapping[str, Any] | None,
+        *,
+        cwd: str | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Add a call to the open turn; one whose id is known already is a copy: dropped (returns False)."""
+        if not self._turns:
+            self.turn()
+        if call_id is not None and call_id in self._where:
+            self.report.drop("call with the id of an earlier one (a copy)")
+            return False
+        own = self._turns[-1].calls
+        identity = call_id or f"call-{len(self._turns)}-{len(own)}"
+        self._where[identity] = (len(self._turns) - 1, len(own))
+        given = dict(arguments or {})
+        tool, mapped = canonical(name, given)
+        same = tool == name and mapped == given
+        own.append(
+            RecordedCall(
+                ToolCall(
+                    id=identity,
+                    tool=tool,
+                    arguments=mapped,
+                    cwd=cwd if cwd is not None else self.cwd,
+                    original_name=name,
+                    original_arguments=None if same else given,
+                ),
+                extra=dict(extra or {}),
+            )
+        )
+        return True
+
+    def newest_call(self) -> str | None:
+        """Return the id of the call added last."""
+        return self._turns[-1].calls[-1].call.id if self._turns and self._turns[-1].calls else None
+
+    def waiting_call(self) -> str | None:
+        """Return the id of the first call of the open turn that has no answer yet."""
+        if self._turns:
+            for recorded in self._turns[-1].calls:
+                if recorded.observation is None:
+                    return recorded.call.id
+        return None
+
+    def result(self, call_id: str | None, seen: Observation, extra: Mapping[str, Any] | None = None) -> bool:
+        """Give a call its observation; one without a call, or a second one, is dropped (returns False)."""
+        place = self._where.get(call_id) if call_id is not None else None
+        if place is None:
+            self.report.drop("result without a call")
+            return False
+        calls = self._turns[place[0]].calls
+        recorded = calls[place[1]]
+        if recorded.observation is not None:
+            self.report.drop("second result of a call")
+            return False
+        calls[place[1]] = replace(recorded, observation=seen, extra={**recorded.extra, **(extra or {})})
+        return True
+
+    def recorded(self, call_id: str) -> RecordedCall | None:
+        """Return the call with this id, if there is one."""
+        place = self._where.get(call_id)
+        return self._turns[place[0]].calls[place[1]] if place else None
+
+    def take_off_dispatch(self, runs_nothing: Callable[[ToolCall], bool]) -> None:
+        """Set durations from `interval_ns` less the dispatch floor: the least of the calls that run nothing.
+
+        Without such a call in the recording, tool and dispatch cannot be told apart and no duration is set.
+        """
+        calls = [(open_, n, r) for open_ in self._turns for n, r in enumerate(open_.calls)]
+        times = [(r.call, r.extra["interval_ns"]) for _, _, r in calls if "interval_ns" in r.extra]
+        floors = [interval for call, interval in times if runs_nothing(call)]
+        if not times:
+            return
+        if not floors:
+            self.report.note("tool time: call → result (interval_ns) only; no call tells the dispatch apart")
+            return
+        floor = min(floors)
+        self.report.note(
+            f"tool time: call → result less {floor / 1e6:.1f} ms of dispatch (a call that runs nothing)"
+        )
+        for open_, number, recorded in calls:
+            if recorded.observation is not None and "interval_ns" in recorded.extra:
+                took = max(0, recorded.extra["interval_ns"] - floor)
+                seen = replace(recorded.observation, duration_ns=took)
+                open_.calls[number] = replace(
+                    recorded, observation=seen, extra={**recorded.extra, "dispatch_floor_ns": floor}
+                )
+
+    def finish(self, *, id: str, workspace: Workspace | None = None, **fields: Any) -> Imported:  # noqa: A002
+        """Return the trace with its report; `fields` are those of Trace."""
+        turns = tuple(replace(open_.turn, calls=tuple(open_.calls)) for open_ in self._turns)
+        extra = dict(fields.pop("extra", {}))
+        if self._before:
+            extra["after"] = [{"role": message.role, "text": message.text} for message in self._before]
+        trace = Trace(id=id, workspace=workspace or Workspace(), turns=turns, extra=extra, **fields)
+        self.report.turns = len(turns)
+        for _, _, recorded in trace.calls():
+            self.report.calls += 1
+            self.report.answered += recorded.observation is not None
+        if missing := self.report.calls - self.report.answered:
+            self.report.note(f"{missing} of {self.report.calls} calls have no recorded result")
+        return Imported(trace, self.report)

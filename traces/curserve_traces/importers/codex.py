@@ -1,0 +1,142 @@
+"""Codex rollouts: `rollout-*.jsonl`, with exit codes and durations (to 0.1 s) inside the outputs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from curserve_traces.importers.builder import Builder, text_of
+from curserve_traces.importers.report import Imported
+from curserve_traces.importers.source import Source
+from curserve_traces.importers.values import (
+    Json,
+    a_string,
+    an_integer,
+    an_object,
+    arguments_of,
+    given,
+    iso_ns,
+    json_object,
+    seconds_ns,
+)
+from curserve_traces.model import Observation, Workspace
+
+_TYPES = {"session_meta", "response_item", "event_msg", "turn_context", "compacted"}
+_CALLS = {"function_call", "custom_tool_call", "local_shell_call"}
+_TEXT = re.compile(r"^Exit code: (-?\d+)\nWall time: ([\d.]+) seconds\n(?:.*\n)*?Output:\n", re.MULTILINE)
+
+
+def sniff(source: Source) -> bool:
+    """Whether its first records are of a rollout."""
+    head = source.head(4)
+    return any(record.get("type") in _TYPES and isinstance(record.get("payload"), dict) for record in head)
+
+
+def read(source: Source) -> Iterator[Imported]:
+    """Yield the one session of the file."""
+    builder = Builder("codex")
+    state: Json = {"meta": {}, "closed": True}
+    for _, record in source.records():
+        payload = an_object(record.get("payload"))
+        kind = record.get("type")
+        if kind == "session_meta":
+            state["meta"] = state["meta"] or payload
+            builder.cwd = a_string(payload.get("cwd"))
+        elif kind == "turn_context":
+            builder.cwd = a_string(payload.get("cwd")) or builder.cwd
+            state["model"] = a_string(payload.get("model")) or state.get("model")
+        elif kind == "response_item":
+            _item(builder, payload, iso_ns(record.get("timestamp")), state)
+        elif kind == "event_msg" and payload.get("type") == "token_count":
+            _usage(builder, an_object(an_object(payload.get("info")).get("last_token_usage")))
+        else:
+            builder.report.drop(
+                f"record {kind} {payload.get('type') or ''} (a copy, or no message)".replace("  ", " ")
+            )
+    for damage in source.damaged:
+        builder.report.drop(f"damaged line ({damage})")
+    meta, git = state["meta"], an_object(state["meta"].get("git"))
+    url, commit, at = (
+        a_string(git.get("repository_url")),
+        a_string(git.get("commit_hash")),
+        a_string(meta.get("cwd")),
+    )
+    known = url is not None and commit is not None
+    yield builder.finish(
+        id=a_string(meta.get("id")) or source.path.stem,
+        workspace=Workspace("git", url, commit, at=at or "/testbed") if known else Workspace(at=at or "/testbed"),
+        agent="codex",
+        agent_version=a_string(meta.get("cli_version")) or "unknown",
+        model=a_string(state.get("model")),
+        task=a_string(state.get("task")),
+    )
+
+
+def _item(builder: Builder, item: Json, at: int | None, state: Json) -> None:
+    kind = item.get("type")
+    if kind == "message" and item.get("role") != "assistant":
+        text = text_of(item.get("content"))
+        builder.message("user" if item.get("role") == "user" else "system", text)
+        if not text.startswith("<"):
+            state.setdefault("task", text)
+        state["closed"] = True
+    elif kind in ("message", "reasoning") or kind in _CALLS:
+        if state["closed"]:
+            builder.turn(model=a_string(state.get("model")), extra=given(answered_at_ns=at))
+            state["closed"] = False
+        turn = builder.current
+        assert turn is not None
+        if kind == "message":
+            builder.amend(text="\n".join(filter(None, (turn.text, text_of(item.get("content"))))))
+        elif kind == "reasoning":
+            words = text_of(item.get("summary")) or text_of(item.get("content"))
+            builder.amend(reasoning="\n".join(filter(None, (turn.reasoning, words))) or None)
+        else:
+            _call(builder, item, at)
+    elif kind in ("function_call_output", "custom_tool_call_output", "local_shell_call_output"):
+        _output(builder, item)
+        state["closed"] = True
+    else:
+        builder.report.drop(f"item {kind} (no message)")
+
+
+def _call(builder: Builder, item: Json, at: int | None) -> None:
+    raw = item.get("arguments", item.get("input", item.get("action")))
+    arguments = arguments_of(raw)
+    name = a_string(item.get("name")) or ("local_shell" if item.get("type") == "local_shell_call" else "unknown")
+    cwd = a_string(arguments.get("workdir")) or a_string(arguments.get("working_directory"))
+    builder.call(a_string(item.get("call_id")), name, arguments, cwd=cwd, extra=given(asked_at_ns=at))
+
+
+def _output(builder: Builder, item: Json) -> None:
+    raw = item.get("output")
+    wrapped = json_object(raw) or {}
+    metadata = an_object(wrapped.get("metadata"))
+    shown = (
+        text_of(wrapped["output"]) if "output" in wrapped else text_of(wrapped.get("content")) if wrapped else ""
+    )
+    text = shown if wrapped else text_of(raw)
+    code, took = an_integer(metadata.get("exit_code")), seconds_ns(metadata.get("duration_seconds"))
+    out = text
+    if not metadata and (match := _TEXT.match(text)):
+        code, took, out = int(match[1]), seconds_ns(float(match[2])), text[match.end() :]
+    if took is not None:
+        builder.report.note("tool time: as Codex recorded it, to 0.1 s")
+    seen = Observation(
+        exit_code=code,
+        stdout=out.encode(),
+        merged=True,
+        text=None if out == text else text,
+        duration_ns=took,
+        is_error=True if wrapped.get("success") is False else None,
+    )
+    builder.result(a_string(item.get("call_id")), seen)
+
+
+def _usage(builder: Builder, usage: Json) -> None:
+    if builder.current is not None and usage:
+        builder.amend(
+            prompt_tokens=an_integer(usage.get("input_tokens")),
+            cached_tokens=an_integer(usage.get("cached_input_tokens")),
+            output_tokens=an_integer(usage.get("output_tokens")),
+        )

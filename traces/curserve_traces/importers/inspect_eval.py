@@ -1,0 +1,171 @@
+"""inspect_ai `.eval` logs: a zip with a JSON file a sample; its tool events have the exact times of every call."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+from collections.abc import Iterator
+
+from curserve_traces.errors import MalformedTrace, TraceError
+from curserve_traces.files import MAX_BYTES, decompress, parse_json
+from curserve_traces.importers.builder import Builder, text_of
+from curserve_traces.importers.report import Imported
+from curserve_traces.importers.source import Source
+from curserve_traces.importers.values import (
+    Json,
+    a_list,
+    a_string,
+    an_integer,
+    an_object,
+    arguments_of,
+    elapsed,
+    given,
+    iso_ns,
+    seconds_ns,
+)
+from curserve_traces.model import Observation
+
+_ZSTD = 93  # zip's number for it, which Python 3.11 cannot open
+
+
+def sniff(source: Source) -> bool:
+    """Whether it is a zip with an evaluation's header or journal."""
+    if not source.data.startswith(b"PK"):
+        return False
+    names = {entry.filename for entry in _zip(source).infolist()}
+    return bool(names & {"header.json", "_journal/start.json"})
+
+
+def read(source: Source) -> Iterator[Imported]:
+    """Yield a trace for every sample of the log; a damaged sample is told and the others still come."""
+    archive = _zip(source)
+    members = [e for e in archive.infolist() if e.filename.startswith("samples/") and e.filename.endswith(".json")]
+    header: Json = {}
+    for name in ("header.json", "_journal/start.json"):
+        found = [entry for entry in archive.infolist() if entry.filename == name]
+        if found and not header:
+            header = an_object(an_object(parse_json(_open(source, archive, found[0]), name)).get("eval"))
+    problems: list[str] = []
+    done = 0
+    for entry in sorted(members, key=lambda entry: entry.filename):
+        try:
+            sample = an_object(parse_json(_open(source, archive, entry), f"{source.path}: {entry.filename}"))
+        except TraceError as error:
+            problems.append(str(error))
+            continue
+        imported = _sample(sample, header, f"{source.path.stem}-{entry.filename[8:-5]}")
+        for problem in problems:
+            imported.report.drop(f"damaged sample ({problem})")
+        problems = []
+        done += 1
+        yield imported
+    if problems or not done:
+        raise MalformedTrace(problems[0] if problems else f"{source.path}: the log holds no samples")
+
+
+def _zip(source: Source) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(io.BytesIO(source.data))
+    except (zipfile.BadZipFile, struct.error, ValueError, NotImplementedError) as error:
+        raise MalformedTrace(f"{source.path}: the zip is damaged ({error}); fetch the file again") from None
+
+
+def _open(source: Source, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """Return a member's bytes, also where the compression is zstd."""
+    where = f"{source.path}: {entry.filename}"
+    if entry.file_size > MAX_BYTES:
+        raise TraceError(f"{where}: unpacks to more than {MAX_BYTES >> 30} GiB; unpack it by hand")
+    try:
+        if entry.compress_type != _ZSTD:
+            return archive.read(entry)
+        at = entry.header_offset
+        name, extra = struct.unpack("<HH", source.data[at + 26 : at + 30])
+        start = at + 30 + name + extra
+        return decompress(source.data[start : start + entry.compress_size], where)
+    except Exception as error:
+        if isinstance(error, TraceError):
+            raise
+        raise MalformedTrace(f"{where}: cannot be unpacked ({type(error).__name__}: {error})") from None
+
+
+def _sample(sample: Json, header: Json, name: str) -> Imported:
+    builder = Builder("inspect")
+    attachments = an_object(sample.get("attachments"))
+    pool = a_list(sample.get("message_pool"))
+
+    def text(value: object) -> str:
+        found = text_of(value)
+        if found.startswith("attachment://"):
+            return text_of(attachments.get(found.removeprefix("attachment://"), found))
+        return found
+
+    asked: dict[str, int | None] = {}
+    first = True
+    for event in map(an_object, a_list(sample.get("events"))):
+        kind = event.get("event")
+        if kind == "model":
+            if first:
+                first = False
+                given_messages = a_list(event.get("input")) or pool[:2]
+                for message in map(an_object, given_messages):
+                    if message.get("role") in ("system", "user"):
+                        role = "system" if message["role"] == "system" else "user"
+                        builder.message(role, text(message.get("content")))  # type: ignore[arg-type]
+            _model(builder, event, text, asked)
+        elif kind == "tool":
+            _tool(builder, event, text)
+        else:
+            builder.report.drop(f"event {kind} (no model's, no tool's)")
+    return builder.finish(
+        id=name,
+        agent="inspect",
+        model=a_string(header.get("model")),
+        task=text_of(sample.get("input")) if isinstance(sample.get("input"), str) else None,
+        extra=given(task_name=a_string(header.get("task"))),
+    )
+
+
+def _model(builder: Builder, event: Json, text: object, asked: dict[str, int | None]) -> None:  # noqa: ARG001
+    output = an_object(event.get("output"))
+    usage = an_object(output.get("usage"))
+    message = an_object(an_object(next(iter(a_list(output.get("choices"))), None)).get("message"))
+    time = (
+        seconds_ns(event.get("working_time"))
+        if event.get("working_time") is not None
+        else seconds_ns(output.get("time"))
+    )
+    builder.turn(
+        text=text_of(message.get("content")),
+        model=a_string(output.get("model")),
+        prompt_tokens=an_integer(usage.get("input_tokens")),
+        cached_tokens=an_integer(usage.get("input_tokens_cache_read")),
+        output_tokens=an_integer(usage.get("output_tokens")),
+        started_at_ns=iso_ns(event.get("timestamp")),
+        model_ns=time,
+    )
+    for call in map(an_object, a_list(message.get("tool_calls"))):
+        builder.call(a_string(call.get("id")), str(call.get("function")), arguments_of(call.get("arguments")))
+
+
+def _tool(builder: Builder, event: Json, text: object) -> None:
+    identity = a_string(event.get("id"))
+    if identity is None or builder.recorded(identity) is None:
+        builder.call(identity, str(event.get("function")), arguments_of(event.get("arguments")))
+        identity = builder.newest_call()
+    started = iso_ns(event.get("timestamp"))
+    took = seconds_ns(event.get("working_time"))
+    took = took if took is not None else elapsed(started, iso_ns(event.get("completed")))
+    error = an_object(event.get("error"))
+    shown = text(event.get("result")) if callable(text) else ""
+    shown = shown or text_of(error.get("message"))
+    seen = Observation(
+        stdout=shown.encode(),
+        merged=True,
+        started_at_ns=started,
+        duration_ns=took,
+        is_error=True if error else None,
+    )
+    if took is not None:
+        builder.report.note("tool time: as inspect recorded it (working_time)")
+    builder.result(identity, seen)

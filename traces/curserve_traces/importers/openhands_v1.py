@@ -1,0 +1,116 @@
+"""OpenHands v1 SDK events: `events.jsonl`, or a conversation's folder of `event-NNNNN-<id>.json` files.
+
+Every action and observation has a time to the microsecond. Action → observation is dispatch and tool together;
+`think`, which runs nothing, gives the dispatch floor, which is taken off. Observation → next action is model and
+network together and is kept apart, in the turn's `extra`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from curserve_traces.importers.builder import Builder, text_of
+from curserve_traces.importers.report import Imported
+from curserve_traces.importers.source import Source
+from curserve_traces.importers.values import (
+    Json,
+    a_string,
+    an_integer,
+    an_object,
+    arguments_of,
+    elapsed,
+    given,
+    iso_ns,
+    json_object,
+)
+from curserve_traces.model import Observation, Workspace
+
+_KINDS = {"SystemPromptEvent", "MessageEvent", "ActionEvent", "ObservationEvent", "AgentErrorEvent"}
+
+
+def sniff(source: Source) -> bool:
+    """Whether its first records are SDK events."""
+    head = source.head(4)
+    return bool(head) and any(record.get("kind") in _KINDS for record in head)
+
+
+def read(source: Source) -> Iterator[Imported]:
+    """Yield the one conversation of the file."""
+    builder = Builder("openhands-v1")
+    state: dict[str, object] = {}
+    for _, event in source.records():
+        _event(builder, event, state)
+    for damage in source.damaged:
+        builder.report.drop(f"damaged line ({damage})")
+    builder.take_off_dispatch(lambda call: call.original_name == "think")
+    name = source.path.parent.name if source.path.name == "events.jsonl" else source.path.name.split(".")[0]
+    yield builder.finish(
+        id=name,
+        workspace=Workspace(at=str(state.get("first_cwd") or "/testbed")),
+        agent="openhands-sdk",
+        task=a_string(state.get("task")),
+        shell="persistent",
+    )
+
+
+def _event(builder: Builder, event: Json, state: dict[str, object]) -> None:
+    kind, at = event.get("kind"), iso_ns(event.get("timestamp"))
+    if kind == "SystemPromptEvent":
+        builder.message("system", text_of([event.get("system_prompt")]))
+    elif kind == "MessageEvent":
+        text = text_of(an_object(event.get("llm_message")).get("content"))
+        if event.get("source") == "agent":
+            builder.turn(text=text, extra=given(answered_at_ns=at))
+        else:
+            builder.message("user", text)
+            state.setdefault("task", text)
+        state["last_ns"] = at
+    elif kind == "ActionEvent":
+        _action(builder, event, at, state)
+    elif kind in ("ObservationEvent", "AgentErrorEvent", "UserRejectObservation"):
+        _observation(builder, event, at, state)
+    else:
+        builder.report.drop(f"event {kind} (no call, no message)")
+
+
+def _action(builder: Builder, event: Json, at: int | None, state: dict[str, object]) -> None:
+    response = event.get("llm_response_id")
+    if response is None or response != state.get("response"):
+        waited = elapsed(an_integer(state.get("last_ns")), at)
+        reasoning = a_string(event.get("reasoning_content"))
+        extra = given(answered_at_ns=at, model_interval_ns=waited)
+        builder.turn(text=text_of(event.get("thought")), reasoning=reasoning, extra=extra)
+    state["response"] = response
+    function = an_object(an_object(event.get("tool_call")).get("function"))
+    raw = function.get("arguments", an_object(event.get("tool_call")).get("arguments"))
+    arguments = json_object(raw)
+    if arguments is None:
+        arguments = {key: value for key, value in an_object(event.get("action")).items() if key != "kind"}
+    name = a_string(event.get("tool_name")) or a_string(function.get("name")) or "unknown"
+    identity = a_string(event.get("tool_call_id")) or a_string(event.get("id"))
+    cwd = a_string(state.get("cwd"))
+    builder.call(identity, name, arguments_of(arguments), cwd=cwd, extra=given(asked_at_ns=at))
+
+
+def _observation(builder: Builder, event: Json, at: int | None, state: dict[str, object]) -> None:
+    state["last_ns"], state["response"] = at, None
+    seen = an_object(event.get("observation"))
+    metadata = an_object(seen.get("metadata"))
+    identity = a_string(event.get("tool_call_id"))
+    asked = builder.recorded(identity) if identity else None
+    text = text_of(seen.get("output")) or text_of(seen.get("content")) or text_of(event.get("error"))
+    text = text or text_of(seen.get("error")) or text_of(event.get("rejection_reason"))
+    error = seen.get("error") if isinstance(seen.get("error"), bool) else (True if seen.get("error") else None)
+    code = metadata.get("exit_code", seen.get("exit_code"))
+    started = an_integer(asked.extra.get("asked_at_ns")) if asked else None
+    observation = Observation(
+        exit_code=code if (code := an_integer(code)) is not None and code >= 0 else None,
+        stdout=text.encode(),
+        merged=True,
+        started_at_ns=started,
+        is_error=True if event.get("kind") == "AgentErrorEvent" else error if isinstance(error, bool) else None,
+    )
+    builder.result(identity, observation, given(interval_ns=elapsed(started, at)))
+    if cwd := a_string(metadata.get("working_dir")):
+        state["cwd"] = cwd
+        state.setdefault("first_cwd", cwd)

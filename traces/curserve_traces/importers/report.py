@@ -1,0 +1,41 @@
+"""What an import kept and dropped, and why: every call of a source appears in a trace or here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from curserve_traces.model import Trace
+
+
+@dataclass(slots=True)
+class Report:
+    """The account of one import.
+
+    `calls` and `answered` count tool calls and those with an observation; `dropped` counts what was left out, by
+    reason; `notes` say how times and tokens were had.
+    """
+
+    format: str
+    calls: int = 0
+    answered: int = 0
+    turns: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+
+    def drop(self, reason: str, count: int = 1) -> None:
+        """Note that something was left out."""
+        self.dropped[reason] += count
+
+    def note(self, text: str) -> None:
+        """Add a note, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A trace and the account of its import."""
+
+    trace: Trace
+    report: Report

@@ -1,0 +1,138 @@
+"""The file an importer reads: its bytes, parsed once, whichever importers look at it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from curserve_traces.errors import MalformedTrace
+from curserve_traces.files import parse_json, read_bytes
+
+MAX_LINE = 256 * 1024 * 1024
+"""The longest JSON line that is read; no agent writes one, and parsing it would need many times its size."""
+
+_HEAD = 4 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Source:
+    """A path (for messages and sidecars) and the file's bytes, decompressed."""
+
+    path: Path
+    data: bytes
+    _document: Any = field(default=None, repr=False)
+    _tried: bool = field(default=False, repr=False)
+    _head: list[dict[str, Any]] | None = field(default=None, repr=False)
+    _records: list[tuple[int, Any]] | None = field(default=None, repr=False)
+    damaged: list[str] = field(default_factory=list, repr=False)
+
+    def document(self) -> Any:
+        """Return the file as one JSON value; raises MalformedTrace."""
+        if not self._tried:
+            self._tried = True
+            try:
+                self._document = parse_json(self.data, str(self.path))
+            except MalformedTrace as error:
+                self._document = error
+        if isinstance(self._document, MalformedTrace):
+            raise MalformedTrace(str(self._document))
+        return self._document
+
+    def record(self) -> dict[str, Any]:
+        """Return the file as one JSON object; an empty one where it is something else."""
+        if self.data[:64].lstrip()[:1] != b"{":
+            return {}
+        try:
+            document = self.document()
+        except MalformedTrace:
+            return {}
+        return document if isinstance(document, dict) else {}
+
+    def array(self) -> list[Any]:
+        """Return the file as one JSON list; an empty one where it is something else."""
+        if self.data[:64].lstrip()[:1] != b"[":
+            return []
+        try:
+            document = self.document()
+        except MalformedTrace:
+            return []
+        return document if isinstance(document, list) else []
+
+    def head(self, count: int = 8) -> list[dict[str, Any]]:
+        """Return the first JSON objects of a JSON-lines file, at most eight, for sniffing; parsed once."""
+        if self._head is None:
+            self._head = []
+            if self.data.find(b"\n", 0, len(self.data) - 1) < 0:  # one line: the document itself
+                self._head = [record] if (record := self.record()) else []
+                return self._head[:count]
+            for line in self.data[:_HEAD].split(b"\n", 32)[:32]:
+                if line.startswith(b"{") and len(line) > 1:
+                    try:
+                        values = [parse_json(line, str(self.path))]
+                    except MalformedTrace:
+                        values = _several(line)
+                    self._head += [value for value in values if isinstance(value, dict)]
+                    if len(self._head) >= 8:
+                        break
+        return self._head[:count]
+
+    def records(self) -> list[tuple[int, dict[str, Any]]]:
+        """Return `(line number, object)` of a JSON-lines file; a damaged line is noted in `damaged`, not fatal."""
+        if self._records is None:
+            self._records = []
+            for number, line in _lines(self.data):
+                if len(line) > MAX_LINE:
+                    self.damaged.append(f"line {number}: {len(line) >> 20} MB long, more than any agent writes")
+                    continue
+                if not line.strip():
+                    continue
+                try:
+                    values = [parse_json(line, f"line {number}")]
+                except MalformedTrace as error:
+                    values = _several(line)
+                    if not values:
+                        self.damaged.append(str(error))
+                for value in values:
+                    if isinstance(value, dict):
+                        self._records.append((number, value))
+                    else:
+                        self.damaged.append(f"line {number}: not an object")
+        return self._records
+
+    def explain(self) -> None:
+        """Raise MalformedTrace where the file is evidently damaged JSON, and say where."""
+        start = self.data[:64].lstrip()[:1]
+        if not self.data.strip():
+            raise MalformedTrace(f"{self.path}: the file is empty")
+        if start in (b"{", b"[") and not self.head(1):
+            self.document()
+
+
+def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
+    start, number = 0, 1
+    while start < len(data):
+        end = data.find(b"\n", start)
+        end = len(data) if end < 0 else end
+        yield number, data[start:end]
+        start, number = end + 1, number + 1
+
+
+def _several(line: bytes) -> list[Any]:
+    """Return the JSON values of a line that holds several without a break (a writer that lost a newline)."""
+    decoder, text, found, at = json.JSONDecoder(), line.decode("utf-8", errors="replace"), [], 0
+    try:
+        while at < len(text):
+            value, at = decoder.raw_decode(text, at)
+            found.append(value)
+            at += len(text[at:]) - len(text[at:].lstrip())
+    except (ValueError, RecursionError):
+        return []
+    return found
+
+
+def source_of(path: Path, data: bytes | None = None) -> Source:
+    """Return the source of a file; raises TraceError where it cannot be read."""
+    return Source(path, read_bytes(path) if data is None else data)

@@ -1,0 +1,93 @@
+"""From what a user names to sources: files, folders, zips, event folders; what cannot be read is told."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from curserve_traces.errors import TraceError
+from curserve_traces.files import MAX_BYTES
+from curserve_traces.importers.source import Source, source_of
+
+_EVENT = re.compile(r"(?:event-)?(\d+)(?:-[\w-]+)?\.json")
+_IGNORED = {".git", "__pycache__", "node_modules"}
+
+
+def sources(path: Path) -> Iterator[Source | TraceError]:
+    """Yield the sources below `path`, or the error for each that cannot be read."""
+    if not path.exists():
+        yield TraceError(f"{path}: does not exist; name a file, a folder, or hf://owner/data-set")
+    elif path.is_dir():
+        yield from _folder(path)
+    else:
+        yield from _file(path)
+
+
+def _folder(folder: Path) -> Iterator[Source | TraceError]:
+    children = sorted(folder.iterdir())
+    events = [child for child in children if child.is_file() and _EVENT.fullmatch(child.name)]
+    if events and len(events) == len([child for child in children if child.suffix == ".json"]):
+        yield from _events(folder, events)
+        children = [child for child in children if child not in set(events)]
+    for child in children:
+        if child.is_symlink():
+            yield TraceError(f"{child}: a link, not followed (it may lead out of the folder)")
+        elif child.is_dir():
+            if child.name not in _IGNORED:
+                yield from _folder(child)
+        elif child.is_file():
+            yield from _file(child)
+
+
+def _events(folder: Path, events: list[Path]) -> Iterator[Source | TraceError]:
+    """Yield one source for a folder that holds an event a file (OpenHands), in the order of their numbers."""
+
+    def number(path: Path) -> int:
+        match = _EVENT.fullmatch(path.name)
+        return int(match[1]) if match else 0
+
+    try:
+        lines = [path.read_bytes().replace(b"\n", b" ") for path in sorted(events, key=number)]
+    except OSError as error:
+        yield TraceError(f"{folder}: cannot be read ({error.strerror})")
+        return
+    yield Source(
+        folder / "events.jsonl" if folder.name != "events" else folder.parent / "events.jsonl", b"\n".join(lines)
+    )
+
+
+def _file(path: Path) -> Iterator[Source | TraceError]:
+    try:
+        source = source_of(path)
+    except TraceError as error:
+        yield error
+        return
+    if source.data.startswith(b"PK\x03\x04") and path.suffix != ".eval":
+        yield from _zip(source)
+    else:
+        yield source
+
+
+def _zip(source: Source) -> Iterator[Source | TraceError]:
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(source.data))
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        yield TraceError(f"{source.path}: the zip is damaged ({error}); fetch the file again")
+        return
+    for entry in archive.infolist():
+        if entry.is_dir():
+            continue
+        where = f"{source.path}!{entry.filename}"
+        inside = PurePosixPath(entry.filename)
+        if inside.is_absolute() or ".." in inside.parts:
+            yield TraceError(f"{where}: its path climbs out of the zip; not read")
+        elif entry.file_size > MAX_BYTES:
+            yield TraceError(f"{where}: unpacks to more than {MAX_BYTES >> 30} GiB; unpack it by hand")
+        else:
+            try:
+                yield source_of(source.path / inside, archive.read(entry))
+            except Exception as error:  # a zip can fail in a dozen ways, each of its own type
+                yield TraceError(f"{where}: cannot be unpacked ({type(error).__name__}: {error})")

@@ -1,0 +1,131 @@
+"""The code that a trace works on, brought onto this machine: `materialise` once, `pristine_copy` for every cell.
+
+A materialised workspace is a folder that is never executed in; what runs, runs in a copy that is made cheaply and
+thrown away. Times are set to one fixed moment, so that `ls -l` gives the same on every machine.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from curserve_traces.errors import DigestMismatch, WorkspaceError
+from curserve_traces.fetch import fetch
+from curserve_traces.gitsource import checkout
+from curserve_traces.model import Workspace
+from curserve_traces.tree import Snapshot, apply_delta, diff, snapshot, tree_digest
+from curserve_traces.unpack import unpack
+
+__all__ = [
+    "Snapshot",
+    "apply_delta",
+    "cache_folder",
+    "diff",
+    "materialise",
+    "pristine_copy",
+    "snapshot",
+    "tree_digest",
+]
+
+EPOCH = 1_700_000_000
+"""The modification time of every materialised file: 2023-11-14 22:13:20 UTC."""
+
+
+def cache_folder() -> Path:
+    """Return where materialised workspaces are kept: `$XDG_CACHE_HOME/curserve-bench`."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "curserve-bench"
+
+
+def materialise(workspace: Workspace, cache: Path | None = None) -> Path:
+    """Return a folder that holds `workspace`, fetched into `cache` where it is not there yet.
+
+    Raises WorkspaceError where it cannot be had, DigestMismatch where it is not what the trace was recorded on.
+    """
+    if workspace.source is None:
+        raise WorkspaceError(f"workspace of kind {workspace.kind!r} has no source; give one with --workspace DIR")
+    root = _materialise(workspace, workspace.source, cache or cache_folder())
+    if workspace.digest is not None:
+        found = tree_digest(root)
+        if found != workspace.digest:
+            raise DigestMismatch(
+                f"workspace {root}: its tree is {found}, the trace was recorded on {workspace.digest}; "
+                "give the right folder with --workspace DIR (a changed cache: remove it)"
+            )
+    return root.resolve()
+
+
+def _materialise(workspace: Workspace, source: str, cache: Path) -> Path:
+    if workspace.kind == "path":
+        root = Path(source).expanduser()
+        if not root.is_dir():
+            raise WorkspaceError(f"workspace {root} is not a folder")
+        return root
+    if workspace.kind not in ("wheel", "sdist", "git"):
+        raise WorkspaceError(f"workspace of kind {workspace.kind!r} cannot be materialised")
+    if workspace.version is None:
+        raise WorkspaceError(f"workspace {workspace.kind} {source}: the trace names no version")
+    key = hashlib.sha256(repr((workspace.kind, source, workspace.version, workspace.sha256)).encode())
+    name = re.sub(r"[^A-Za-z0-9.]+", "-", source.rstrip("/").rsplit("/", 1)[-1])
+    place = cache / workspace.kind / f"{name}-{workspace.version[:16]}-{key.hexdigest()[:12]}"
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with (place.parent / f".{place.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # two runs may want it at the same time
+            if not place.is_dir():
+                _fill(workspace, source, workspace.version, place)
+    except OSError as error:
+        raise WorkspaceError(f"workspace {name}: cannot be kept in {cache}: {error}") from error
+    return place
+
+
+def _fill(workspace: Workspace, source: str, version: str, place: Path) -> None:
+    """Bring the workspace to `place` under another name first: a cache entry is whole or not there."""
+    with tempfile.TemporaryDirectory(prefix=f".{place.name}.", dir=place.parent) as scratch:
+        made = Path(scratch) / "tree"
+        if workspace.kind == "git":
+            checkout(source, version, made)
+        else:
+            sha256 = (workspace.sha256 or "").removeprefix("sha256:")
+            if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+                raise WorkspaceError(f"workspace {workspace.kind} {source} {version}: the trace names no sha256")
+            archive = Path(scratch) / ("a.whl" if workspace.kind == "wheel" else "a.tar.gz")
+            fetch(source, version, sha256, workspace.kind, archive)
+            unpack(archive, made)
+        set_times(made)
+        made.rename(place)
+
+
+def set_times(root: Path) -> None:
+    """Give everything below `root` the one fixed time, and modes that do not depend on the user's umask."""
+    for folder, _, files in os.walk(root, topdown=False):
+        for name in files:
+            path = Path(folder, name)
+            if not path.is_symlink():
+                path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
+            os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
+        Path(folder).chmod(0o755)
+        os.utime(folder, (EPOCH, EPOCH))
+
+
+def pristine_copy(source: Path, folder: Path) -> Path:
+    """Copy the tree `source` to the new folder `folder`, sharing blocks where the file system can; return it.
+
+    Links stay links, modes and times stay; nothing outside `source` is followed.
+    """
+    if folder.exists():
+        raise WorkspaceError(f"cannot copy {source} to {folder}: it exists")
+    command = ["cp", "--recursive", "--no-dereference", "--preserve=mode,timestamps,links", "--reflink=auto"]
+    done = subprocess.run(
+        [*command, "--no-target-directory", "--", source, folder], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise WorkspaceError(f"cannot copy {source} to {folder}: {done.stderr.strip().splitlines()[-1]}")
+    return folder
