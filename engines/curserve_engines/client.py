@@ -1,0 +1,199 @@
+"""The caller's side of the framed protocol (docs/PROTOCOL.md): Client, from any number of threads.
+
+Each thread that calls at the same time gets a connection of its own, so that nobody waits for another's answer;
+connections are kept and the one used last is taken first. Sockets stay blocking, with the kernel's own receive
+time-out: Python's would cost a `poll` for every read.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+import struct
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+_LENGTHS: Final = struct.Struct("<II")
+_CHUNK: Final = 64 * 1024
+VERSION: Final = 1
+
+
+class ProtocolError(Exception):
+    """Raised when the program behind the socket is gone, too slow, or breaks the protocol."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to one call; fields as in docs/PROTOCOL.md."""
+
+    exit_code: int | None
+    stdout: bytes
+    stderr: bytes
+    service_ns: int
+    refused: str | None
+    failed: str | None
+
+
+@contextmanager
+def short_name(path: Path) -> Iterator[str]:
+    """Give a name of `path` that fits into a socket's address (108 bytes), however deep its folder lies."""
+    if len(os.fsencode(path)) < 108:
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
+class Connection:
+    """One connection, one request at a time."""
+
+    __slots__ = ("_ids", "_socket")
+
+    def __init__(self, path: Path, *, silence_s: float) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with short_name(path) as name:
+                self._socket.connect(name)
+        except OSError as error:
+            self._socket.close()
+            raise ProtocolError(f"cannot connect to {path}: {error}") from error
+        seconds, fraction = divmod(silence_s, 1)
+        timeout = struct.pack("ll", int(seconds), int(fraction * 1e6))
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
+        self._ids = itertools.count(1)
+
+    def request(self, header: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        """Send one request without payload, return the response's header and payload."""
+        header["id"] = number = next(self._ids)
+        data = orjson.dumps(header)
+        try:
+            self._socket.sendall(_LENGTHS.pack(len(data), 0) + data)
+            answer, payload = self._read()
+        except BlockingIOError as error:
+            raise ProtocolError("no answer in time") from error
+        except (OSError, EOFError) as error:
+            raise ProtocolError(f"the program behind the socket is gone ({error})") from error
+        if "error" in answer:
+            raise ProtocolError(f"the program answered: {answer['error']}")
+        if answer.get("id") != number:
+            raise ProtocolError(f"answer to request {answer.get('id')!r} where {number} was asked")
+        return answer, payload
+
+    def _read(self) -> tuple[dict[str, Any], bytes]:
+        data = self._socket.recv(_CHUNK)
+        while len(data) < _LENGTHS.size:
+            data += self._more()
+        header, payload = _LENGTHS.unpack_from(data)
+        total = _LENGTHS.size + header + payload
+        if len(data) < total:
+            data = self._read_to(data, total)
+        split = _LENGTHS.size + header
+        try:
+            answer = orjson.loads(memoryview(data)[_LENGTHS.size : split])
+        except orjson.JSONDecodeError as error:
+            raise EOFError(f"header is no JSON: {error}") from error
+        if not isinstance(answer, dict):
+            raise EOFError("header is no JSON object")
+        return answer, data[split:total]
+
+    def _more(self) -> bytes:
+        data = self._socket.recv(_CHUNK)
+        if not data:
+            raise EOFError("connection closed")
+        return data
+
+    def _read_to(self, data: bytes, total: int) -> bytes:
+        parts, have = [data], len(data)
+        while have < total:
+            part = self._socket.recv(min(total - have, 1 << 20))
+            if not part:
+                raise EOFError("connection closed in the middle of an answer")
+            parts.append(part)
+            have += len(part)
+        return b"".join(parts)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+
+class Client:
+    """Calls a program that speaks the protocol; safe from several threads at once.
+
+    `silence_s` is the longest wait for an answer; a call's own time-out is added to it.
+    """
+
+    def __init__(self, path: Path, *, silence_s: float = 120.0) -> None:
+        self._path = path
+        self._silence_s = silence_s
+        self._idle: deque[Connection] = deque()
+        self._closed = False
+
+    def call(
+        self, tool: str, arguments: Mapping[str, Any], *, cwd: str | None = None, timeout_ms: int | None = None
+    ) -> Reply:
+        """Execute one call; raises ProtocolError where there is no answer at all."""
+        header, payload = self.request(
+            {
+                "op": "call",
+                "tool": tool,
+                "arguments": dict(arguments),
+                "cwd": cwd,
+                "timeout_ms": timeout_ms,
+            }
+        )
+        try:
+            split = header["stdout_len"]
+            if split + header["stderr_len"] != len(payload):
+                raise ProtocolError("answer's lengths do not add up to its payload")
+            return Reply(
+                header["exit_code"],
+                payload[:split],
+                payload[split:],
+                header["service_ns"],
+                header["refused"],
+                header["failed"],
+            )
+        except KeyError as error:
+            raise ProtocolError(f"answer lacks the field {error}") from error
+
+    def request(self, header: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        """Send any request on an idle connection (or a new one)."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = Connection(self._path, silence_s=self._silence_s)
+        try:
+            answer = connection.request(header)
+        except BaseException:
+            connection.close()
+            raise
+        if self._closed:
+            connection.close()
+        else:
+            self._idle.append(connection)
+        return answer
+
+    def hello(self) -> dict[str, Any]:
+        """Say hello; the answer tells program, version, root and at."""
+        return self.request({"op": "hello", "version": VERSION})[0]
+
+    def stats(self) -> dict[str, Any]:
+        """Return the program's counters."""
+        return self.request({"op": "stats"})[0]
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()

@@ -1,0 +1,52 @@
+"""A session over the framed protocol: what the subprocess, daemon and external engines have in common."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from curserve_engines.client import Client, ProtocolError, Reply
+from curserve_engines.protocol import Result
+from curserve_traces.model import Observation, ToolCall
+
+
+class ProtocolSession:
+    """Calls `client`; what it refuses goes to `fallback`, inside the same wall time."""
+
+    def __init__(self, client: Client, *, close: Callable[[], None], fallback: Client | None = None) -> None:
+        self._client = client
+        self._fallback = fallback
+        self._close = close
+        self.client = client
+
+    def call(self, call: ToolCall, *, turn: int | None = None, index: int | None = None) -> Result:  # noqa: ARG002
+        """Execute `call`; a program that is gone or too slow is a failed Result."""
+        started = time.monotonic_ns()
+        try:
+            reply = self._client.call(call.tool, call.arguments, cwd=call.cwd)
+            if reply.refused is None or self._fallback is None:
+                return _result(reply, started, reply.refused)
+            real = self._fallback.call(call.tool, call.arguments, cwd=call.cwd)
+        except ProtocolError as error:
+            return Result(Observation(), time.monotonic_ns() - started, failed=str(error))
+        return _result(real, started, reply.refused, refusal_ns=reply.service_ns)
+
+    def close(self) -> None:
+        """End the session and everything it started."""
+        self._close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _result(reply: Reply, started: int, refused: str | None, *, refusal_ns: int = 0) -> Result:
+    wall_ns = time.monotonic_ns() - started
+    observation = Observation(reply.exit_code, reply.stdout, reply.stderr)
+    return Result(observation, wall_ns, reply.service_ns + refusal_ns, refused, reply.failed)

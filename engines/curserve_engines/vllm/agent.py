@@ -1,0 +1,203 @@
+"""The agent loop inside the serving process: model, tool, model, on tokens; AgentLoop plays one recorded trace.
+
+Nothing is rendered or tokenised between a tool's answer and the next prefill but the answer itself. What a turn
+measures goes into rows of the harness's shape, and what only this process knows into `TurnDetail`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from curserve_engines.vllm.chat import Chat, called
+from curserve_engines.vllm.execution import Answer, ToolBench, policies_of
+from curserve_engines.vllm.generation import Ask, Turns
+from curserve_engines.vllm.ledger import ContextOverflow, KvLedger
+from curserve_engines.vllm.parsing import CallParser, difference
+from curserve_traces.model import Observation, Trace, Turn
+
+
+class CellError(Exception):
+    """Raised when a cell cannot go on; the rows measured until then are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnDetail:
+    """One turn in tokens: `exact` if every forced token came out, `recorded_tokens` as the recording counts."""
+
+    turn: int
+    prompt_tokens: int
+    new_tokens: int
+    output_tokens: int
+    recorded_tokens: int | None
+    exact: bool
+    waited_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that the client is told: text that was decoded, a finished call, its observation."""
+
+    kind: str
+    turn: int
+    text: str = ""
+    call: tuple[str, str, str] | None = None
+    call_id: str = ""
+
+
+class AgentLoop:
+    """Plays one trace: forced tokens, real tools. `longest` is the model's context in tokens."""
+
+    def __init__(
+        self,
+        cell: int,
+        trace: Trace,
+        chat: Chat,
+        parser: CallParser | None,
+        turns: Turns,
+        bench: ToolBench,
+        ledger: KvLedger,
+        *,
+        longest: int,
+        policies: Any = (),
+        deadline_s: float = 3600.0,
+    ) -> None:
+        self.cell, self.trace, self.rows, self.details = cell, trace, list[dict[str, Any]](), list[TurnDetail]()
+        self._chat, self._parser, self._turns, self._bench, self._ledger = chat, parser, turns, bench, ledger
+        self._longest, self._policies, self._deadline_s = longest, policies, deadline_s
+        self._name = f"cell-{cell}-{id(self)}"
+        self._held = 0
+        # Encoded before the clock starts: what is forced is known from the recording.
+        self._forced = [chat.spoken(turn) for turn in trace.turns]
+
+    async def run(self, read_ns: int) -> AsyncIterator[Event]:
+        """Play every turn, telling what happens as it happens; raises CellError."""
+        deadline = read_ns + round(self._deadline_s * 1e9)
+        intended, shown = read_ns, list[Mapping[str, Any]]()
+        self._ledger.add(self._name, self._turns.evict)
+        try:
+            for number, turn in enumerate(self.trace.turns):
+                new = self._piece(number, turn, shown)
+                async for event in self._generate(number, turn, new, intended):
+                    yield event
+                if not turn.calls:
+                    shown = []
+                    intended = time.monotonic_ns()
+                    continue
+                answers = await self._use_tools(number, turn)
+                shown = [_tool_message(answer, self.trace.truncate_chars) for answer in answers]
+                intended = time.monotonic_ns()
+                for answer, message in zip(answers, shown, strict=True):
+                    yield Event(
+                        "output", number, text=message["content"], call_id=_id(answer.recorded, answer.call)
+                    )
+                if time.monotonic_ns() > deadline:
+                    raise CellError(f"turn {number}: the deadline of the cell passed")
+        finally:
+            await self._turns.close()
+            await self._ledger.release(self._name)
+
+    def _piece(self, number: int, turn: Turn, shown: Sequence[Mapping[str, Any]]) -> list[int]:
+        messages = [*shown, *({"role": m.role, "content": _clean(m.text)} for m in turn.before)]
+        if number == 0:
+            return self._chat.opening(messages or [{"role": "user", "content": self.trace.task or "Begin."}])
+        return self._chat.following(messages or [{"role": "user", "content": "Go on."}])
+
+    async def _generate(self, number: int, turn: Turn, new: list[int], intended: int) -> AsyncIterator[Event]:
+        forced = self._forced[number]
+        prompt = self._held + len(new)
+        if prompt + len(forced) > self._longest:
+            raise CellError(
+                f"turn {number}: context overflow: {prompt} prompt tokens ({len(new)} of them new) and "
+                f"{len(forced)} output tokens, and the model reads {self._longest}; shorten the trace "
+                "or raise --max-model-len"
+            )
+        asked = time.monotonic_ns()
+        try:
+            await self._ledger.acquire(self._name, prompt + len(forced))
+        except ContextOverflow as error:
+            raise CellError(f"turn {number}: {error}") from error
+        ready = time.monotonic_ns()
+        out: list[int] = []
+        first = last = ready
+        try:
+            async for tokens in self._turns.turn(Ask(new, forced, len(forced))):
+                last = time.monotonic_ns()
+                first = first if out else last
+                out += tokens
+                yield Event("text", number, text=self._chat.text(tokens))
+        finally:
+            self._held = prompt + len(out)
+            self._ledger.park(self._name, self._held if self._turns.holds else 0)
+        if self._ledger.waiting:
+            await self._ledger.settle()
+        exact = out == forced
+        self.details.append(
+            TurnDetail(number, prompt, len(new), len(out), turn.output_tokens, exact, ready - asked)
+        )
+        self.rows.append(
+            {
+                "cell": self.cell,
+                "kind": "turn",
+                "turn": number,
+                "intended_ns": intended,
+                "prompt_read_ns": asked,
+                "first_token_ns": first,
+                "last_token_ns": last,
+                "received_ns": last,
+                "prompt_tokens": prompt,
+                "output_tokens": len(out),
+            }
+        )
+        if not exact:
+            raise CellError(
+                f"turn {number}: vLLM gave {len(out)} tokens that are not the {len(forced)} forced ones"
+            )
+        if turn.calls:
+            self._check(number, turn, out)
+
+    def _check(self, number: int, turn: Turn, out: list[int]) -> None:
+        """Read the calls with the model's own parser: what it cannot read, no engine would be asked to run."""
+        if self._parser is None:
+            raise CellError(
+                f"turn {number}: it calls tools, and the server has no tool parser; see --tool-call-parser"
+            )
+        if wrong := difference(self._parser.parse(self._chat.text(out)), turn.calls):
+            raise CellError(f"turn {number}: the tool parser {self._parser.name!r} read {wrong}")
+
+    async def _use_tools(self, number: int, turn: Turn) -> list[Answer]:
+        policies, parallel = policies_of(self._policies, number)
+        row = self.rows[-1]
+        row["tools_started_ns"] = time.monotonic_ns()
+        answers = await self._bench.run(number, turn.calls, policies, parallel=parallel)
+        row["tools_done_ns"] = time.monotonic_ns()
+        return answers
+
+    def result(self) -> dict[str, Any]:
+        """Return the rows of turns and calls, and the details."""
+        calls = [answer.row(self.cell) for answer in self._bench.answers]
+        return {"rows": self.rows + calls, "details": [asdict(detail) for detail in self.details]}
+
+
+def _tool_message(answer: Answer, truncate_chars: int | None) -> dict[str, Any]:
+    text = shown_text(answer.result.observation, truncate_chars)
+    return {"role": "tool", "tool_call_id": _id(answer.recorded, answer.call), "content": text}
+
+
+def _id(recorded: Any, index: int) -> str:
+    return called(recorded, index)[2]
+
+
+def _clean(text: str) -> str:
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
+def shown_text(observation: Observation, truncate_chars: int | None) -> str:
+    """Return what the model reads; longer than `truncate_chars`, the middle is left out, as in the harness."""
+    text = _clean(observation.shown())
+    if truncate_chars is None or len(text) <= truncate_chars:
+        return text
+    half = truncate_chars // 2
+    return f"{text[:half]}\n[… {len(text) - 2 * half} characters left out …]\n{text[len(text) - half :]}"

@@ -1,0 +1,243 @@
+"""The cells that this vLLM server plays: Cells opens them, runs their loops, and gives back their rows.
+
+A cell whose tools are on the client has no loop here: its turns are ordinary chat completions, whose tokens are
+forced from files, and which `edge` stamps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from curserve_engines import registry
+from curserve_engines.protocol import EngineError, Limits, Session, World
+from curserve_engines.vllm.agent import AgentLoop
+from curserve_engines.vllm.chat import Chat, Tokenizer
+from curserve_engines.vllm.engine import default_tools
+from curserve_engines.vllm.execution import ToolBench
+from curserve_engines.vllm.generation import make_turns
+from curserve_engines.vllm.ledger import KvLedger
+from curserve_engines.vllm.parsing import CallParser
+from curserve_engines.vllm.responses_loop import ResponsesLoop
+from curserve_engines.vllm.stamps import read_turns
+from curserve_traces import codec
+from curserve_traces.model import Trace
+
+PREFIX = "curserve"
+
+
+class CellRefused(Exception):
+    """Raised when a cell cannot be opened; says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What the plug-in knows of the server that it runs in."""
+
+    engine: Any
+    tokenizer: Tokenizer
+    template: str | None
+    tool_parser: str | None
+    model: str
+    longest: int
+    ledger: KvLedger
+    trace_replay: bool = False
+    max_cells: int = 256
+    forced: Path | None = None
+    stamps: Path | None = None
+
+
+@dataclass(slots=True)
+class OpenCell:
+    """One open cell. `loop` is None where the client has the tools."""
+
+    number: int
+    loop: AgentLoop | None
+    bench: ToolBench | None
+    stamps_at: int
+    turns: dict[int, dict[str, Any]] = field(default_factory=dict)
+    error: str | None = None
+    task: asyncio.Task[None] | None = None
+    files: tuple[Path, ...] = ()
+    responses: ResponsesLoop | None = None
+
+
+class Cells:
+    """The open cells of one server."""
+
+    def __init__(self, serving: Serving) -> None:
+        self.serving = serving
+        self.open_cells: dict[int, OpenCell] = {}
+        self.responses: dict[int, ResponsesLoop] = {}
+
+    async def open(self, spec: Mapping[str, Any]) -> None:
+        """Open a cell from a CellSpec's JSON (`engine_options`: `mode`, `tools`); raises CellRefused."""
+        number = spec.get("cell")
+        if not isinstance(number, int):
+            raise CellRefused("vllm: open: the field `cell` must be a number")
+        if number in self.open_cells:
+            raise CellRefused(f"vllm: cell {number} is open already; close it first")
+        if len(self.open_cells) >= self.serving.max_cells:
+            raise CellRefused(
+                f"vllm: {len(self.open_cells)} cells are open, the most this server takes; close some"
+            )
+        try:
+            trace = await asyncio.to_thread(codec.load, str(spec.get("trace")))
+        except Exception as error:
+            raise CellRefused(f"vllm: cell {number}: cannot read its trace: {error}") from error
+        if not self.open_cells:  # what an earlier cell of the same trace left would be a gift to this one
+            await self.serving.engine.reset_prefix_cache()
+        at = _size(self.serving.stamps)
+        chat = Chat(self.serving.tokenizer, tool_definitions(trace), self.serving.template)
+        if spec.get("placement") == "client":
+            cell = OpenCell(number, None, None, at, files=self._force(number, trace, chat))
+        else:
+            cell = await self._with_loop(number, spec, trace, chat, at)
+        self.open_cells[number] = cell
+
+    async def _with_loop(
+        self, number: int, spec: Mapping[str, Any], trace: Trace, chat: Chat, at: int
+    ) -> OpenCell:
+        serving, options = self.serving, spec.get("engine_options") or {}
+        parser = None
+        if any(turn.calls for turn in trace.turns):
+            parser = CallParser(serving.tool_parser, serving.tokenizer, tool_definitions(trace))
+        session = await asyncio.to_thread(open_tools, spec, options, trace)
+        bench = ToolBench(
+            session, float(spec.get("timeout_s", 60.0)), root=_path(spec.get("root")), apply=_apply()
+        )
+        mode: Any = options.get("mode") or ("request" if spec.get("placement") == "server" else "session")
+        if mode == "responses":
+            return self._with_responses(number, spec, trace, chat, bench, at)
+        if mode not in ("session", "request"):
+            await asyncio.to_thread(bench.close)
+            raise CellRefused(f"vllm: unknown mode {mode!r}; known: session, request, responses")
+        turns = make_turns(mode, serving.engine, f"{PREFIX}-{number}", trace_replay=serving.trace_replay)
+        loop = AgentLoop(
+            number,
+            trace,
+            chat,
+            parser,
+            turns,
+            bench,
+            serving.ledger,
+            longest=serving.longest,
+            policies=spec.get("turns") or (),
+            deadline_s=float(spec.get("deadline_s", 3600.0)),
+        )
+        return OpenCell(number, loop, bench, at)
+
+    def _with_responses(
+        self, number: int, spec: Mapping[str, Any], trace: Trace, chat: Chat, bench: ToolBench, at: int
+    ) -> OpenCell:
+        if self.serving.forced is None:
+            raise CellRefused("vllm: this server was started without CURSERVE_VLLM_FORCED")
+        loop = ResponsesLoop(number, trace, chat, bench, self.serving.forced, spec.get("turns") or ())
+        self.responses[number] = loop
+        return OpenCell(number, None, bench, at, files=loop.files, responses=loop)
+
+    def _force(self, number: int, trace: Trace, chat: Chat) -> tuple[Path, ...]:
+        folder = self.serving.forced
+        if folder is None:
+            raise CellRefused("vllm: this server was started without CURSERVE_VLLM_FORCED")
+        files = []
+        for turn, recorded in enumerate(trace.turns):
+            files.append(folder / f"{number}-{turn}.json")
+            files[-1].write_text(json.dumps(chat.spoken(recorded)))
+        return tuple(files)
+
+    async def close(self, number: int) -> dict[str, Any]:
+        """Close a cell: rows, details, steps of the engine, error; raises CellRefused."""
+        cell = self.open_cells.pop(number, None)
+        if cell is None:
+            raise CellRefused(f"vllm: cell {number} is not open")
+        if cell.task is not None and not cell.task.done():
+            cell.task.cancel()
+            await asyncio.wait([cell.task], timeout=10)
+        if cell.bench is not None:
+            await asyncio.to_thread(cell.bench.close)
+        for path in cell.files:
+            path.unlink(missing_ok=True)
+        self.responses.pop(number, None)
+        found: dict[str, Any] = {"rows": [cell.turns[n] for n in sorted(cell.turns)], "details": []}
+        if cell.loop is not None:
+            found = cell.loop.result()
+        elif cell.responses is not None:
+            found = cell.responses.result()
+        steps = await asyncio.to_thread(_steps, self.serving.stamps, cell.stamps_at, number)
+        return found | {"steps": steps, "error": cell.error}
+
+    async def close_all(self) -> None:
+        """Close every cell."""
+        for number in list(self.open_cells):
+            await self.close(number)
+
+
+def open_tools(spec: Mapping[str, Any], options: Mapping[str, Any], trace: Trace) -> Session | None:
+    """Open the engine that executes the tools of a cell; `tools: "none"` answers all from the recording.
+
+    A server-placed engine is asked from here too: the same loop, in `request` mode. The engine `vllm` itself is
+    the best that this process has.
+    """
+    engine = str(spec.get("engine", "vllm"))
+    name = options.get("tools") or (default_tools() if engine == "vllm" else engine)
+    if name == "none":
+        return None
+    root = _path(spec.get("root"))
+    if root is None or not root.is_dir():
+        raise CellRefused(f"vllm: the root of a cell must be a folder, not {spec.get('root')!r}")
+    limits = Limits(timeout_s=float(spec.get("timeout_s", 60.0)))
+    turns = tuple(turn.calls for turn in trace.turns)
+    world = World(root, str(spec.get("at", "/testbed")), spec.get("shell", "fresh"), limits, turns)
+    try:
+        return registry.load(name).open(world)
+    except EngineError as error:
+        raise CellRefused(f"vllm: tools {name!r}: {error}") from error
+
+
+def tool_definitions(trace: Trace) -> list[dict[str, Any]]:
+    """Return the recorded tool definitions, or else what the recorded calls tell of them."""
+    recorded = trace.extra.get("tool_definitions")
+    if isinstance(recorded, list) and recorded and all(isinstance(tool, dict) for tool in recorded):
+        return [tool.get("function", tool) for tool in recorded]
+    found: dict[str, dict[str, Any]] = {}
+    for _, _, item in trace.calls():
+        call = item.call
+        arguments = call.original_arguments if call.original_arguments is not None else call.arguments
+        properties = found.setdefault(call.original_name or call.tool, {})
+        properties |= {str(key): {"type": "string"} for key in arguments}
+    return [
+        {
+            "name": name,
+            "description": f"The agent's tool {name}.",
+            "parameters": {"type": "object", "properties": p},
+        }
+        for name, p in found.items()
+    ]
+
+
+def _steps(stamps: Path | None, at: int, number: int) -> list[dict[str, Any]]:
+    if stamps is None or not stamps.is_file():
+        return []
+    with stamps.open("rb") as file:
+        file.seek(at)
+        lines = [line for line in file if b"%s-%d-" % (PREFIX.encode(), number) in line]
+    return [asdict(turn) for turn in read_turns(lines)]
+
+
+def _size(path: Path | None) -> int:
+    return path.stat().st_size if path is not None and path.is_file() else 0
+
+
+def _path(value: object) -> Path | None:
+    return Path(value) if isinstance(value, str) else None
+
+
+def _apply() -> Any:
+    from curserve_traces.tree import apply_delta
+
+    return apply_delta

@@ -1,0 +1,126 @@
+"""A conversation as tokens, grown piece by piece: Chat renders with the served model's own chat template.
+
+A session keeps its KV blocks only if nothing before the new piece changes, so pieces are appended, never rendered
+anew: the assistant's text is what the model wrote, and what follows it is cut out of a rendering of a short
+conversation. `request` mode sends the same tokens, so the modes differ in nothing but where the KV cache stays.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from curserve_traces.model import RecordedCall, Turn
+
+
+class Tokenizer(Protocol):
+    """What is needed of a Hugging Face tokenizer."""
+
+    eos_token: str
+    eos_token_id: int
+
+    def apply_chat_template(self, conversation: list[dict[str, Any]], **options: Any) -> Any:
+        """Render a conversation; text, with `tokenize=False`."""
+
+    def encode(self, text: str, **options: Any) -> list[int]:
+        """Return the tokens of a text."""
+
+    def decode(self, token_ids: Sequence[int], **options: Any) -> str:
+        """Return the text of tokens."""
+
+
+class TemplateError(Exception):
+    """Raised when the model's chat template cannot render or continue a conversation; says why."""
+
+
+class Chat:
+    """Renders the pieces of one conversation. `tools` are OpenAI function definitions."""
+
+    def __init__(
+        self, tokenizer: Tokenizer, tools: Sequence[Mapping[str, Any]] = (), template: str | None = None
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._tools = [{"type": "function", "function": dict(tool)} for tool in tools]
+        self._options: dict[str, Any] = {"tokenize": False}
+        if template is not None:
+            self._options["chat_template"] = template
+        self._bases: dict[int, tuple[list[dict[str, Any]], str, str]] = {}
+
+    def opening(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
+        """Return the prompt of the first turn, the tools' definitions in it."""
+        return self._encode(self._render(messages, generation=True, tools=self._tools or None))
+
+    def following(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
+        """Return what stands between the end of the model's turn (its end token included) and its next one."""
+        base, before, tail = self._base(sum(message["role"] == "tool" for message in messages))
+        after = self._render([*base, *messages], generation=True)
+        if not after.startswith(before):
+            raise TemplateError(
+                "vllm: the model's chat template changes earlier messages when one is added, so a session cannot "
+                "keep its KV cache; use --vllm-args with another --chat-template"
+            )
+        return self._encode(tail + after[len(before) :])
+
+    def _base(self, calls: int) -> tuple[list[dict[str, Any]], str, str]:
+        """Return a short conversation that ends with `calls` calls, its rendering, what follows its end token."""
+        if calls not in self._bases:
+            asked = [("bash", "{}", f"call_{i}") for i in range(calls)]
+            base = [{"role": "user", "content": "."}, _assistant(".", asked)]
+            before = self._render(base)
+            end = before.rfind(self._tokenizer.eos_token)
+            tail = before[end + len(self._tokenizer.eos_token) :] if end >= 0 else ""
+            self._bases[calls] = base, before, tail
+        return self._bases[calls]
+
+    def spoken(self, turn: Turn) -> list[int]:
+        """Return the tokens of a recorded turn as this model would have written it, its end token included."""
+        base = [{"role": "user", "content": "."}]
+        message = _assistant(turn.text, [called(c, i) for i, c in enumerate(turn.calls)])
+        if turn.reasoning:
+            message["reasoning_content"] = turn.reasoning
+        before, after = self._render(base, generation=True), self._render([*base, message])
+        if not after.startswith(before):
+            raise TemplateError("vllm: the model's chat template does not begin a turn as it renders one")
+        text = after[len(before) :]
+        end = text.rfind(self._tokenizer.eos_token)
+        return [*self._encode(text[:end] if end >= 0 else text), self._tokenizer.eos_token_id]
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """Return the text of a turn, without its end token, special tokens kept (tool parsers read them)."""
+        if tokens and tokens[-1] == self._tokenizer.eos_token_id:
+            tokens = tokens[:-1]
+        return str(self._tokenizer.decode(list(tokens), skip_special_tokens=False))
+
+    def _encode(self, text: str) -> list[int]:
+        return list(self._tokenizer.encode(text, add_special_tokens=False))
+
+    def _render(
+        self, messages: Sequence[Mapping[str, Any]], *, generation: bool = False, tools: Any = None
+    ) -> str:
+        try:
+            given = [dict(message) for message in messages]
+            options = self._options | {"add_generation_prompt": generation, "tools": tools}
+            return str(self._tokenizer.apply_chat_template(given, **options))
+        except Exception as error:  # Jinja raises anything
+            raise TemplateError(
+                f"vllm: the model's chat template failed: {type(error).__name__}: {error}"
+            ) from error
+
+
+def called(recorded: RecordedCall, index: int) -> tuple[str, str, str]:
+    """Return a recorded call as the model wrote it: name, arguments as JSON, id."""
+    call = recorded.call
+    arguments = call.original_arguments if call.original_arguments is not None else call.arguments
+    text = json.dumps(dict(arguments), ensure_ascii=False).encode(errors="replace").decode()
+    return call.original_name or call.tool, text, call.id or f"call_{index}"
+
+
+def _assistant(text: str, calls: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": text.encode(errors="replace").decode()}
+    if calls:
+        message["tool_calls"] = [
+            {"id": id_, "type": "function", "function": {"name": name, "arguments": json.loads(arguments)}}
+            for name, arguments, id_ in calls
+        ]
+    return message
