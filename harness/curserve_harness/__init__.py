@@ -1,0 +1,1 @@
+"""The harness: plans an experiment, plays it turn by turn, and hands the samples to results."""

@@ -1,0 +1,126 @@
+"""Runs one cell: a fresh workspace, a session in its placement's role, the trajectory, and judged rows."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from curserve_engines import registry
+from curserve_harness.cell import CellSpec
+from curserve_harness.control import Role
+from curserve_harness.llm.profiles import ModelProfile
+from curserve_harness.material import Material, Prepared
+from curserve_harness.plan import Block, Plan
+from curserve_harness.reference import judge
+from curserve_harness.rows import EXTRA, join_rows
+from curserve_harness.rundir import remove
+from curserve_netem.hosts import Pair
+
+Row = dict[str, Any]
+
+
+class CellRunner:
+    """The two roles of one link, and the cells that run through them."""
+
+    def __init__(
+        self, plan: Plan, profiles: dict[str, ModelProfile], pair: Pair, material: Material, run: str
+    ) -> None:
+        self._plan, self._profiles, self._pair, self._material, self._run = plan, profiles, pair, material, run
+        self._stack = ExitStack()
+        self._url = ""
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            logs = self._material.scratch
+            name, options = self._model_server()
+            self._server = stack.enter_context(
+                Role(name, self._pair.server, logs, "--bind", self._pair.server.address, *options)
+            )
+            self._client = stack.enter_context(Role("client", self._pair.client, logs))
+            self._stack = stack.pop_all()
+        return self
+
+    def _model_server(self) -> tuple[str, list[str]]:
+        """Return the role that serves the model, and its options: the paced server, or the real vLLM.
+
+        The tiny model that vLLM serves by default is stretched to the profile's pace; a given one has its own.
+        """
+        if self._plan.llm == "paced":
+            return "server", []
+        options: dict[str, Any] = {"arguments": list(self._plan.vllm_args)}
+        if "--model" in self._plan.vllm_args:
+            options["model"] = "given"
+        else:
+            model = self._profiles[self._plan.models[0]].model()
+            options["pace"] = {
+                "tpot_ns": model.tpot_ns,
+                "ttft_ns": model.ttft_ns,
+                "prefill_tokens_per_s": model.prefill_tokens_per_s,
+            }
+        return "vllm", ["--options", json.dumps(options), "--folder", str(self._material.scratch / "vllm")]
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def run(self, block: Block, engine: str, order: int) -> list[Row]:
+        """Run one cell and return its rows, judged; raises ExecutionFailed where a role dies."""
+        prepared = self._material[block.trace]
+        root = self._material.copy(block.trace)
+        try:
+            spec = self._spec(block, engine, order, prepared, root)
+            self._server.ask({"op": "open", "cell": spec.to_json()})
+            client = self._client.ask({"op": "run", "cell": spec.to_json(), "url": self._server.ready["url"]})
+            server = self._server.ask({"op": "close", "cell": spec.cell})
+        finally:
+            remove(root)
+        return _judged(join_rows(spec, client["rows"], server["rows"]), prepared)
+
+    def _spec(self, block: Block, engine: str, order: int, prepared: Prepared, root: Path) -> CellSpec:
+        link = self._pair.link
+        trace = prepared.trace
+        return CellSpec(
+            run=self._run,
+            block=block.block,
+            cell=block.block * len(self._plan.engines) + order,  # the same after a resume
+            trace=str(prepared.file),
+            engine=engine,
+            placement=registry.load(engine).placement,
+            model=self._profiles[block.model].model(),
+            root=str(root),
+            at=trace.workspace.at,
+            shell=trace.shell,
+            api=self._plan.api,
+            pace=self._plan.pace,
+            stream=self._plan.stream,
+            tcp=asdict(link.tcp),
+            turns=prepared.policy,
+            trace_id=trace.id,
+            repetition=block.repetition,
+            link=block.link,
+            backend=self._pair.backend,
+            rtt_ns=link.rtt_ns,
+            order=order,
+        )
+
+
+def _judged(rows: list[Row], prepared: Prepared) -> list[Row]:
+    """Compare every executed answer with the reference; leave the columns of the sample schema."""
+    for row in rows:
+        digests = [row.pop(name, None) for name in EXTRA]
+        if row["kind"] != "call":
+            continue
+        place = (row["turn"], row["call"])
+        policy = prepared.policy[place[0]].calls[place[1]]
+        row["answer"] = "unchecked"
+        if row.get("label") in ("executed", "refused") and policy.counts:
+            call = prepared.trace.turns[place[0]].calls[place[1]].call
+            judgement = judge(call, digests[0], digests[1], prepared.reference[place])
+            row["answer"] = judgement.answer
+            row["reason"] = "; ".join(filter(None, (judgement.reason, row.get("reason")))) or None
+    return rows

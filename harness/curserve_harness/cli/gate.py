@@ -1,0 +1,146 @@
+"""`curserve-bench gate`: does the candidate regress? Exit code 0 pass, 1 fail, 5 inconclusive or incomparable."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from curserve_harness import exits
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from curserve_results.compare import Effect
+    from curserve_results.gate import Decision
+    from curserve_results.summary import Summary
+
+    Arm = tuple[str, int, pl.DataFrame]
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("run", type=click.Path(path_type=Path), required=False)
+@click.argument("replay_arguments", nargs=-1, type=click.UNPROCESSED)
+@click.option("--against", metavar="git:REVISION|program:PATH", help="Run both, interleaved, on this machine.")
+@click.option("--rounds", type=click.IntRange(1, 100), default=4, show_default=True, help="A B B A, so often.")
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/gate"), show_default=True)
+@click.option("--baseline", "name", metavar="NAME", help="Compare RUN with a saved baseline.")
+@click.option("--store", default=".curserve/baselines", show_default=True, help="A folder, or git:BRANCH.")
+@click.option("--confirm", type=click.Path(path_type=Path), help="A second run that has to agree with RUN.")
+@click.option("--max-regression", "limit", default="5%", show_default=True)
+@click.option("--metric", type=click.Choice(["round_trip", "end_to_end"]), default="round_trip", show_default=True)
+@click.option("--junit", type=click.Path(path_type=Path), help="Write the verdicts as a JUnit file.")
+@click.option("--summary", "markdown", type=click.Path(path_type=Path), help="Append the verdict as Markdown.")
+@click.option("--shadow", is_flag=True, help="Report, and exit 0 whatever the verdict.")
+def command(
+    run: Path | None,
+    replay_arguments: tuple[str, ...],
+    against: str | None,
+    rounds: int,
+    seed: int,
+    out: Path,
+    name: str | None,
+    store: str,
+    confirm: Path | None,
+    limit: str,
+    metric: str,
+    junit: Path | None,
+    markdown: Path | None,
+    shadow: bool,
+) -> None:
+    """Gate a candidate: `gate --against git:main -- --rtt 150ms`, or `gate RUN --baseline NAME`.
+
+    What follows `--` goes to both arms' `replay`. A regression fails only if it is above --max-regression and
+    above the measured noise, its interval is above zero, and a confirmation run agrees.
+    """
+    from curserve_results.compare import effects_table
+    from curserve_results.gate import junit as as_junit
+    from curserve_results.gate import parse_limit
+    from curserve_results.render import render_tables
+
+    bound = parse_limit(limit)
+    if against is not None and name is None:
+        arguments = ((str(run),) if run is not None else ()) + replay_arguments
+        decision, effects = _interleaved(against, arguments, rounds, seed, out, bound, metric)
+    elif name is not None and run is not None and against is None:
+        decision, effects = _saved(run, name, store, confirm, bound, metric)
+    else:
+        raise click.UsageError("give --against REVISION, or RUN with --baseline NAME")
+    table = effects_table(effects, f"Gate at {limit}", decision.lines())
+    click.echo(render_tables([table], "table"), nl=False)
+    if junit is not None:
+        junit.write_text(as_junit(decision), encoding="utf-8")
+    if markdown is not None:
+        with markdown.open("a", encoding="utf-8") as file:
+            file.write(render_tables([table], "markdown"))
+    codes = {"pass": exits.PASS, "fail": exits.FAIL, "inconclusive": exits.INCONCLUSIVE}
+    if not shadow:
+        click.get_current_context().exit(codes[decision.verdict])
+
+
+def _interleaved(
+    against: str, arguments: Sequence[str], rounds: int, seed: int, out: Path, limit: float, metric: str
+) -> tuple[Decision, Sequence[Effect]]:
+    """Run both arms, and once more where a regression has to be confirmed."""
+    from curserve_harness.arms import arm_of
+    from curserve_results.compare import interleaved
+    from curserve_results.gate import decide
+
+    if out.exists():
+        raise exits.BadInput(f"--out: {out} exists and is never overwritten; choose another")
+    with arm_of(against) as program:
+        first, faults = _arms(program, arguments, rounds, seed, out / "first")
+        effects = interleaved(first, metric)
+        decision = decide(effects, limit, faults=faults)
+        if decision.needs_confirmation:
+            click.echo("curserve-bench: a regression was seen; running the confirmation", err=True)
+            again, more = _arms(program, arguments, rounds, seed + rounds, out / "confirmation")
+            decision = decide(effects, limit, interleaved(again, metric), (*faults, *more))
+    return decision, effects
+
+
+def _arms(
+    program: Path, arguments: Sequence[str], rounds: int, seed: int, out: Path
+) -> tuple[list[Arm], tuple[str, ...]]:
+    """Run the rounds; return the arms' logs and what makes the candidate fail anyway."""
+    from curserve_harness.arms import interleave, own_program
+    from curserve_results.compare import logs as logs_of
+    from curserve_results.compare import require_comparable
+    from curserve_results.gate import faults_of
+    from curserve_results.summary import summarise
+
+    runs: dict[str, list[Summary]] = {"a": [], "b": []}
+    arms: list[Arm] = []
+    done = interleave(program, own_program(), arguments, rounds=rounds, seed=seed, out=out)
+    for arm, number, folder in done:
+        summary = summarise(folder)
+        runs[arm].append(summary)
+        arms.append((arm, number, logs_of(summary)))
+        click.echo(f"curserve-bench: {len(arms)} of {4 * rounds} replays done", err=True)
+    require_comparable(runs["a"][0].manifest, runs["b"][0].manifest)
+    return arms, faults_of(runs["a"], runs["b"])
+
+
+def _saved(
+    run: Path, name: str, store: str, confirm: Path | None, limit: float, metric: str
+) -> tuple[Decision, Sequence[Effect]]:
+    """Compare a run with a saved baseline; the noise floor is what differs between the baseline's runs."""
+    from curserve_results.baseline import load
+    from curserve_results.compare import against_saved
+    from curserve_results.gate import decide, faults_of
+    from curserve_results.summary import summarise
+
+    candidate = summarise(run)
+    second = None if confirm is None else summarise(confirm)
+    if confirm is not None and os.path.realpath(confirm) == os.path.realpath(run):
+        raise exits.BadInput("--confirm: the same run cannot confirm itself; run the suite again")
+    with load(store, name) as folders:
+        saved = [summarise(folder) for folder in folders]
+        effects = against_saved(saved, candidate, metric)
+        again = None if second is None else against_saved(saved, second, metric)
+        faults = faults_of(saved, [candidate, *([second] if second else [])])
+        return decide(effects, limit, again, faults), effects

@@ -1,0 +1,54 @@
+"""`curserve-bench replay`: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+FORMATS = ("table", "markdown", "json", "csv", "latex", "html")
+
+BACKENDS = ("auto", "netem", "queue", "relay")
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--suite", default="quick", help="Bundled suite to replay.")
+@click.option("--trace", "traces", multiple=True, type=Path, help="Replay this trace file instead; repeatable.")
+@click.option("--workspace", type=Path, help="Folder to run the calls in, for traces that name no workspace.")
+@click.option("--rtt", "rtts", multiple=True, help="Round-trip time of the link, such as 150ms; repeatable.")
+@click.option("--tier", "tiers", multiple=True, help="Named link instead of --rtt (or `all`); repeatable.")
+@click.option("--last-mile", help="Round-trip time of the client's last mile, added to each tier, such as 20ms.")
+@click.option("--backend", type=click.Choice(BACKENDS), default="auto", help="Link backend.")
+@click.option(
+    "--engine", "engines", multiple=True, help="Engine to run; repeatable. [default: all that work here]"
+)
+@click.option(
+    "--model", "models", multiple=True, default=("swe-grep",), help="Model to pace; repeatable, or `all`."
+)
+@click.option("--repetitions", type=click.IntRange(1), default=3, help="Blocks per trace, link and model.")
+@click.option("--seed", type=int, default=1, help="Seed of the order of everything.")
+@click.option(
+    "--execute", type=click.Choice(["reads-and-edits", "all"]), default="reads-and-edits", help="What runs."
+)
+@click.option(
+    "--pace", type=click.Choice(["real", "virtual"]), default="real", help="Wait for model time, or add it."
+)
+@click.option(
+    "--api", type=click.Choice(["chat", "responses"]), default="chat", help="What client-placed turns send."
+)
+@click.option("--stream/--no-stream", default=True, help="Stream the model's tokens.")
+@click.option(
+    "--llm", type=click.Choice(["paced", "vllm"]), default="paced", help="Model server: paced, or the real vLLM."
+)
+@click.option("--vllm-args", default="", help="Options for vLLM's command line, such as '--model DIR'.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="table", help="Form of the printed table.")
+@click.option("--out", type=Path, help="Run folder. [default: runs/<time>-<suite>]")
+@click.option(
+    "--resume", is_flag=True, help="Finish the interrupted run in --out; its plan holds, other options do not."
+)
+def command(out: Path | None, resume: bool, form: str, **wishes: object) -> None:
+    """Replay recorded traces over a link, running every tool call for real, and print one table."""
+    from curserve_harness.replay import replay  # heavy imports wait until they are needed
+    from curserve_harness.resolve import Wishes
+
+    click.echo(replay(Wishes(**wishes), out=out, resume=resume, form=form))  # type: ignore[arg-type]

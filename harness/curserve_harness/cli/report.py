@@ -1,0 +1,91 @@
+"""`curserve-bench report`: the tables of a run, in any form; where a number comes from; one page of HTML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from curserve_results.table import Table
+
+FORMS = ("table", "markdown", "latex", "csv", "json", "html")
+TABLES = ("main", "models", "tiers", "napkin")
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path), required=False)
+@click.option("--format", "form", type=click.Choice(FORMS), default="table", show_default=True)
+@click.option("--table", "which", type=click.Choice(TABLES), default="main", show_default=True)
+@click.option("--link", help="The tier of `--table models` (default: the longest).")
+@click.option("--model", help="The model of `--table tiers` (default: the first).")
+@click.option("--explain", "address", metavar="[TABLE:]ENGINE:COLUMN", help="Print samples, filter and formula.")
+@click.option("--html", "page", type=click.Path(path_type=Path), help="Write one self-contained page.")
+@click.option("--splice", "document", type=click.Path(path_type=Path), help="Renew the tables in a document.")
+def command(
+    run: Path | None,
+    form: str,
+    which: str,
+    link: str | None,
+    model: str | None,
+    address: str | None,
+    page: Path | None,
+    document: Path | None,
+) -> None:
+    """Print the tables of RUN (a run folder), explain a number, or write the report page.
+
+    With --splice, RUN and options come from the markers in the document:
+    <!-- BEGIN curserve-bench report RUN --table tiers --> … <!-- END curserve-bench -->
+    """
+    if document is not None:
+        from curserve_results.splice import splice
+
+        count = splice(document, lambda arguments: _from_marker(arguments, document.parent))
+        click.echo(f"{document}: {count} renewed")
+        return
+    if run is None:
+        raise click.UsageError("give a RUN folder, or --splice DOCUMENT")
+    if address is not None:
+        from curserve_results.explain import explain
+        from curserve_results.summary import summarise
+
+        click.echo(explain(summarise(run), address), nl=False)
+    elif page is not None:
+        from curserve_results.page import write_page
+
+        write_page(run, page)
+        click.echo(f"{page}: {page.stat().st_size / 1e6:.1f} MB")
+    else:
+        click.echo(text_of(run, form, which, link, model), nl=False)
+
+
+def text_of(run: Path, form: str, which: str, link: str | None, model: str | None) -> str:
+    """Return the chosen tables of a run in the chosen form."""
+    from curserve_results.overviews import models_table, tiers_table
+    from curserve_results.render import render_tables
+    from curserve_results.summary import summarise
+    from curserve_results.tables import main_tables
+
+    summary = summarise(run)
+    tables: tuple[Table, ...]
+    if which == "models":
+        tables = (models_table(summary, link),)
+    elif which == "tiers":
+        tables = (tiers_table(summary, model),)
+    elif which == "napkin":
+        from curserve_results.napkin import napkin_tables
+
+        tables = napkin_tables(summary)
+    else:
+        tables = main_tables(summary)
+    return render_tables(tables, form)
+
+
+def _from_marker(arguments: list[str], beside: Path) -> str:
+    """Return the Markdown of a marker; RUN is relative to the document."""
+    context = command.make_context("report", list(arguments))
+    given = context.params
+    if given["run"] is None or given["document"] is not None:
+        raise click.UsageError("a marker needs a RUN folder and no --splice")
+    return text_of(beside / given["run"], "markdown", given["which"], given["link"], given["model"])

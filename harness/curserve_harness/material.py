@@ -1,0 +1,80 @@
+"""What cells need of a trace, made once before any of them runs: pristine workspace, policy, reference."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from curserve_engines.protocol import Engine
+from curserve_harness.cell import TurnPolicy
+from curserve_harness.exits import BadInput
+from curserve_harness.plan import Execute
+from curserve_harness.policy import trace_policy
+from curserve_harness.reference import Reference, take_reference
+from curserve_traces.codec import save
+from curserve_traces.model import Trace, Workspace
+from curserve_traces.workspace import materialise, pristine_copy
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One trace, ready to be replayed: `file` is its normalised recording, `pristine` its untouched workspace."""
+
+    trace: Trace
+    file: Path
+    pristine: Path
+    policy: tuple[TurnPolicy, ...]
+    reference: Reference
+
+
+class Material:
+    """All traces of a run, prepared; hands out a fresh copy of a workspace for each cell."""
+
+    def __init__(self, prepared: Mapping[str, Prepared], scratch: Path) -> None:
+        self._prepared = prepared
+        self.scratch = scratch
+        self._count = itertools.count()
+
+    def __getitem__(self, trace: str) -> Prepared:
+        return self._prepared[trace]
+
+    def copy(self, trace: str) -> Path:
+        """Return a new pristine copy of the trace's workspace; the caller removes it."""
+        return pristine_copy(self[trace].pristine, self.scratch / f"cell-{next(self._count)}")
+
+
+def prepare(
+    traces: Sequence[Trace],
+    *,
+    execute: Execute,
+    scratch: Path,
+    reference_engine: Engine,
+    workspace: Path | None = None,
+    on: Callable[[str], None] = lambda _what: None,
+) -> Material:
+    """Bring every workspace, decide every call, and take every reference.
+
+    `workspace` replaces the traces' own source (for recordings that name none). Raises WorkspaceError, BadInput.
+    """
+    prepared: dict[str, Prepared] = {}
+    for number, given in enumerate(traces):
+        on(f"workspace of {given.id}")
+        trace = given
+        if workspace is not None:
+            own = Workspace(kind="path", source=str(workspace.resolve()), at=given.workspace.at)
+            trace = replace(given, workspace=own)
+        if trace.workspace.kind == "none":
+            raise BadInput(
+                f"trace {trace.id}: it names no workspace to run its calls in; give one with --workspace DIR"
+            )
+        pristine = materialise(trace.workspace)
+        policy = trace_policy(trace, execute)
+        file = scratch / f"trace-{number}.json"
+        save(trace, file)
+        on(f"reference of {trace.id}")
+        copy = pristine_copy(pristine, scratch / f"reference-{number}")
+        reference = take_reference(trace, policy, copy, reference_engine)
+        prepared[trace.id] = Prepared(trace, file, pristine, policy, reference)
+    return Material(prepared, scratch)

@@ -1,0 +1,267 @@
+"""Records a bundled trace by really doing it: a script of turns, every call executed in the pinned world.
+
+A maintainer investigates a package, writes down the turns in a TOML file, and `perform` runs every call on a
+pristine copy of the pinned package: reads and edits in the sandbox of `client-subprocess`, the rest (`python`,
+`pytest`) in one that also sees the packages that the script names. What comes out is recorded: exit codes, bytes,
+durations, deltas. Nothing is invented but the words of the agent; token counts are estimates and marked.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+import tomllib
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from curserve_engines.protocol import Session, World, pinned_environment
+from curserve_engines.registry import load as load_engine
+from curserve_traces.classify import effect
+from curserve_traces.errors import TraceError
+from curserve_traces.model import (
+    TOOLS,
+    Message,
+    Observation,
+    RecordedCall,
+    ToolCall,
+    Trace,
+    Turn,
+    Workspace,
+)
+from curserve_traces.workspace import diff, materialise, pristine_copy, snapshot, tree_digest
+
+AGENT = "curserve-bench perform"
+METHOD = (
+    "estimated: UTF-8 bytes / 4, rounded up; the prompt is all messages before, plus 1200 for tools and system"
+)
+_TOOLS_TOKENS = 1200
+_SITE = "/opt/site"
+_SYSTEM = (
+    "You are a software engineer with a shell. Investigate the task in the repository at {at}, fix it with the "
+    "smallest change, check the fix, and say what you did."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What a maintainer wrote: the task, the pinned package, the packages that `other` calls need, the turns."""
+
+    id: str
+    task: str
+    workspace: Workspace
+    packages: tuple[str, ...]
+    turns: tuple[tuple[str, tuple[ToolCall, ...]], ...]
+    origin: str | None = None
+
+
+def read_script(path: Path) -> Script:
+    """Return the script in a TOML file; raises TraceError naming what is wrong."""
+    try:
+        raw = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise TraceError(f"{path}: no script of turns ({error})") from None
+    try:
+        place = raw["workspace"]
+        workspace = Workspace(
+            kind=place["kind"],
+            source=place["source"],
+            version=place["version"],
+            sha256=place["sha256"],
+            at=place.get("at", "/testbed"),
+            licence=place["licence"],
+        )
+        turns = []
+        for t, turn in enumerate(raw["turn"], 1):
+            given = [{"tool": "bash", "command": command} for command in turn.get("bash", [])] + turn.get(
+                "call", []
+            )
+            turns.append(
+                (
+                    turn["text"].strip(),
+                    tuple(_call(c, f"call-{t}-{n}", workspace.at) for n, c in enumerate(given, 1)),
+                )
+            )
+        return Script(
+            id=raw["id"],
+            task=raw["task"].strip(),
+            workspace=workspace,
+            packages=tuple(raw.get("packages", ())),
+            turns=tuple(turns),
+            origin=raw.get("origin"),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise TraceError(f"{path}: the script lacks or mistypes {error}") from None
+
+
+def _call(raw: Mapping[str, Any], identity: str, at: str) -> ToolCall:
+    fields = dict(raw)
+    tool = fields.pop("tool")
+    if tool not in TOOLS:
+        raise TraceError(f"script: unknown tool {tool!r}; there are {', '.join(TOOLS)}")
+    return ToolCall(identity, tool, fields, cwd=at)
+
+
+def perform(script: Script, *, root: Path | None = None, engine: str = "client-subprocess") -> Trace:
+    """Return the trace of really doing `script`; `root` is the unpacked workspace where it is already at hand."""
+    source = root if root is not None else materialise(script.workspace)
+    workspace = replace(script.workspace, digest=tree_digest(source))
+    with tempfile.TemporaryDirectory(prefix="curserve-perform-") as scratch:
+        copy = pristine_copy(source, Path(scratch) / "workspace")
+        site = _site(script.packages, Path(scratch) / "site")
+        with load_engine(engine).open(World(copy, workspace.at)) as session:
+            turns = tuple(_estimated(script, list(_turns(script, session, copy, site))))
+    return Trace(
+        id=script.id,
+        workspace=workspace,
+        turns=turns,
+        agent=AGENT,
+        agent_version="1",
+        task=script.task,
+        origin=script.origin or "recorded by this project: every call really executed",
+        licence="Apache-2.0",
+        extra={"token_counts": METHOD, "packages": list(script.packages)},
+    )
+
+
+def _turns(script: Script, session: Session, copy: Path, site: Path | None) -> Iterator[Turn]:
+    state = snapshot(copy)
+    at = script.workspace.at
+    for number, (text, calls) in enumerate(script.turns):
+        before = (Message("system", _SYSTEM.format(at=at)), Message("user", script.task)) if number == 0 else ()
+        started = time.time_ns()
+        effects = [effect(call) for call in calls]
+        recorded: list[RecordedCall] = []
+        if len(calls) > 1 and set(effects) == {"read"}:
+            with ThreadPoolExecutor(len(calls)) as pool:
+                recorded = [
+                    RecordedCall(call, seen)
+                    for call, seen in zip(calls, pool.map(lambda c: _execute(c, session), calls), strict=True)
+                ]
+        else:
+            for call, kind in zip(calls, effects, strict=True):
+                seen = _elsewhere(call, copy, at, site) if kind == "other" else _execute(call, session)
+                after = snapshot(copy, state)
+                delta = diff(state, after, copy)
+                recorded.append(RecordedCall(call, seen, delta if kind != "read" else None))
+                if kind == "read" and delta.changes:
+                    raise TraceError(f"{script.id}: {call.arguments} is judged a read and changed the workspace")
+                state = after
+        for item in recorded:
+            _refuse_failures(script, item)
+        yield Turn(text=text, calls=tuple(recorded), before=before, started_at_ns=started)
+
+
+def _refuse_failures(script: Script, item: RecordedCall) -> None:
+    seen = item.observation
+    if seen is not None and b"command not found" in seen.stderr:
+        raise TraceError(f"{script.id}: {item.call.arguments}: {seen.stderr.decode(errors='replace').strip()}")
+    if item.delta is not None and any(len(change.content or b"") > 1 << 20 for change in item.delta.changes):
+        raise TraceError(f"{script.id}: {item.call.arguments} leaves a file of more than 1 MiB")
+
+
+def _execute(call: ToolCall, session: Session) -> Observation:
+    started = time.time_ns()
+    result = session.call(call)
+    if result.failed is not None:
+        raise TraceError(f"{call.id}: {dict(call.arguments)}: {result.failed}")
+    return replace(result.observation, started_at_ns=started, duration_ns=result.wall_ns)
+
+
+def _site(packages: tuple[str, ...], folder: Path) -> Path | None:
+    """Install the packages that `other` calls import, for the system's Python, which the sandbox sees."""
+    if not packages:
+        return None
+    command = [
+        "pip",
+        "--python",
+        "/usr/bin/python3",
+        "install",
+        "--quiet",
+        "--no-compile",
+        "--only-binary",
+        ":all:",
+    ]
+    done = subprocess.run([*command, "--target", folder, *packages], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise TraceError(f"cannot install {', '.join(packages)}: {done.stderr.strip().splitlines()[-1]}")
+    (folder / "bin").mkdir(exist_ok=True)
+    return folder
+
+
+def _elsewhere(call: ToolCall, copy: Path, at: str, site: Path | None) -> Observation:
+    """Execute a call that is neither read nor edit, in a like sandbox that sees the packages as well."""
+    if call.tool != "bash":
+        raise TraceError(f"{call.id}: tool {call.tool} cannot be performed")
+    environment = pinned_environment() | {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_ADDOPTS": "-p no:cacheprovider"}
+    binds: list[str] = []
+    python = Path(tempfile.mkdtemp(prefix="curserve-python-"))
+    try:
+        (python / "python").symlink_to("/usr/bin/python3")
+        binds += ["--ro-bind", str(python), "/opt/python"]
+        environment["PATH"] += ":/opt/python"
+        if site is not None:
+            binds += ["--ro-bind", str(site), _SITE]
+            environment |= {"PATH": f"{environment['PATH']}:{_SITE}/bin", "PYTHONPATH": _SITE}
+        with _bubblewrap(copy, at, binds, environment) as prefix:
+            started, began = time.time_ns(), time.monotonic_ns()
+            done = subprocess.run(
+                [*prefix, "bash", "-c", call.arguments["command"]],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+            )
+            took = time.monotonic_ns() - began
+    finally:
+        shutil.rmtree(python)
+    return Observation(done.returncode, done.stdout, done.stderr, started_at_ns=started, duration_ns=took)
+
+
+@contextmanager
+def _bubblewrap(copy: Path, at: str, binds: list[str], environment: dict[str, str]) -> Iterator[list[str]]:
+    prefix = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
+    for key, value in environment.items():
+        prefix += ["--setenv", key, value]
+    prefix += ["--ro-bind", "/usr", "/usr", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108
+    for name in ("bin", "sbin", "lib", "lib64"):
+        place = Path("/") / name
+        prefix += (
+            ["--symlink", str(place.readlink()), str(place)]
+            if place.is_symlink()
+            else ["--ro-bind-try", str(place), str(place)]
+        )
+    yield [*prefix, *binds, "--bind", str(copy), at, "--chdir", at, "--"]
+
+
+def tokens(text: str | bytes) -> int:
+    """Return an estimated token count: bytes / 4, rounded up."""
+    size = len(text.encode()) if isinstance(text, str) else len(text)
+    return -(-size // 4)
+
+
+def _estimated(script: Script, turns: list[Turn]) -> Iterator[Turn]:
+    """Add estimated token counts, as METHOD says; each prompt holds everything before it."""
+    prompt = _TOOLS_TOKENS + tokens(script.task)
+    cached = 0
+    for turn in turns:
+        output = tokens(turn.text) + sum(
+            tokens(re.sub(r"\s+", " ", str(dict(r.call.arguments)))) + 8 for r in turn.calls
+        )
+        yield replace(
+            turn,
+            prompt_tokens=prompt,
+            cached_tokens=cached,
+            output_tokens=output,
+            extra={"token_counts": "estimated"},
+        )
+        cached = prompt + output
+        prompt = cached + sum(tokens(r.observation.shown()) + 6 for r in turn.calls if r.observation is not None)
+
+
+__all__ = ["Script", "perform", "read_script", "tokens"]

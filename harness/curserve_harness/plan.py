@@ -1,0 +1,146 @@
+"""The experiment, resolved before anything runs: Plan → Block → engines in a seeded order.
+
+A block is one trace over one link with one model, all engines in it, so that whatever drifts drifts for all of
+them. (The controls are a floor, not competitors: they run in the first repetition only.) The plan is a pure
+function of its inputs and the seed; it is written to `plan.json`, and a run that is resumed follows that file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+PLAN_VERSION = 1
+CONTROLS = ("recorded-client", "recorded-server")
+
+Execute = Literal["reads-and-edits", "all"]
+Pace = Literal["real", "virtual"]
+Api = Literal["chat", "responses"]
+Llm = Literal["paced", "vllm"]
+
+
+class PlanError(ValueError):
+    """Raised when a plan file cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceRef:
+    """A trace by name and by the digest of the file it was read from."""
+
+    id: str
+    digest: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One trace x link x model x repetition; `engines` in the order they run."""
+
+    block: int
+    trace: str
+    link: str
+    model: str
+    repetition: int
+    engines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything a run will do. `links` maps the name of a link to its declaration (plain JSON values)."""
+
+    seed: int
+    suite: str
+    traces: tuple[TraceRef, ...]
+    links: dict[str, dict[str, Any]]
+    models: tuple[str, ...]
+    engines: tuple[str, ...]
+    repetitions: int
+    blocks: tuple[Block, ...]
+    execute: Execute = "reads-and-edits"
+    pace: Pace = "real"
+    api: Api = "chat"
+    stream: bool = True
+    backend: str = "auto"
+    workspace: str | None = None
+    llm: Llm = "paced"
+    vllm_args: tuple[str, ...] = ()
+    version: int = PLAN_VERSION
+
+    def to_json(self) -> str:
+        """Return the plan as JSON, byte-identical for equal plans."""
+        return json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"
+
+    def digest(self) -> str:
+        """Return the digest of the plan; two runs with the same one did the same in the same order."""
+        return "sha256:" + hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    def cells(self) -> int:
+        """Return how many cells the plan has."""
+        return sum(len(block.engines) for block in self.blocks)
+
+
+def make_plan(
+    *,
+    seed: int,
+    suite: str,
+    traces: Sequence[TraceRef],
+    links: dict[str, dict[str, Any]],
+    models: Sequence[str],
+    engines: Sequence[str],
+    repetitions: int,
+    execute: Execute = "reads-and-edits",
+    pace: Pace = "real",
+    api: Api = "chat",
+    stream: bool = True,
+    backend: str = "auto",
+    workspace: str | None = None,
+    llm: Llm = "paced",
+    vllm_args: Sequence[str] = (),
+) -> Plan:
+    """Resolve a plan: links in the given order (each needs hosts of its own), all else shuffled by `seed`."""
+    chance = random.Random(seed)
+    blocks: list[Block] = []
+    for link in links:
+        cells = [(m, r, t.id) for m in models for r in range(repetitions) for t in traces]
+        chance.shuffle(cells)
+        for model, repetition, trace in cells:
+            order = [name for name in engines if repetition == 0 or name not in CONTROLS] or list(engines)
+            chance.shuffle(order)
+            blocks.append(Block(len(blocks), trace, link, model, repetition, tuple(order)))
+    return Plan(
+        seed=seed,
+        suite=suite,
+        traces=tuple(traces),
+        links=links,
+        models=tuple(models),
+        engines=tuple(engines),
+        repetitions=repetitions,
+        blocks=tuple(blocks),
+        execute=execute,
+        pace=pace,
+        api=api,
+        stream=stream,
+        backend=backend,
+        workspace=workspace,
+        llm=llm,
+        vllm_args=tuple(vllm_args),
+    )
+
+
+def read_plan(text: str, where: str) -> Plan:
+    """Read a plan from JSON; `where` names the file in the PlanError of a broken one."""
+    try:
+        data = json.loads(text)
+        if data["version"] != PLAN_VERSION:
+            raise PlanError(f"{where}: plan version {data['version']}; this program reads {PLAN_VERSION}")
+        data["traces"] = tuple(TraceRef(**t) for t in data["traces"])
+        data["blocks"] = tuple(Block(**{**b, "engines": tuple(b["engines"])}) for b in data["blocks"])
+        data["models"], data["engines"] = tuple(data["models"]), tuple(data["engines"])
+        data["vllm_args"] = tuple(data.get("vllm_args", ()))
+        return Plan(**data)
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise PlanError(f"{where}: not a plan ({error!r}); start a new run in a new folder") from error

@@ -1,0 +1,41 @@
+"""Which calls run for real, and which are answered from the recording: decided once, in the plan, for all engines.
+
+Reads and file edits run. Anything else (`python`, `pip`, whatever reaches the network) is answered from the
+recording, and its recorded delta is applied; where the recording has no delta, the state of the workspace is
+unknown from there on, and later answers do not count.
+"""
+
+from __future__ import annotations
+
+from curserve_harness.cell import CallPolicy, TurnPolicy
+from curserve_harness.plan import Execute
+from curserve_traces import classify
+from curserve_traces.model import RecordedCall, Trace
+
+
+def trace_policy(trace: Trace, execute: Execute) -> tuple[TurnPolicy, ...]:
+    """Decide for every call of `trace`, in order; pure, and the same for every engine."""
+    unknown: str | None = None
+    turns: list[TurnPolicy] = []
+    for t, turn in enumerate(trace.turns):
+        calls: list[CallPolicy] = []
+        for recorded in turn.calls:
+            policy, lost = _decide(recorded, execute, unknown)
+            calls.append(policy)
+            if lost and unknown is None:
+                unknown = f"the workspace is unknown since turn {t}: {lost}"
+        turns.append(TurnPolicy(tuple(calls), classify.parallel(turn)))
+    return tuple(turns)
+
+
+def _decide(recorded: RecordedCall, execute: Execute, unknown: str | None) -> tuple[CallPolicy, str | None]:
+    """Return the policy of one call, and why the workspace is unknown after it (None: it is known)."""
+    effect = classify.effect(recorded.call)
+    runs = effect in ("read", "edit") or (execute == "all" and recorded.call.tool != "other")
+    program = classify.first_program(str(recorded.call.arguments.get("command", "")))
+    program = program if recorded.call.tool == "bash" else None
+    if runs:
+        return CallPolicy("executed", unknown is None, unknown, program), None
+    reason = f"{recorded.call.original_name or recorded.call.tool}: neither a read nor a file edit"
+    lost = None if recorded.delta is not None else "a call that was not executed has no recorded delta"
+    return CallPolicy("recorded", False, reason, program), lost

@@ -1,0 +1,70 @@
+"""The reference: what the real programs answer on the same workspace state, in a pass of its own.
+
+It runs before any cell, so that it warms no cache and lengthens no idle gap of a measured one. Every executed
+observation is judged against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from curserve_engines.protocol import Engine, World
+from curserve_harness.cell import TurnPolicy
+from curserve_harness.exits import SetupFailed
+from curserve_results.schema import ORDER_UNDEFINED
+from curserve_traces import classify
+from curserve_traces.model import ToolCall, Trace
+from curserve_traces.workspace import apply_delta
+
+Reference = dict[tuple[int, int], tuple[str, str]]
+"""(turn, call) → (digest, digest without the order of lines) of the real programs' observation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """`answer` as in the sample schema, `reason` why it is not identical."""
+
+    answer: str
+    reason: str | None = None
+
+
+def take_reference(trace: Trace, policy: Sequence[TurnPolicy], root: Path, engine: Engine) -> Reference:
+    """Run the executed calls of `trace` with the real programs on `root`, a pristine copy; raise SetupFailed."""
+    found: Reference = {}
+    world = World(root=root, at=trace.workspace.at, shell=trace.shell)
+    with engine.open(world) as session:
+        for t, c, recorded in trace.calls():
+            if policy[t].calls[c].label == "executed":
+                result = session.call(recorded.call, turn=t, index=c)
+                if result.failed is not None:
+                    raise SetupFailed(
+                        f"reference pass: {trace.id} turn {t} call {c} did not finish ({result.failed}); "
+                        "drop this trace, or raise --timeout"
+                    )
+                found[t, c] = (result.observation.digest(), result.observation.lines_digest())
+            elif recorded.delta is not None:
+                apply_delta(root, recorded.delta)
+    return found
+
+
+def judge(call: ToolCall, digest: str, lines_digest: str, expected: tuple[str, str]) -> Judgement:
+    """Compare one observation with the reference.
+
+    The same lines in another order are right only where the real program's own order is undefined.
+    """
+    if digest == expected[0]:
+        return Judgement("identical")
+    if lines_digest == expected[1]:
+        if free_order(call):
+            return Judgement("reordered", ORDER_UNDEFINED)
+        return Judgement("reordered", "other order")
+    return Judgement("different", "other bytes or exit code")
+
+
+def free_order(call: ToolCall) -> bool:
+    """Return whether the real program itself has no fixed order for this call (parallel `rg`)."""
+    if call.tool == "grep":
+        return True
+    return call.tool == "bash" and "rg" in classify.programs(str(call.arguments.get("command", "")))

@@ -1,0 +1,76 @@
+"""The main job as one paragraph: resolve the plan, prepare the material, run the blocks, print the table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from curserve_engines import registry
+from curserve_harness import record
+from curserve_harness.exits import BadInput, Inconclusive
+from curserve_harness.floor import measure_floor
+from curserve_harness.interrupt import terminable
+from curserve_harness.llm import profiles
+from curserve_harness.material import prepare
+from curserve_harness.plan import read_plan
+from curserve_harness.progress import progress
+from curserve_harness.resolve import BASELINE, Wishes, reload, resolve
+from curserve_harness.rundir import claim, default_folder, scratch
+from curserve_harness.runner import run_blocks
+from curserve_results.manifest import Manifest, read_manifest
+from curserve_results.store import RunWriter, finished_blocks
+from curserve_results.tables import render
+
+STORED_FORMATS = {"table": "txt", "markdown": "md", "json": "json", "csv": "csv"}
+
+
+def replay(wishes: Wishes, *, out: Path | None, resume: bool, form: str) -> str:
+    """Run (or finish) a replay; return its table in the form asked for, and keep all forms in the run folder.
+
+    Raises Stop (or an error of a room below) with cause and remedy; what was finished is kept. A run none of whose
+    links did as declared raises Inconclusive.
+    """
+    if resume and out is None:
+        raise BadInput("--resume: name the folder of the interrupted run with --out")
+    folder = out or default_folder(wishes.suite)
+    with terminable(), claim(folder, resume=resume), scratch() as workplace:
+        known = profiles.load()
+        writer = RunWriter(folder)
+        if resume:
+            plan = read_plan((folder / "plan.json").read_text(), str(folder / "plan.json"))
+            traces, manifest = reload(plan), read_manifest(folder)
+        else:
+            plan, traces = resolve(wishes)
+            (folder / "plan.json").write_text(plan.to_json())
+            manifest = record.begin(plan, known, folder.name)
+            writer.write_manifest(manifest)
+        done = finished_blocks(folder)
+        todo = [block for block in plan.blocks if block.block not in done]
+        with progress(sum(len(block.engines) for block in todo)) as on:
+            material = prepare(
+                list(traces.values()),
+                execute=plan.execute,
+                scratch=workplace,
+                reference_engine=registry.load(BASELINE),
+                workspace=Path(plan.workspace) if plan.workspace else None,
+                on=lambda what: on(what, 0),
+            )
+            if todo:
+                on("harness floor", 0)
+                manifest = replace(manifest, floor=measure_floor(plan, material))
+            for report in run_blocks(plan, known, material, todo, writer, folder.name, on):
+                manifest = record.with_link(manifest, report)
+                writer.write_manifest(manifest)
+        manifest = replace(manifest, finished_at=record.now())
+        writer.write_manifest(manifest)
+        _refuse_void(manifest)
+        for name, ending in STORED_FORMATS.items():
+            (folder / f"table.{ending}").write_text(render(folder, name))
+        return render(folder, form)
+
+
+def _refuse_void(manifest: Manifest) -> None:
+    """Raise Inconclusive where no link was sound; a table says itself which of several links it leaves out."""
+    void = [f"link {link.name}: {link.void_reason}" for link in manifest.links if link.void_reason]
+    if len(void) == len(manifest.links):
+        raise Inconclusive(f"{void[0]}; the samples are kept and count in no table; repeat on a quieter machine")

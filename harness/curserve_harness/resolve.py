@@ -1,0 +1,142 @@
+"""From wishes to a plan: what the user asked for, checked and completed before anything runs."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from curserve_engines import registry
+from curserve_harness import links as declared
+from curserve_harness.exits import BadInput
+from curserve_harness.llm import profiles
+from curserve_harness.plan import Api, Execute, Llm, Pace, Plan, TraceRef, make_plan
+from curserve_traces import codec, suites
+from curserve_traces.model import Trace, digest
+
+BASELINE = "client-subprocess"
+BUNDLED = "bundled:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """The options of `replay`, as given."""
+
+    suite: str = "quick"
+    traces: tuple[Path, ...] = ()
+    workspace: Path | None = None
+    rtts: tuple[str, ...] = ()
+    tiers: tuple[str, ...] = ()
+    last_mile: str | None = None
+    backend: str = "auto"
+    engines: tuple[str, ...] = ()
+    models: tuple[str, ...] = ("swe-grep",)
+    repetitions: int = 3
+    seed: int = 1
+    execute: Execute = "reads-and-edits"
+    pace: Pace = "real"
+    api: Api = "chat"
+    stream: bool = True
+    llm: Llm = "paced"
+    vllm_args: str = ""
+
+
+def resolve(wishes: Wishes) -> tuple[Plan, dict[str, Trace]]:
+    """Return the plan and its traces by id; raises BadInput, TraceError, LinkError or EngineError."""
+    if wishes.workspace and not wishes.workspace.is_dir():
+        raise BadInput(f"--workspace {wishes.workspace}: not a folder; give the one the traces were recorded in")
+    refs, traces = _load(wishes.traces or suites.files(wishes.suite))
+    links = declared.declare(wishes.rtts, wishes.tiers, wishes.last_mile)
+    plan = make_plan(
+        seed=wishes.seed,
+        suite=wishes.suite if not wishes.traces else "own traces",
+        traces=refs,
+        links={name: link.to_json() for name, link in links.items()},
+        models=_models(wishes.models),
+        engines=_engines(wishes.engines, wishes.llm),
+        repetitions=wishes.repetitions,
+        execute=wishes.execute,
+        pace=wishes.pace,
+        api=wishes.api,
+        stream=wishes.stream,
+        backend=wishes.backend,
+        workspace=str(wishes.workspace.resolve()) if wishes.workspace else None,
+        llm=wishes.llm,
+        vllm_args=_vllm_args(wishes),
+    )
+    return plan, traces
+
+
+def reload(plan: Plan) -> dict[str, Trace]:
+    """Load the traces of a plan again; raises BadInput where a file is not what it was."""
+    refs, traces = _load([_file(ref.path) for ref in plan.traces])
+    for now, then in zip(refs, plan.traces, strict=True):
+        if now.digest != then.digest:
+            raise BadInput(f"--resume: {then.path} has changed since the run began; start a new run")
+    return traces
+
+
+def _load(files: Sequence[Path]) -> tuple[list[TraceRef], dict[str, Trace]]:
+    refs: list[TraceRef] = []
+    traces: dict[str, Trace] = {}
+    for file in files:
+        trace = codec.load(file)
+        if trace.id in traces:
+            raise BadInput(f"--trace {file}: a trace called {trace.id!r} was given already; give each once")
+        if not any(turn.calls for turn in trace.turns):
+            raise BadInput(f"--trace {file}: it has no tool call to replay")
+        traces[trace.id] = trace
+        refs.append(TraceRef(trace.id, digest(file.read_bytes()), _label(file)))
+    return refs, traces
+
+
+def _label(file: Path) -> str:
+    """Return how the plan names a trace file: a bundled one alike on every machine."""
+    if file.is_relative_to(suites.FOLDER):
+        return BUNDLED + str(file.relative_to(suites.FOLDER))
+    return str(file)
+
+
+def _file(label: str) -> Path:
+    """Return the file that `_label` named."""
+    return suites.FOLDER / label.removeprefix(BUNDLED) if label.startswith(BUNDLED) else Path(label)
+
+
+def _models(names: Sequence[str]) -> list[str]:
+    known = profiles.load()
+    if "all" in names:
+        return list(known)
+    return list(dict.fromkeys(profiles.find(name, known).key for name in names))
+
+
+def _vllm_args(wishes: Wishes) -> list[str]:
+    """Return what goes to vLLM's command line; raises BadInput where the wishes do not fit the real server."""
+    if wishes.llm == "paced":
+        if wishes.vllm_args:
+            raise BadInput("--vllm-args: they are vLLM's; add --llm vllm")
+        return []
+    if wishes.pace == "virtual":
+        raise BadInput("--pace virtual: the real server's time cannot be left out; drop it, or drop --llm vllm")
+    if wishes.api == "responses":
+        raise BadInput("--api responses: with --llm vllm client-placed turns are chat completions; drop it")
+    if len(_models(wishes.models)) > 1:
+        raise BadInput("--model: one vLLM server has one pace; give one model with --llm vllm")
+    return shlex.split(wishes.vllm_args)
+
+
+def _engines(names: Sequence[str], llm: Llm) -> list[str]:
+    """Return the engines to run: those asked for, or all that work here."""
+    known = registry.names()
+    for name in names:
+        if name not in known:
+            raise BadInput(f"--engine {name}: unknown; one of {', '.join(known)} (see `curserve-bench engines`)")
+    if "vllm" in names and llm != "vllm":
+        raise BadInput("--engine vllm: it runs in the vLLM server; add --llm vllm")
+    if names:
+        return list(dict.fromkeys(names))
+    return [name for name in known if _works(name, llm)]
+
+
+def _works(name: str, llm: Llm) -> bool:
+    return (name != "vllm" or llm == "vllm") and registry.load(name).info().missing is None
