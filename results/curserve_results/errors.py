@@ -1,0 +1,35 @@
+"""Everything that can be wrong with a run; the harness maps the classes to exit codes.
+
+- ResultsError            one line: what was attempted, on what, what to do next (exit code 2)
+  - NotARun               the folder holds no run of ours, or a foreign file lies in it
+  - SchemaMismatch        samples or manifest of a version that this program does not know
+  - BadSamples            the samples contradict themselves (a clock that stepped, a negative duration)
+  - EmptyRun              a run without one finished block
+  - Incomparable          two runs that must not be compared (exit code 5)
+"""
+
+from __future__ import annotations
+
+
+class ResultsError(Exception):
+    """Raised when results cannot be used; the message is one line."""
+
+
+class NotARun(ResultsError):
+    """Raised when a folder is no run folder, or holds a foreign file among its samples."""
+
+
+class SchemaMismatch(ResultsError):
+    """Raised when samples or a manifest have a version that this program does not know."""
+
+
+class BadSamples(ResultsError):
+    """Raised when samples contradict themselves."""
+
+
+class EmptyRun(ResultsError):
+    """Raised when a run has no finished block."""
+
+
+class Incomparable(ResultsError):
+    """Raised when two runs differ in what must be equal before they are compared."""

@@ -1,0 +1,106 @@
+"""Where a number of a table comes from: its samples, the filter that chose them, the formula."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from curserve_results.derive import round_trips
+from curserve_results.errors import ResultsError
+from curserve_results.schema import REFERENCE
+from curserve_results.statistics import paired_log_ratios
+from curserve_results.store import scan
+from curserve_results.summary import Summary
+from curserve_results.table import Table, shown
+from curserve_results.tables import COLUMNS, main_tables
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SHOWN = 20
+"""Samples printed; the filter gives the rest."""
+
+_LABELS = ("executed", "recorded", "refused", "right")
+
+
+def explain(summary: Summary, address: str) -> str:
+    """Explain the number at `address`: `[TABLE:]ENGINE:COLUMN`, such as `daemon:speed_up`.
+
+    TABLE (`us-asia/SWE-grep/chat`) may be left out where the run has one table. Raises ResultsError, naming
+    what there is, for an address that is not there.
+    """
+    table, engine, key = _find(main_tables(summary), address)
+    column = next(c for c in COLUMNS if c.key == key)
+    row = next(r for r in table.rows if str(r["engine"].value).removesuffix(" (control)") == engine)
+    link, model, api = next(g for g in summary.groups() if "/".join(g) == table.name)
+    where = f"link == {link!r}, model == {model!r}, api == {api!r}, engine == {engine!r}"
+    cell = row[key]
+    lines = [
+        f"{table.name}:{engine}:{key} = {shown(column.kind, cell)}",
+        f"value    {cell.value!r} (nanoseconds, shares of 1)"
+        + (f", 95 % interval {cell.low!r} to {cell.high!r}" if cell.low is not None else ", no interval"),
+        f"formula  {column.explanation}",
+        f"filter   {where}",
+        f"files    {summary.folder}/samples/block-*.parquet",
+    ]
+    import polars as pl
+
+    here = [pl.col("link") == link, pl.col("model") == model, pl.col("api") == api]
+    samples = _samples(summary, key, engine, here)
+    lines.append(f"samples  {samples.height}, the first {min(SHOWN, samples.height)}:")
+    with pl.Config(
+        tbl_rows=SHOWN, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True, tbl_width_chars=120
+    ):
+        lines.append(str(samples.head(SHOWN)))
+    return "\n".join(lines) + "\n"
+
+
+def _samples(summary: Summary, key: str, engine: str, here: list[pl.Expr]) -> pl.DataFrame:
+    """Return what a column is computed from, one line an observation."""
+    import polars as pl
+
+    own = [*here, pl.col("engine") == engine]
+    if key in _LABELS:
+        calls = scan(summary.folder).filter(pl.col("kind") == "call", *own)
+        return calls.select(
+            "block", "trace", "turn", "call", "tool", "program", "label", "answer", "reason"
+        ).collect()
+    if key.startswith("round_trip") or key == "token_equivalents":
+        trips = round_trips(scan(summary.folder).filter(*own))
+        return trips.select("block", "trace", "cell", "turn", "round_trip_ns").collect()
+    if key == "speed_up":
+        pairs = paired_log_ratios(
+            summary.cells.filter(*here), over=REFERENCE, value="end_to_end_ns", pair=("block",)
+        )
+        return pairs.filter(pl.col("engine") == engine).select(
+            "block",
+            "trace",
+            pl.col("reference_value").exp().round(0).cast(pl.Int64).alias("reference_end_to_end_ns"),
+            "end_to_end_ns",
+            "log_ratio",
+            pl.col("log_ratio").exp().alias("speed_up"),
+        )
+    return summary.cells.filter(*own).select(
+        "block", "trace", "cell", "repetition", "end_to_end_ns", "round_trip_ns"
+    )
+
+
+def _find(tables: tuple[Table, ...], address: str) -> tuple[Table, str, str]:
+    """Resolve an address to a table, an engine and a column."""
+    parts = address.rsplit(":", 2)
+    names = [table.name for table in tables]
+    if len(parts) == 2 and len(tables) == 1:
+        parts = [names[0], *parts]
+    if len(parts) != 3:
+        raise ResultsError(
+            f"--explain {address!r}: expected TABLE:ENGINE:COLUMN, such as {names[0]}:daemon:speed_up"
+        )
+    name, engine, key = parts
+    if name not in names:
+        raise ResultsError(f"--explain: no table {name!r} in this run; there are {', '.join(names)}")
+    table = tables[names.index(name)]
+    engines = [str(row["engine"].value).removesuffix(" (control)") for row in table.rows]
+    keys = [column.key for column in COLUMNS if column.kind != "text"]
+    for what, wanted, there in (("engine", engine, engines), ("column", key, keys)):
+        if wanted not in there:
+            raise ResultsError(f"--explain: no {what} {wanted!r} in {name}; there are {', '.join(there)}")
+    return table, engine, key

@@ -1,0 +1,138 @@
+"""Figures for a paper, from runs: vector and raster, with the digest of their data. Main name: `write_figures`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from curserve_results.errors import ResultsError
+from curserve_results.files import write_atomically
+from curserve_results.summary import Summary, summarise
+
+if TYPE_CHECKING:
+    import polars as pl
+    from matplotlib.figure import Figure
+
+FORMATS = ("pdf", "svg", "png")
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """One figure to draw: its data, how it is drawn, which samples it shows, what it says."""
+
+    name: str
+    data: pl.DataFrame
+    draw: Callable[[pl.DataFrame], Figure]
+    filter: str
+    caption: str
+
+
+def write_figures(runs: Sequence[Path], out: Path, model: str | None = None) -> list[Path]:
+    """Draw every figure that the runs carry into `out`, and `figures.json`; return the files.
+
+    `model` is the one shown where a figure shows one (by default SWE-grep, or the run's first). With several
+    runs the figures of each go into a folder of its own. The data of each figure lies beside it as CSV.
+    """
+    written: list[Path] = []
+    index: list[dict[str, Any]] = []
+    for run in runs:
+        summary = summarise(run)
+        folder = out if len(runs) == 1 else out / _folder(summary.manifest.run)
+        if folder != out and folder.exists() and any(e["folder"] == str(folder) for e in index):
+            raise ResultsError(f"figures: two runs are called {summary.manifest.run}; draw them one by one")
+        folder.mkdir(parents=True, exist_ok=True)
+        for drawing in drawings(summary, model):
+            files = _write(drawing, folder)
+            written += files
+            index.append(
+                {
+                    "figure": drawing.name,
+                    "run": summary.manifest.run,
+                    "samples": str(run),
+                    "folder": str(folder),
+                    "filter": drawing.filter,
+                    "caption": drawing.caption,
+                    "data": "sha256:" + hashlib.sha256(drawing.data.write_csv().encode()).hexdigest(),
+                    "rows": drawing.data.height,
+                    "files": [path.name for path in files],
+                }
+            )
+    for entry in index:
+        entry.pop("folder")
+    write_atomically(out / "figures.json", (json.dumps(index, indent=2, ensure_ascii=False) + "\n").encode())
+    return [*written, out / "figures.json"]
+
+
+def _folder(run: str) -> str:
+    """Return a run's name as the name of a folder."""
+    return "".join(c if c.isalnum() or c in "._-" else "-" for c in run).strip(".") or "run"
+
+
+def drawings(summary: Summary, model: str | None = None) -> list[Drawing]:
+    """Return the figures that a run carries: those whose data is not empty."""
+    from curserve_results.figures import data, plots
+
+    models = sorted({m for _, m, _ in summary.groups()})
+    if model is not None and model not in models:
+        raise ResultsError(f"figures: no model {model!r} in {summary.folder}; there are {', '.join(models)}")
+    model = model or ("SWE-grep" if "SWE-grep" in models else summary.groups()[0][1])
+    chosen = f"model == {model!r}"
+    found = [
+        Drawing(
+            "latency", data.latency(summary, model), plots.latency, chosen,
+            f"Tool round trip by tier and engine, {model}: median with its 95 % interval.",
+        ),
+        Drawing(
+            "breakdown", data.breakdown(summary, model), plots.breakdown, chosen,
+            f"Where a turn's time goes, {model}: mean of each part over turns.",
+        ),
+        Drawing(
+            "crossover", data.crossover(summary), plots.crossover, "turns of client-subprocess and one engine",
+            "Speed-up of end-to-end time by decode rate and RTT; dashed: 95 % limits over traces; dots: measured.",
+        ),
+        Drawing(
+            "cdf", data.distribution(summary, model), plots.distribution, chosen,
+            f"Distribution of tool round trips, {model}.",
+        ),
+        Drawing(
+            "link", data.calibration(summary), plots.calibration, "manifest.links",
+            "Round-trip time achieved less requested, before and after the run.",
+        ),
+        Drawing(
+            "tokens", data.tokens(summary), plots.tokens, "all models and tiers",
+            "Token-equivalents of a tool round trip (p50) by model and tier.",
+        ),
+    ]  # fmt: skip
+    return [replace(drawing, data=_rounded(drawing.data)) for drawing in found if drawing.data.height]
+
+
+def _rounded(frame: pl.DataFrame) -> pl.DataFrame:
+    """Round to nine significant digits: parallel sums differ in the last ones from run to run."""
+    import polars.selectors as cs
+
+    return frame.with_columns(cs.float().round_sig_figs(9))
+
+
+def _write(drawing: Drawing, folder: Path) -> list[Path]:
+    """Write one figure in every format, and its data."""
+    from curserve_results.figures.style import styled
+
+    with styled() as pyplot:
+        figure = drawing.draw(drawing.data)
+        files = []
+        for form in FORMATS:
+            path = folder / f"{drawing.name}.{form}"
+            metadata = {"CreationDate": None} if form == "pdf" else {"Date": None} if form == "svg" else None
+            write_atomically(
+                path,
+                lambda aside, f=form, m=metadata: figure.savefig(aside, format=f, metadata=m),  # type: ignore[misc]
+            )
+            files.append(path)
+        pyplot.close(figure)
+    data = folder / f"{drawing.name}.csv"
+    write_atomically(data, drawing.data.write_csv().encode())
+    return [*files, data]

@@ -1,0 +1,229 @@
+"""The data of each figure, as frames: what is drawn is exactly what is in the CSV beside it.
+
+Loaded only where figures are drawn, so polars and numpy are imported at the top.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from curserve_results.derive import GROUP
+from curserve_results.schema import CONTROLS, REFERENCE
+from curserve_results.statistics import percentile_interval
+from curserve_results.store import scan
+from curserve_results.summary import Summary, engine_place
+
+RATES = (20.0, 4000.0)
+RTTS_MS = (0.5, 400.0)
+GRID = 60
+RESAMPLES = 400
+
+
+def _requested(summary: Summary) -> pl.DataFrame:
+    """Return each tier's requested round-trip time, in ms."""
+    return summary.cells.group_by("link").agg(rtt_ms=pl.col("rtt_ns").first() / 1e6)
+
+
+def _ordered(frame: pl.DataFrame) -> pl.DataFrame:
+    """Sort rows by tier's RTT, then by engine as in tables."""
+    rank = {engine: place for place, engine in enumerate(sorted(set(frame["engine"]), key=engine_place))}
+    column = pl.col("engine").replace_strict(rank, return_dtype=pl.Int32)
+    return frame.sort("rtt_ms", column, maintain_order=True)
+
+
+def latency(summary: Summary, model: str) -> pl.DataFrame:
+    """Return median tool round trips in ms with their limits: link, rtt_ms, engine, p50_ms, low_ms, high_ms, n."""
+    rows = []
+    own = summary.round_trips(model=model)
+    for (link, engine), group in own.group_by("link", "engine"):
+        values = group["round_trip_ns"].to_numpy()
+        low, high = percentile_interval(values, group["block"].to_numpy(), 50) or (None, None)
+        middle = float(group["round_trip_ns"].median()) / 1e6  # type: ignore[arg-type]
+        limits = [None if limit is None else limit / 1e6 for limit in (low, high)]
+        rows.append((link, engine, middle, *limits, len(values)))
+    schema = ["link", "engine", "p50_ms", "low_ms", "high_ms", "n"]
+    frame = pl.DataFrame(rows, schema=schema, orient="row", infer_schema_length=None)
+    return _ordered(frame.join(_requested(summary), on="link")) if rows else frame
+
+
+def breakdown(summary: Summary, model: str) -> pl.DataFrame:
+    """Return the mean time a turn takes in each part, in ms: link, rtt_ms, engine, one column a part.
+
+    Parts are summed over a cell's turns; a server-placed loop sends and receives over the link only once, and its
+    last downlink ends with the cell. What no part holds is dispatch, so that the parts add up to end-to-end.
+    """
+
+    def total(late: pl.Expr, early: str) -> pl.Expr:
+        return (late - pl.col(early)).sum() / 1e6
+
+    turns = (
+        scan(summary.folder)
+        .filter(pl.col("kind") == "turn", pl.col("model") == model)
+        .select("block", "cell", "turn", *_TIMES)
+        .collect()
+        .join(
+            summary.cells.select("block", "cell", "link", "engine", "started_ns", "end_to_end_ns"),
+            on=["block", "cell"],
+        )
+    )
+    last = pl.col("turn") == pl.col("turn").max().over("block", "cell")
+    done = pl.when(last).then(pl.col("started_ns") + pl.col("end_to_end_ns"))
+    per_cell = (
+        turns.with_columns(received_ns=pl.col("received_ns").fill_null(done))
+        .group_by("block", "cell")
+        .agg(
+            pl.col("link", "engine").first(),
+            total(pl.col("prompt_read_ns"), "sent_ns").alias("uplink"),
+            total(pl.col("first_token_ns"), "prompt_read_ns").alias("TTFT"),
+            total(pl.col("last_token_ns"), "first_token_ns").alias("decode"),
+            total(pl.col("received_ns"), "last_token_ns").alias("downlink"),
+            total(pl.col("tools_done_ns"), "tools_started_ns").alias("tool"),
+            end_to_end=pl.col("end_to_end_ns").first() / 1e6,
+            turns=pl.len(),
+        )
+    )
+    rest = pl.col("end_to_end") - pl.sum_horizontal("uplink", "TTFT", "decode", "downlink", "tool")
+    parts = ("uplink", "TTFT", "decode", "downlink", "dispatch", "tool")
+    frame = (
+        per_cell.with_columns(dispatch=rest.clip(lower_bound=0))
+        .group_by("link", "engine")
+        .agg(*(pl.col(part).sum() / pl.col("turns").sum() for part in parts), turns=pl.col("turns").sum())
+    )
+    return _ordered(frame.join(_requested(summary), on="link")) if frame.height else frame
+
+
+_TIMES = (
+    *("sent_ns", "prompt_read_ns", "first_token_ns", "last_token_ns", "received_ns"),
+    *("tools_started_ns", "tools_done_ns"),
+)
+
+
+def distribution(summary: Summary, model: str) -> pl.DataFrame:
+    """Return the empirical distribution of tool round trips, thinned to 400 steps: link, engine, ms, share."""
+    parts = []
+    own = summary.round_trips(model=model)
+    for (link, engine), group in own.group_by("link", "engine"):
+        values = np.sort(group["round_trip_ns"].to_numpy()) / 1e6
+        at = np.unique(np.linspace(0, len(values) - 1, 400).astype(int))
+        parts.append(
+            pl.DataFrame({"ms": values[at], "share": (at + 1) / len(values)}).with_columns(
+                link=pl.lit(link), engine=pl.lit(engine)
+            )
+        )
+    if not parts:
+        return pl.DataFrame()
+    return _ordered(pl.concat(parts).join(_requested(summary), on="link"))
+
+
+def calibration(summary: Summary) -> pl.DataFrame:
+    """Return what each link's calibration found: link, backend, requested_ms, when, error_ms."""
+    rows = [
+        (link.name, link.backend, link.requested_rtt_ns / 1e6, when, (achieved - link.requested_rtt_ns) / 1e6)
+        for link in summary.manifest.links
+        for when, achieved in (("before", link.achieved_before_ns), ("after", link.achieved_after_ns))
+        if achieved is not None
+    ]
+    schema = ["link", "backend", "requested_ms", "when", "error_ms"]
+    return pl.DataFrame(rows, schema=schema, orient="row").sort("requested_ms", "when", descending=[False, True])
+
+
+def tokens(summary: Summary) -> pl.DataFrame:
+    """Return token-equivalents of the median tool round trip: model, link, rtt_ms, engine, tokens."""
+    from curserve_results.tables import tpot_ns
+
+    medians = (
+        summary.round_trips()
+        .filter(~pl.col("engine").is_in(list(CONTROLS)))
+        .group_by(GROUP)
+        .agg(pl.col("round_trip_ns").median())
+    )
+    rows = [
+        (model, link, engine, value / tpot, 1e9 / tpot)
+        for link, model, _, engine, value in medians.iter_rows()
+        if (tpot := tpot_ns(summary, model))
+    ]
+    schema = ["model", "link", "engine", "tokens", "tokens_per_s"]
+    frame = pl.DataFrame(rows, schema=schema, orient="row")
+    return _ordered(frame.join(_requested(summary), on="link").sort("tokens_per_s")) if rows else frame
+
+
+def crossover(summary: Summary) -> pl.DataFrame:
+    """Return the speed-up of the fastest co-located engine over decode rate x RTT, with limits over traces.
+
+    For each trace, from the samples: tokens, TTFT and tool time a replay, and how many RTTs a client-placed turn
+    really takes (k, from the tool round trips). Then, with rate r and round trip R,
+    speed-up = (tokens / r + TTFT + tools_client + k R turns) / (tokens / r + TTFT + tools_server + R),
+    geometric mean over traces; limits: percentile bootstrap over traces. `kind` is `grid` or `measured`.
+    """
+    parts = _trace_parts(summary)
+    engines = [e for e in sorted(set(parts["engine"]), key=engine_place) if e != REFERENCE]
+    if not engines or REFERENCE not in set(parts["engine"]):
+        return pl.DataFrame()
+    engine = "daemon" if "daemon" in engines else engines[-1]
+    both = parts.filter(engine=REFERENCE).join(parts.filter(engine=engine), on="trace", suffix="_server")
+    if both.height < 2:
+        return pl.DataFrame()
+    rates, rtts = np.geomspace(*RATES, GRID), np.geomspace(*RTTS_MS, GRID)
+    logs = np.stack([_surface(row, rates, rtts) for row in both.iter_rows(named=True)])
+    random = np.random.default_rng(0)
+    chosen = random.integers(0, len(logs), (RESAMPLES, len(logs)))
+    means = np.stack([logs[pick].mean(axis=0) for pick in chosen])
+    low, high = np.quantile(means, [0.025, 0.975], axis=0)
+    grid = pl.DataFrame(
+        {
+            "tokens_per_s": np.repeat(rates, GRID),
+            "rtt_ms": np.tile(rtts, GRID),
+            "speed_up": np.exp(logs.mean(axis=0)).ravel(),
+            "low": np.exp(low).ravel(),
+            "high": np.exp(high).ravel(),
+        }
+    ).with_columns(kind=pl.lit("grid"), engine=pl.lit(engine))
+    return pl.concat([grid, _measured(summary, engine).select(grid.columns)])
+
+
+def _surface(row: dict[str, float], rates: np.ndarray, rtts: np.ndarray) -> np.ndarray:
+    """Return ln(speed-up) of one trace on the grid (rates x RTTs in ms)."""
+    decode = row["tokens"] / rates[:, None] * 1e3
+    client = decode + row["ttft_ms"] + row["tools_ms"] + row["rtts"] * rtts[None, :]
+    server = decode + row["ttft_ms"] + row["tools_ms_server"] + rtts[None, :]
+    return np.asarray(np.log(client / server))
+
+
+def _trace_parts(summary: Summary) -> pl.DataFrame:
+    """Return per engine and trace what one replay takes: tokens, ttft_ms, tools_ms, and RTTs (client-placed)."""
+    per_cell = (
+        scan(summary.folder)
+        .filter(pl.col("kind") == "turn", ~pl.col("engine").is_in(list(CONTROLS)))
+        .group_by("block", "cell", "engine", "trace", "rtt_ns")
+        .agg(
+            tokens=pl.col("output_tokens").sum(),
+            ttft_ms=pl.col("ttft_ns").sum() / 1e6,
+            tools_ms=(pl.col("tools_done_ns") - pl.col("tools_started_ns")).sum() / 1e6,
+            link_ms=(
+                pl.col("prompt_read_ns") - pl.col("sent_ns") + pl.col("received_ns") - pl.col("last_token_ns")
+            ).sum()
+            / 1e6,
+        )
+        .with_columns(rtts=pl.when(pl.col("rtt_ns") > 0).then(pl.col("link_ms") * 1e6 / pl.col("rtt_ns")))
+        .collect()
+    )
+    longest = pl.col("rtts").filter(pl.col("rtt_ns") == pl.col("rtt_ns").max()).median()
+    return per_cell.group_by("engine", "trace", maintain_order=True).agg(
+        pl.col("tokens", "ttft_ms", "tools_ms").median(), longest.fill_null(0)
+    )
+
+
+def _measured(summary: Summary, engine: str) -> pl.DataFrame:
+    """Return the speed-ups that were measured, at their rates and RTTs."""
+    from curserve_results.tables import speed_up, tpot_ns
+
+    rows = []
+    for link, model, api in summary.groups():
+        found, tpot = speed_up(summary, link, model, api, engine), tpot_ns(summary, model)
+        here = summary.cells.filter(link=link, model=model, api=api)
+        rtt = float(here["rtt_ns"][0] or 0) / 1e6
+        if found is not None and tpot and rtt:
+            rows.append((1e9 / tpot, rtt, found.estimate, found.low, found.high, "measured", engine))
+    schema = {n: pl.Float64() for n in ("tokens_per_s", "rtt_ms", "speed_up", "low", "high")}
+    return pl.DataFrame(rows, schema={**schema, "kind": pl.String(), "engine": pl.String()}, orient="row")

@@ -1,0 +1,40 @@
+"""Files that are there whole or not at all: written aside, synced, then renamed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+
+def write_atomically(path: Path, content: bytes | Callable[[Path], None]) -> None:
+    """Put `content` (bytes, or a function that writes the file it is given) at `path` in one step.
+
+    The temporary name starts with a dot and ends in `.part`, so that no glob over results matches it; it
+    carries our process id, so that a sweep can tell a dead writer's.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        if callable(content):
+            content(aside)
+        else:
+            aside.write_bytes(content)
+        with aside.open("rb+") as file:
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what dead writers left aside in `folder`; a living writer's file stays."""
+    for aside in folder.glob(".*.part"):
+        pid = aside.name.split(".")[-2]
+        if not (pid.isdigit() and int(pid) != os.getpid() and Path(f"/proc/{pid}").exists()):
+            aside.unlink(missing_ok=True)

@@ -1,0 +1,160 @@
+"""The manifest: what a run was, so that its numbers can be judged and repeated. Main type: Manifest.
+
+Written as `manifest.json` beside the samples when the run starts, and again when it ends (floor, achieved
+round-trip times, void). A run folder without one is not a run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from curserve_results.errors import NotARun, ResultsError, SchemaMismatch
+from curserve_results.files import write_atomically
+from curserve_results.schema import SCHEMA_VERSION
+
+NAME = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where a run was made; runs compare only when their fingerprints agree."""
+
+    kernel: str = "unknown"
+    architecture: str = "unknown"
+    cpu: str = "unknown"
+    cores: int = 0
+    memory_bytes: int | None = None
+    load_1m: float | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hex digits over kernel, architecture, CPU and cores, by which two machines are alike."""
+        alike = f"{self.kernel}|{self.architecture}|{self.cpu}|{self.cores}"
+        return hashlib.sha256(alike.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRecord:
+    """One link of the run as requested and as calibrated (`achieved_*`: median payload round trip).
+
+    `void_reason` is set when the link drifted or never was what was asked for; its samples enter no table.
+    """
+
+    name: str
+    backend: str = "unknown"
+    requested_rtt_ns: int = 0
+    achieved_before_ns: int | None = None
+    achieved_after_ns: int | None = None
+    tcp: Mapping[str, Any] = field(default_factory=dict)
+    void_reason: str | None = None
+    calibration: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRecord:
+    """The model profile that set the pace; `assumed` names the values that no source gives."""
+
+    tpot_ns: int
+    ttft_base_ns: int = 0
+    prefill_tokens_per_s: float | None = None
+    assumed: tuple[str, ...] = ()
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Everything about a run that is not a sample; unknown keys of a file are kept in `extra`."""
+
+    run: str
+    seed: int
+    command: tuple[str, ...] = ()
+    suite: str = "unknown"
+    started_at: str | None = None
+    finished_at: str | None = None
+    revision: str | None = None
+    pace: str = "real"
+    planned_blocks: int | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    engines: Mapping[str, str] = field(default_factory=dict)
+    machine: Machine = field(default_factory=Machine)
+    links: tuple[LinkRecord, ...] = ()
+    models: Mapping[str, ModelRecord] = field(default_factory=dict)
+    traces: Mapping[str, str] = field(default_factory=dict)
+    floor: Mapping[str, Any] | None = None
+    void_reason: str | None = None
+    exclusions: tuple[str, ...] = ()
+    schema_version: int = SCHEMA_VERSION
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def void(self) -> bool:
+        """Whether the whole run is void."""
+        return self.void_reason is not None
+
+    def link(self, name: str) -> LinkRecord | None:
+        """Return the record of the link called `name`, if the run has it."""
+        return next((link for link in self.links if link.name == name), None)
+
+    def write(self, folder: Path) -> None:
+        """Write `folder/manifest.json`, whole or not at all."""
+        data = asdict(self)
+        data["void"] = self.void
+        data["machine"]["fingerprint"] = self.machine.fingerprint
+        write_atomically(folder / NAME, (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode())
+
+    def with_changes(self, **changes: Any) -> Manifest:
+        """Return a copy with some fields replaced."""
+        return replace(self, **changes)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read `folder/manifest.json`; a missing, damaged or newer one is a one-line ResultsError."""
+    path = folder / NAME
+    try:
+        data = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise NotARun(f"{folder}: no {NAME} here; give the folder that `replay --out` wrote") from None
+    except (OSError, ValueError) as error:
+        raise NotARun(f"{path}: cannot be read as JSON ({error}); the run is damaged, repeat it") from None
+    if not isinstance(data, dict):
+        raise NotARun(f"{path}: holds no JSON object; this is not a manifest of ours")
+    version = data.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise SchemaMismatch(
+            f"{path}: schema version {version!r}, this program reads {SCHEMA_VERSION}; "
+            "use the version of curserve-bench that wrote it, or repeat the run"
+        )
+    try:
+        return _from_json(data)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ResultsError(f"{path}: not a manifest this program understands ({error})") from None
+
+
+def _from_json(data: dict[str, Any]) -> Manifest:
+    """Build a Manifest from parsed JSON; raises KeyError or TypeError where it does not fit."""
+    if not isinstance(data.get("machine") or {}, dict) or not isinstance(data.get("links", []), list):
+        raise TypeError("machine must be an object and links a list")
+    known = {f.name for f in fields(Manifest)} - {"extra"}
+    values = {key: value for key, value in data.items() if key in known}
+    derived = {"void", "extra"}
+    values["extra"] = {
+        **data.get("extra", {}),
+        **{key: value for key, value in data.items() if key not in known and key not in derived},
+    }
+    machine = data.get("machine") or {}
+    values["machine"] = Machine(**{f.name: machine[f.name] for f in fields(Machine) if f.name in machine})
+    values["links"] = tuple(LinkRecord(**link) for link in data.get("links", ()))
+    values["models"] = {
+        name: ModelRecord(**{**model, "assumed": tuple(model.get("assumed", ()))})
+        for name, model in (data.get("models") or {}).items()
+    }
+    values["command"] = tuple(data.get("command", ()))
+    values["exclusions"] = tuple(data.get("exclusions", ()))
+    if not isinstance(values["run"], str) or not isinstance(values["seed"], int):
+        raise TypeError("run must be a string and seed a whole number")
+    return Manifest(**values)

@@ -1,0 +1,118 @@
+"""The lines under a table: what was really measured, on which link, and what was left out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from curserve_results.diagnostics import diagnose
+from curserve_results.schema import CONTROLS, REFERENCE
+from curserve_results.statistics import MIN_BLOCKS, MIN_TRACES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from curserve_results.manifest import LinkRecord
+    from curserve_results.summary import Summary
+
+
+def notes(summary: Summary) -> tuple[str, ...]:
+    """Return the lines under a run's tables, most important first."""
+    manifest = summary.manifest
+    lines = [f"VOID: {manifest.void_reason}"] if manifest.void_reason else []
+    lines += [_link(link) for link in manifest.links]
+    lines.append(
+        f"Speed-up: end-to-end, over {REFERENCE} in the same block. Tokens: tool round trip p50 / TPOT. "
+        "Share: tool round trips of end-to-end. Right: of the observations executed and compared."
+    )
+    if set(CONTROLS) & set(summary.cells["engine"].unique()):
+        lines.append("Controls answer from the recording: the floor of harness and link, not a way to run tools.")
+    lines.append(_floor(manifest.floor))
+    lines += _models(summary)
+    lines.append(_intervals(summary))
+    lines += diagnose(summary).lines()
+    missing = (manifest.planned_blocks or summary.blocks) - summary.blocks
+    if missing > 0:
+        lines.append(f"Cut short: {missing} of {manifest.planned_blocks} blocks are missing (--resume).")
+    if summary.unfinished:
+        lines.append(f"Left out: {summary.unfinished} cells that did not finish.")
+    failed = int(summary.calls["failed"].sum() or 0) if summary.calls.height else 0
+    if failed:
+        lines.append(f"Calls that failed: {failed} (counted as not right).")
+    lines += [f"Excluded: {what}" for what in manifest.exclusions]
+    lines.append(
+        f"Suite {manifest.suite}, seed {manifest.seed}, {summary.blocks} blocks, "
+        f"{summary.samples:,} samples; raw samples in {summary.folder}/samples."
+    )
+    return tuple(lines)
+
+
+def _link(link: LinkRecord) -> str:
+    """Describe one link as requested and as achieved."""
+    text = f"Link {link.name}: {link.backend}, RTT requested {_ms(link.requested_rtt_ns)}"
+    if link.achieved_before_ns is not None:
+        text += f", achieved {_ms(link.achieved_before_ns)}"
+        if link.achieved_after_ns is not None:
+            text += f" before and {_ms(link.achieved_after_ns)} after"
+    if link.tcp:
+        text += f"; TCP {_tcp(link.tcp)}"
+    if link.void_reason is not None:
+        return f"VOID, in no table: {text}: {link.void_reason}."
+    return text + "."
+
+
+def _tcp(tcp: Mapping[str, Any]) -> str:
+    """Describe a TCP policy in a few words."""
+    known = {"congestion": "{}", "idle_restart": "idle restart {}", "mtu": "MTU {}"}
+    words = []
+    for key, value in tcp.items():
+        text = ("on" if value else "off") if isinstance(value, bool) else str(value)
+        words.append(known.get(key, key.replace("_", " ") + " {}").format(text))
+    return ", ".join(words)
+
+
+def _ms(ns: float) -> str:
+    """Format nanoseconds as milliseconds."""
+    return f"{ns / 1e6:.2f} ms"
+
+
+def _floor(floor: Mapping[str, Any] | None) -> str:
+    """Describe the harness floor."""
+    if not floor:
+        return "Harness floor: not measured in this run."
+    parts = [
+        f"{key.removesuffix('_ns').replace('_', ' ')} {value / 1e6:.2f} ms"
+        for key, value in floor.items()
+        if key.endswith("_ns") and isinstance(value, int | float)
+    ]
+    return "Harness floor a turn (recorded controls, 0 ms link, model time subtracted): " + ", ".join(parts) + "."
+
+
+def _models(summary: Summary) -> list[str]:
+    """Describe what the model profiles assume."""
+    assumed: dict[tuple[str, ...], list[str]] = {}
+    for name, model in summary.manifest.models.items():
+        assumed.setdefault(model.assumed, []).append(f"{name} TPOT {model.tpot_ns / 1e6:g} ms")
+    lines = [
+        "Model " + ", ".join(names) + (f"; assumed: {', '.join(what)}" if what else "") + "."
+        for what, names in assumed.items()
+    ]
+    if summary.manifest.pace != "real":
+        lines.append(
+            f"Pace {summary.manifest.pace}: model time was added, not waited for; idle effects are left out."
+        )
+    return lines
+
+
+def _intervals(summary: Summary) -> str:
+    """Say what the intervals speak about, or why there are none."""
+    import polars as pl
+
+    per_group = summary.cells.group_by("link", "model", "api").agg(
+        blocks=pl.col("block").n_unique(), traces=pl.col("trace").n_unique()
+    )
+    blocks, traces = min(per_group["blocks"].to_list()), min(per_group["traces"].to_list())
+    if blocks < MIN_BLOCKS:
+        return f"No intervals: {blocks} blocks a table, {MIN_BLOCKS} are needed (--repetitions)."
+    if traces < MIN_TRACES:
+        return f"Intervals: 95 %, over {blocks} blocks of {traces} traces; they speak about these traces only."
+    return f"Intervals: 95 %, over {traces} traces ({blocks} blocks); they speak about traces like these."

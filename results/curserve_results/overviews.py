@@ -1,0 +1,101 @@
+"""The two overviews of a run over many tiers and models: what a call costs in tokens, what co-location buys.
+
+`models_table`: a model a row, the token-equivalents of a tool round trip in each engine, for one tier.
+`tiers_table`: a tier a row, the paired end-to-end speed-up of each engine, for one model.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from curserve_results.notes import notes
+from curserve_results.schema import CONTROLS, REFERENCE
+from curserve_results.summary import Summary, engine_place
+from curserve_results.table import Column, Table, Value
+from curserve_results.tables import main_table, tpot_ns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def _engines(summary: Summary) -> list[str]:
+    """Return the engines that are no controls, in the order of tables."""
+    return sorted(set(summary.cells["engine"].unique()) - set(CONTROLS), key=engine_place)
+
+
+def _rows(table: Table) -> Mapping[str, Mapping[str, Value]]:
+    """Return a main table's rows by engine."""
+    return {str(row["engine"].value): row for row in table.rows}
+
+
+def models_table(summary: Summary, link: str | None = None, api: str = "chat") -> Table:
+    """Return token-equivalents by model for one tier (by default the one with the longest round trip)."""
+    link = link or _longest(summary)
+    engines = _engines(summary)
+    models = [m for at, m, by in summary.groups() if at == link and by == api]
+    rows = []
+    for model in models:
+        found = _rows(main_table(summary, link, model, api))
+        tpot = tpot_ns(summary, model)
+        row = {
+            "model": Value(model),
+            "tokens_per_s": Value(1e9 / tpot if tpot else None),
+            "tpot": Value(tpot),
+        }
+        row |= {
+            engine: found[engine]["token_equivalents"] if engine in found else Value(None) for engine in engines
+        }
+        rows.append(row)
+    return Table(
+        name=f"models/{link}",
+        title=f"Token-equivalents of a tool round trip (p50), {link}",
+        columns=(
+            Column("model", "model"),
+            Column("tokens_per_s", "tokens/s", "count", "1 / TPOT"),
+            Column("tpot", "TPOT", "duration", "time per output token of the model's profile"),
+            *(Column(engine, engine, "tokens", "tool round trip p50 / TPOT") for engine in engines),
+        ),
+        rows=tuple(rows),
+        notes=notes(summary),
+    )
+
+
+def tiers_table(summary: Summary, model: str | None = None, api: str = "chat") -> Table:
+    """Return the paired end-to-end speed-up by tier for one model (by default the first of the run)."""
+    model = model or summary.groups()[0][1]
+    engines = [engine for engine in _engines(summary) if engine != REFERENCE]
+    links = [at for at, m, by in summary.groups() if m == model and by == api]
+    rows = []
+    for link in links:
+        found = _rows(main_table(summary, link, model, api))
+        record = summary.manifest.link(link)
+        reference = found.get(REFERENCE)
+        row = {
+            "tier": Value(link),
+            "rtt": Value(float(record.requested_rtt_ns) if record else None),
+            "reference": reference["round_trip_p50"] if reference else Value(None),
+        }
+        row |= {engine: found[engine]["speed_up"] if engine in found else Value(None) for engine in engines}
+        rows.append(row)
+    return Table(
+        name=f"tiers/{model}",
+        title=f"End-to-end speed-up over {REFERENCE} by tier, {model}",
+        columns=(
+            Column("tier", "tier"),
+            Column("rtt", "RTT", "duration", "round-trip time requested"),
+            Column("reference", f"{REFERENCE} tool round trip p50", "duration"),
+            *(
+                Column(engine, engine, "ratio", "paired end-to-end speed-up with its 95 % interval")
+                for engine in engines
+            ),
+        ),
+        rows=tuple(rows),
+        notes=notes(summary),
+    )
+
+
+def _longest(summary: Summary) -> str:
+    """Return the tier with the longest round trip."""
+    links = {link for link, _, _ in summary.groups()}
+    rtt = {link.name: link.requested_rtt_ns for link in summary.manifest.links}
+    return max(links, key=lambda name: (rtt.get(name, 0), name))

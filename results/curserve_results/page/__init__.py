@@ -1,0 +1,110 @@
+"""The report as one page: tables that sort and filter, charts, any trace's timeline; nothing is fetched.
+
+Main name: `write_page`. The scripts come from the packages altair and vl-convert-python; the page's own policy
+forbids every request, so that nothing leaves it wherever it is opened.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+from curserve_results.errors import ResultsError
+from curserve_results.files import write_atomically
+from curserve_results.render.markup import escape_html, html
+from curserve_results.summary import Summary, summarise
+from curserve_results.table import Column, Table, Value
+from curserve_results.tables import main_tables
+
+if TYPE_CHECKING:
+    from curserve_results.manifest import Manifest
+
+
+def write_page(run: Path, page: Path) -> None:
+    """Write the report of a run folder to `page`, whole or not at all."""
+    summary = summarise(run)
+    write_atomically(page, _page(summary).encode())
+
+
+def _page(summary: Summary) -> str:
+    """Return the page."""
+    from curserve_results.page.charts import charts
+    from curserve_results.page.words import words
+
+    tables = main_tables(summary)
+    here = resources.files("curserve_results.page")
+    drawn = charts(summary)
+    return Template((here / "page.html").read_text("utf-8")).substitute(
+        title=escape_html(f"curserve-bench: {summary.manifest.run}"),
+        style=(here / "page.css").read_text("utf-8"),
+        words="".join(f"<p>{escape_html(line)}</p>" for line in words(summary, tables)),
+        table=html([_one_table(summary, tables)]),
+        notes="".join(f"<li>{escape_html(note)}</li>" for note in tables[-1].notes),
+        charts="".join(_figure(number, chart) for number, chart in enumerate(drawn)),
+        manifest=_manifest(summary.manifest),
+        library=_library(),
+        specs=_script_json([chart["spec"] for chart in drawn]),
+        script=(here / "page.js").read_text("utf-8"),
+    )
+
+
+def _one_table(summary: Summary, tables: tuple[Table, ...]) -> Table:
+    """Return all rows of all tiers and models in one table, so that they sort and filter together."""
+    rows = [
+        {"tier": Value(link), "model": Value(model), **row}
+        for (link, model, _), table in zip(summary.groups(), tables, strict=True)
+        for row in table.rows
+    ]
+    columns = tables[0].columns
+    ordered = (columns[0], Column("tier", "tier"), Column("model", "model"), *columns[1:])
+    return Table("main", "Every engine, tier and model", ordered, tuple(rows))
+
+
+def _figure(number: int, chart: Mapping[str, Any]) -> str:
+    """Return the place of one chart; it is drawn when it comes into view."""
+    return (
+        f'<figure><figcaption id="caption-{number}">{escape_html(chart["caption"])}</figcaption>'
+        f'<div class="chart" id="chart-{number}" role="group" aria-labelledby="caption-{number}"></div></figure>'
+    )
+
+
+def _manifest(manifest: Manifest) -> str:
+    """Return the manifest as a table of names and values."""
+    data = {
+        **asdict(manifest),
+        "machine": {**asdict(manifest.machine), "fingerprint": manifest.machine.fingerprint},
+    }
+    rows = []
+    for name, value in data.items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
+        shown = "<br>".join(escape_html(line).replace(" ", " ") for line in str(text).splitlines())
+        rows.append(f'<tr><th scope="row">{escape_html(name.replace("_", " "))}</th><td>{shown}</td></tr>')
+    return "".join(rows)
+
+
+def _script_json(value: object) -> str:
+    """Return JSON that cannot end the script element it stands in."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return (
+        text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e").replace("\u2028", "\\u2028")
+    )
+
+
+def _library() -> str:
+    """Return Vega, Vega-Lite and Vega-Embed as one script."""
+    try:
+        import vl_convert
+        from altair.utils._importers import vl_version_for_vl_convert
+    except ImportError as error:
+        raise ResultsError(
+            f"report --html: {error.name} is not installed; pip install 'curserve-bench[figures]'"
+        ) from None
+    bundle: str = vl_convert.javascript_bundle(
+        "window.vegaEmbed = vegaEmbed;", vl_version=vl_version_for_vl_convert()
+    )
+    return bundle.replace("</script", "<\\/script")

@@ -1,0 +1,85 @@
+"""The sample: one row of raw measurement. Everything else is derived from rows of this schema.
+
+Three kinds of row share it: `cell` (a whole trajectory in one engine), `turn` (one model step) and `call` (one
+tool call). Times are CLOCK_MONOTONIC nanoseconds, one clock for both hosts. A column that does not apply is
+null. The version changes whenever a column changes meaning; docs/FORMAT.md tells each column.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SCHEMA_VERSION = 1
+
+KINDS = ("cell", "turn", "call")
+ANSWERS = ("identical", "reordered", "different", "unchecked")
+LABELS = ("executed", "recorded", "refused", "failed")
+
+ORDER_UNDEFINED = "order undefined"
+"""How the `reason` of a right `reordered` answer begins: the real program's own order is undefined."""
+
+CONTROLS = ("recorded-client", "recorded-server")
+"""Engines that answer from the recording: the floor of harness and link, not a way to run tools."""
+
+REFERENCE = "client-subprocess"
+"""The engine that speed-ups are over."""
+
+COLUMNS: dict[str, str] = {
+    # where the row belongs
+    "run": "String",
+    "block": "Int32",
+    "cell": "Int32",
+    "kind": "String",
+    "trace": "String",
+    "repetition": "Int32",
+    "engine": "String",
+    "placement": "String",
+    "model": "String",
+    "api": "String",
+    "link": "String",
+    "backend": "String",
+    "rtt_ns": "Int64",  # requested
+    "order": "Int32",  # place of the cell within its block, from 0
+    "turn": "Int32",
+    "call": "Int32",
+    # a cell: player's start to the end of the last turn. a call: asked for to answered, at the caller
+    "started_ns": "Int64",
+    "done_ns": "Int64",
+    # a turn, in the order of time; the middle three at the model, the others at the player or loop
+    "intended_ns": "Int64",  # when the loop was ready to send
+    "sent_ns": "Int64",  # first byte of the request written
+    "prompt_read_ns": "Int64",  # last byte of the prompt read, at the model
+    "first_token_ns": "Int64",  # written, at the model
+    "last_token_ns": "Int64",  # written, at the model
+    "first_byte_ns": "Int64",  # read, at the player
+    "received_ns": "Int64",  # last byte read, at the player or loop
+    "tools_started_ns": "Int64",
+    "tools_done_ns": "Int64",
+    "ttft_ns": "Int64",  # what the profile asks for (model time by the clock of the profile)
+    "decode_ns": "Int64",
+    "prompt_tokens": "Int64",
+    "output_tokens": "Int64",
+    "bytes_up": "Int64",
+    "bytes_down": "Int64",
+    # a call
+    "tool": "String",
+    "program": "String",  # first program of a bash call
+    "wall_ns": "Int64",
+    "service_ns": "Int64",
+    "exit_code": "Int32",
+    "output_bytes": "Int64",
+    "answer": "String",
+    "label": "String",
+    "reason": "String",  # why refused, failed, different or answered from the recording
+}
+
+
+def polars_schema() -> dict[str, pl.DataType]:
+    """Return the schema as polars types (polars is imported here, not at start)."""
+    import polars as pl
+
+    types = {"String": pl.String(), "Int32": pl.Int32(), "Int64": pl.Int64()}
+    return {name: types[kind] for name, kind in COLUMNS.items()}
