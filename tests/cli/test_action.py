@@ -1,0 +1,66 @@
+"""The action's script: each exit code of the gate becomes a verdict, a summary and the right exit code."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def run_script(tmp_path: Path, code: int, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the script with a program that behaves as the gate does and notes its arguments."""
+    program = tmp_path / "curserve-bench"
+    program.write_text(
+        '#!/usr/bin/env bash\nprintf "%s\\n" "$@" > arguments\n'
+        "while [ $# -gt 0 ]; do\n"
+        '  [ "$1" = --summary ] && [ "$EXIT" -le 1 ] && echo "| table |" >> "$2"\n'
+        "  shift\n"
+        "done\n"
+        'echo "curserve-bench: what went wrong" >&2\nexit "$EXIT"\n'
+    )
+    program.chmod(0o755)
+    return subprocess.run(
+        ["bash", ROOT / "scripts" / "gate-in-ci.sh"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={
+            **os.environ,
+            "CURSERVE_BENCH": str(program),
+            "AGAINST": "git:origin/main; touch owned",
+            "REPLAY_ARGUMENTS": "--rtt 150ms $(touch owned)",
+            "EXIT": str(code),
+            "GITHUB_STEP_SUMMARY": str(tmp_path / "summary"),
+            "GITHUB_OUTPUT": str(tmp_path / "output"),
+            **environment,
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "verdict", "expected"),
+    [(0, "pass", 0), (1, "fail", 1), (2, "error", 2), (3, "error", 3), (4, "error", 4), (5, "inconclusive", 0)],
+)
+def test_each_exit_code_has_its_verdict(tmp_path: Path, code: int, verdict: str, expected: int) -> None:
+    done = run_script(tmp_path, code)
+    assert done.returncode == expected
+    assert (tmp_path / "output").read_text() == f"verdict={verdict}\n"
+    summary = (tmp_path / "summary").read_text()
+    assert summary == ("| table |\n" if code <= 1 else summary)
+    assert ("what went wrong" in summary) == (code > 1)
+
+
+def test_in_shadow_nothing_fails(tmp_path: Path) -> None:
+    assert run_script(tmp_path, 1, SHADOW="true").returncode == 0
+    assert (tmp_path / "output").read_text() == "verdict=fail\n"
+
+
+def test_inputs_stay_arguments(tmp_path: Path) -> None:
+    run_script(tmp_path, 0)
+    assert not (tmp_path / "owned").exists()
+    arguments = (tmp_path / "arguments").read_text().splitlines()
+    assert arguments[:3] == ["gate", "--against", "git:origin/main; touch owned"]
+    assert arguments[-5:] == ["--", "--rtt", "150ms", "$(touch", "owned)"]

@@ -1,0 +1,169 @@
+"""The report page in a real headless Chromium: charts drawn, filter and sorting work, no error, no request."""
+
+import asyncio
+import json
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from curserve_results.page import write_page
+from curserve_results.simulate import ENGINES, Truth, write_run
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
+HOSTILE = (
+    "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">`${1}`'\"\\"
+)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("page")
+    truth = Truth(
+        traces=2,
+        repetitions=4,
+        links={"us-asia": 150.0, HOSTILE: 15.0},
+        models={"SWE-grep": 1.5, "GPT-5 Codex": 23.3},
+        engines=dict(ENGINES) | {HOSTILE: ("server", 1.0)},
+        names=("first", HOSTILE),
+    )
+    write_page(write_run(folder / "run", truth, seed=1), folder / "report.html")
+    return folder / "report.html"
+
+
+def test_the_page_holds_everything_and_names_nothing_outside(page: Path) -> None:
+    text = page.read_text()
+    assert len(text.encode()) < 3_000_000
+    assert "default-src 'none'" in text
+    assert "<script src" not in text
+    assert "<img src=x" not in text
+
+
+class Tab:
+    """A tab of a headless Chromium, over its DevTools protocol; events are kept."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.socket, self.events, self.number = socket, list[dict[str, Any]](), 0
+
+    async def send(self, method: str, **parameters: Any) -> dict[str, Any]:
+        self.number += 1
+        await self.socket.send_json({"id": self.number, "method": method, "params": parameters})
+        while True:
+            message = json.loads((await asyncio.wait_for(self.socket.receive(), 60)).data)
+            if message.get("id") == self.number:
+                assert "error" not in message, message
+                return dict(message["result"])
+            self.events.append(message)
+
+    async def run(self, script: str) -> Any:
+        done = await self.send("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in done, done
+        return done["result"].get("value")
+
+    async def until(self, script: str) -> None:
+        for _ in range(300):
+            if await self.run(script):
+                return
+            await asyncio.sleep(0.1)
+        pytest.fail(f"never true: {script}")
+
+
+@asynccontextmanager
+async def opened(page: Path, profile: Path) -> AsyncIterator[Tab]:
+    """Open the page in a browser of its own that ends with the block."""
+    assert CHROMIUM is not None
+    command = [
+        CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0",
+        "--disable-dev-shm-usage",
+        f"--user-data-dir={profile}", "--window-size=1200,900", "about:blank",
+    ]  # fmt: skip
+    browser = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        port = profile / "DevToolsActivePort"
+        for _ in range(600):
+            if port.exists() and port.read_text().count("\n"):
+                break
+            await asyncio.sleep(0.1)
+        async with aiohttp.ClientSession() as session:
+            base = f"http://127.0.0.1:{port.read_text().splitlines()[0]}"
+            async with session.get(f"{base}/json/list") as answer:
+                target = next(t for t in await answer.json() if t["type"] == "page")
+            async with session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0) as socket:
+                tab = Tab(socket)
+                for domain in ("Page", "Runtime", "Network", "Log"):
+                    await tab.send(f"{domain}.enable")
+                await tab.send("Page.navigate", url=page.as_uri())
+                await tab.until("document.documentElement?.dataset.ready !== undefined")
+                yield tab
+    finally:
+        browser.terminate()
+        browser.wait(30)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason=f"no browser found (looked for {', '.join(NAMES)})")
+def test_the_page_in_a_real_browser(page: Path, tmp_path: Path) -> None:
+    async def visit() -> None:
+        async with opened(page, tmp_path / "profile") as tab:
+            assert await tab.run("document.title") != "owned"
+            await tab.run("document.querySelectorAll('.chart').forEach(c => c.scrollIntoView())")
+            await tab.run("window.dispatchEvent(new Event('beforeprint'))")
+            await tab.until("document.querySelectorAll('.chart[data-drawn] svg.marks').length === 3")
+            marks = await tab.run(
+                "[...document.querySelectorAll('.chart svg.marks')].map(s => s.querySelectorAll('path').length)"
+            )
+            assert all(count > 10 for count in marks), marks
+
+            rows = "[...document.querySelectorAll('table[data-name] tbody tr')]"
+            everything = await tab.run(f"{rows}.length")
+            assert everything == 24
+            await tab.run("filter.value = 'us-asia daemon'; filter.dispatchEvent(new Event('input'))")
+            shown = await tab.run(f"{rows}.filter(r => r.checkVisibility()).map(r => r.cells[0].textContent)")
+            assert shown == ["daemon", "daemon"]
+            assert await tab.run("count.textContent") == "2 of 24 rows"
+            await tab.run("filter.value = ''; filter.dispatchEvent(new Event('input'))")
+
+            await tab.run("document.querySelectorAll('thead button')[3].click()")
+            order = await tab.run(f"{rows}.map(r => Number(r.cells[3].dataset.value))")
+            assert order == sorted(order)
+            assert await tab.run("document.querySelectorAll('th[aria-sort=ascending]').length") == 1
+
+            before = await tab.run("document.querySelectorAll('.chart')[2].querySelectorAll('path').length")
+            await tab.run(
+                "const box = document.querySelectorAll('.chart')[2].querySelector('select');"
+                "box.selectedIndex = 1; box.dispatchEvent(new Event('input', {bubbles: true}))"
+            )
+            await asyncio.sleep(1)
+            after = await tab.run("document.querySelectorAll('.chart')[2].querySelectorAll('path').length")
+            assert min(before, after) > 50
+
+            unnamed = await tab.run(
+                "[...document.querySelectorAll('button, input, select, [role=region]')]"
+                ".filter(e => !(e.textContent || e.labels?.length || e.ariaLabel || e.closest('label'))).length"
+            )
+            assert unnamed == 0
+            assert await tab.run("document.title") != "owned"
+            requests = [
+                event["params"]["request"]["url"]
+                for event in tab.events
+                if event["method"] == "Network.requestWillBeSent"
+            ]
+            outside = [url for url in requests if not url.startswith(("data:", "blob:", "file:"))]
+            assert (requests[0], outside) == (page.as_uri(), [])
+            complaints = [
+                event
+                for event in tab.events
+                if event["method"] in ("Runtime.exceptionThrown", "Log.entryAdded")
+                or (
+                    event["method"] == "Runtime.consoleAPICalled"
+                    and event["params"]["type"] in ("error", "warning")
+                )
+            ]
+            assert [c["params"]["args"][1:] if "args" in c["params"] else c for c in complaints] == []
+
+    asyncio.run(visit())

@@ -1,0 +1,197 @@
+"""The main job, from the command line, on a small trace that was really recorded."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from curserve_traces import codec
+from curserve_traces.model import Trace
+
+FAST = ("--rtt", "5ms", "--model", "swe-grep-mini", "--repetitions", "1")
+FOUR = ("recorded-client", "recorded-server", "client-subprocess", "server-subprocess")
+ENGINES = [word for engine in FOUR for word in ("--engine", engine)]
+
+
+def bench(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "curserve_harness", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        timeout=240,
+    )
+
+
+def leftovers(mark: Path) -> list[str]:
+    """Processes that carry `mark` (the run's own TMPDIR) in their environment or command line."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words, environment = (folder / "cmdline").read_bytes(), (folder / "environ").read_bytes()
+        except OSError:
+            continue
+        if bytes(mark) in words + environment and int(folder.name) != os.getpid():
+            found.append(f"{folder.name} {words!r}")
+    return found
+
+
+@pytest.fixture(scope="module")
+def run(small_trace: Trace, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """One finished run of the small trace, and what it printed."""
+    folder = tmp_path_factory.mktemp("replay")
+    codec.save(small_trace, folder / "small.json")
+    for attempt in range(4):  # a link that was void on a busy machine says: repeat
+        out = folder / f"run-{attempt}"
+        done = bench("replay", "--trace", folder / "small.json", *FAST, *ENGINES, "--out", out, "--seed", "3")
+        if done.returncode != 5:
+            break
+    assert done.returncode == 0, done.stderr
+    return out, done.stdout
+
+
+def test_prints_one_table_with_a_row_for_each_engine(run: tuple[Path, str]) -> None:
+    _, text = run
+    for engine in FOUR:
+        assert sum(line.lstrip().startswith(engine) for line in text.splitlines()) == 1
+    for words in ("end-to-end", "speed-up", "Harness floor", "achieved", "seed 3", "raw samples in", "TCP cubic"):
+        assert words in text, words
+
+
+def test_run_folder_holds_samples_plan_manifest_and_tables(run: tuple[Path, str]) -> None:
+    out, text = run
+    names = {path.name for path in out.iterdir()}
+    assert {"plan.json", "manifest.json", "samples", "table.txt", "table.md", "table.csv", "table.json"} <= names
+    assert (out / "table.txt").read_text().strip() == text.strip()
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["seed"] == 3
+    assert manifest["links"][0]["requested_rtt_ns"] == 5_000_000
+    assert manifest["versions"]["program rg"].startswith("ripgrep 15")
+
+
+def test_executed_answers_are_right_in_every_placement(run: tuple[Path, str]) -> None:
+    calls = pl.read_parquet(run[0] / "samples").filter(pl.col("kind") == "call")
+    executed = calls.filter(pl.col("engine").str.ends_with("subprocess"))
+    wrong = executed.filter((pl.col("label") == "executed") & (pl.col("answer") != "identical"))
+    assert wrong.select("engine", "turn", "call", "answer", "reason").rows() == []
+    labels = executed.group_by("label").len().sort("label").rows()
+    assert labels == [("executed", 16), ("recorded", 2)]
+
+
+def test_client_placed_tools_pay_the_link_and_server_placed_ones_do_not(run: tuple[Path, str]) -> None:
+    turns = pl.read_parquet(run[0] / "samples").filter(pl.col("kind") == "turn").sort("cell", "turn")
+    trips = turns.with_columns(
+        trip=(pl.col("prompt_read_ns").shift(-1).over("cell") - pl.col("last_token_ns")) / 1e6
+    ).drop_nulls("trip")
+    fastest = dict(trips.group_by("engine").agg(pl.col("trip").min()).rows())
+    assert fastest["recorded-client"] > 4.9
+    assert fastest["recorded-server"] < 5
+
+
+def test_the_same_seed_gives_the_same_plan(run: tuple[Path, str], tmp_path: Path) -> None:
+    out, _ = run
+    trace = json.loads((out / "plan.json").read_text())["traces"][0]["path"]
+    again = bench(
+        "replay", "--trace", trace, *FAST, *ENGINES, "--out", tmp_path / "b", "--seed", "3", "--format", "json"
+    )
+    assert again.returncode == 0 or "void" in again.stderr
+    assert (tmp_path / "b" / "plan.json").read_bytes() == (out / "plan.json").read_bytes()
+    assert again.returncode != 0 or json.loads(again.stdout)
+
+
+def test_an_existing_folder_is_never_overwritten(run: tuple[Path, str]) -> None:
+    before = (run[0] / "table.txt").read_bytes()
+    done = bench("replay", *FAST, "--out", run[0])
+    assert done.returncode == 2
+    assert "never overwritten" in done.stderr
+    assert (run[0] / "table.txt").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--rtt", "150"], "unit"),
+        (["--rtt", "-5ms"], "-5ms"),
+        (["--tier", "moon"], "moon"),
+        (["--rtt", "1ms", "--tier", "us-asia"], "one or the other"),
+        (["--engine", "teleport"], "teleport"),
+        (["--model", "gpt-99"], "gpt-99"),
+        (["--suite", "none-such"], "none-such"),
+        (["--trace", "/does/not/exist.json"], "/does/not/exist.json"),
+        (["--backend", "pigeon"], "pigeon"),
+        (["--resume"], "--out"),
+        (["--repetitions", "0"], "repetitions"),
+        (["--workspace", "/does/not/exist"], "/does/not/exist"),
+    ],
+)
+def test_bad_input_is_one_clear_line(
+    arguments: list[str], words: str, small_trace_file: Path, tmp_path: Path
+) -> None:
+    if not {"--trace", "--suite"} & set(arguments):
+        arguments = [*arguments, "--trace", str(small_trace_file)]
+    done = bench("replay", *arguments, cwd=tmp_path)
+    assert done.returncode == 2, (done.returncode, done.stderr)
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"schema_version": "ATIF-v9.9"}', b"\xff\xfe\x00"])
+def test_a_corrupt_trace_is_one_clear_line(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_bytes(content)
+    done = bench("replay", "--trace", tmp_path / "bad.json", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "bad.json" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def start(trace: Path, out: Path, temporary: Path) -> subprocess.Popen[str]:
+    """Start a run of six blocks and return when the first is written."""
+    fast = ("--rtt", "20ms", "--model", "swe-grep-mini", "--repetitions", "6")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "curserve_harness", "replay", "--trace", trace, *fast, *ENGINES, "--out", out],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(temporary)},
+    )
+    deadline = time.monotonic() + 120
+    while not list(out.glob("samples/block-*")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return process
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_run_leaves_nothing_and_resumes(
+    how: signal.Signals, small_trace_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    process = start(small_trace_file, out, temporary)
+    assert len(leftovers(temporary)) >= 4  # the run, two roles, the keeper: the search below can find something
+    os.kill(process.pid, how)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[how]
+    assert "Traceback" not in errors
+    deadline = time.monotonic() + 15
+    while leftovers(temporary) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert leftovers(temporary) == []
+    if how != signal.SIGKILL:
+        assert list(temporary.iterdir()) == []
+    kept = {path.name: path.read_bytes() for path in out.glob("samples/block-*")}
+    assert 1 <= len(kept) < 6
+    done = bench("replay", "--resume", "--out", out)
+    assert done.returncode == 0 or "void" in done.stderr, done.stderr
+    blocks = {path.name: path.read_bytes() for path in out.glob("samples/block-*")}
+    assert len(blocks) == 6
+    assert {name: blocks[name] for name in kept} == kept

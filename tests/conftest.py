@@ -1,0 +1,77 @@
+"""Real material that several rooms test with: a small workspace, and a trace really recorded on it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from curserve_engines import registry
+from curserve_engines.protocol import World
+from curserve_traces import classify, codec
+from curserve_traces.model import Message, RecordedCall, ToolCall, Trace, Turn, Workspace
+from curserve_traces.workspace import diff, pristine_copy, snapshot
+
+SCRIPT: tuple[tuple[str, ...], ...] = (
+    ("grep -rn 'def ' .", "ls -la pkg"),
+    ("sed -n '1,3p' pkg/one.py", "cat pkg/two.py", "find . -name '*.py' | sort"),
+    ("python3 -c \"open('made.txt', 'w').write('made')\"",),
+    ("sed -i 's/alpha/beta/' pkg/one.py",),
+    ("cat pkg/one.py made.txt",),
+    ("grep -c beta pkg/one.py; grep -n nothing pkg/*.py",),
+)
+
+
+@pytest.fixture(scope="session")
+def small_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A little package."""
+    root = tmp_path_factory.mktemp("workspace") / "code"
+    (root / "pkg").mkdir(parents=True)
+    (root / "pkg" / "one.py").write_text("def alpha():\n    return 1\n\n\ndef other():\n    return alpha()\n")
+    (root / "pkg" / "two.py").write_text("from pkg.one import alpha\n\n\ndef two():\n    return 2 * alpha()\n")
+    (root / "README.md").write_text("# A little package\n")
+    return root
+
+
+@pytest.fixture(scope="session")
+def record(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Trace]:
+    """Return a function that really runs a script of turns on a workspace and returns the trace."""
+
+    def run(workspace: Path, script: tuple[tuple[str, ...], ...] = SCRIPT, trace_id: str = "small") -> Trace:
+        root = pristine_copy(workspace, tmp_path_factory.mktemp("recording") / "copy")
+        turns = []
+        with registry.load("client-subprocess").open(World(root=root)) as session:
+            for t, commands in enumerate(script):
+                calls = []
+                for c, command in enumerate(commands):
+                    call = ToolCall(f"call-{t}-{c}", "bash", {"command": command})
+                    before = snapshot(root)
+                    result = session.call(call)
+                    assert result.failed is None
+                    delta = diff(before, snapshot(root), root) if classify.effect(call) != "read" else None
+                    calls.append(RecordedCall(call, result.observation, delta))
+                user = (Message("user", "Look around."),) if t == 0 else ()
+                turns.append(Turn(f"Step {t}.", tuple(calls), before=user, output_tokens=12 + t))
+        turns.append(Turn("Done.", (), output_tokens=3))
+        place = Workspace(kind="path", source=str(workspace))
+        return Trace(trace_id, place, tuple(turns), agent="test", agent_version="1", task="Look around.")
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def small_trace(small_workspace: Path, record: Callable[..., Trace]) -> Trace:
+    """A trace of six turns with parallel reads, an edit, and a call that is answered from the recording."""
+    return record(small_workspace)
+
+
+@pytest.fixture
+def small_trace_file(small_trace: Trace, tmp_path: Path) -> Path:
+    """The small trace as a native file."""
+    path = tmp_path / "small.json"
+    codec.save(replace(small_trace), path)
+    assert json.loads(path.read_text())
+    return path

@@ -1,0 +1,280 @@
+"""`curserve serve` and the shim: hostile peers, sockets, signals, the real program when there is no answer."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from curserve_engines import programs
+from curserve_engines.client import Client, ProtocolError
+
+CURSERVE = programs.need("curserve", "test")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "w"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "a.txt").write_text("alpha\nbeta\n")
+    (folder / "out").symlink_to("/etc")
+    return folder
+
+
+@pytest.fixture
+def daemon(root: Path, tmp_path: Path):
+    with serve(root, tmp_path / "s") as process:
+        client = Client(tmp_path / "s", silence_s=20)
+        ready(client)
+        yield client
+        client.close()
+        process.terminate()
+        assert process.wait(timeout=10) == 0
+        assert not (tmp_path / "s").exists(), "a graceful end removes the socket"
+
+
+def serve(root: Path, path: Path, **options) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        [CURSERVE, "serve", "--root", root, "--socket", path], stderr=subprocess.PIPE, **options
+    )
+    for _ in range(500):
+        if path.exists():
+            break
+        time.sleep(0.01)
+    return process
+
+
+def ready(client: Client) -> None:
+    while not client.stats()["loaded"]:
+        time.sleep(0.01)
+
+
+def raw(path: Path, data: bytes, *, read: bool = True) -> bytes:
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(5)
+        peer.connect(str(path))
+        peer.sendall(data)
+        return peer.recv(65536) if read else b""
+
+
+def frame(header: bytes, payload: bytes = b"") -> bytes:
+    return struct.pack("<II", len(header), len(payload)) + header + payload
+
+
+def test_garbage_costs_the_connection_and_not_the_daemon(daemon: Client, tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    assert b"longer than the protocol allows" in raw(path, b"GET / HTTP/1.1\r\n\r\n")
+    assert b'"error"' in raw(path, frame(b"not json"))
+    assert b'"error"' in raw(path, frame(b'{"id": 1, "op": "dance"}'))
+    assert b'"error"' in raw(path, frame(b"[]"))
+    assert b"protocol version" in raw(path, frame(b'{"id": 1, "op": "hello", "version": 99}'))
+    for end in range(1, 30):  # dies in mid-frame
+        raw(path, frame(b'{"id": 1, "op": "ping"}', b"x" * 9)[:end], read=False)
+    assert daemon.call("bash", {"command": "cat a.txt"}).stdout == b"alpha\nbeta\n"
+    assert daemon.stats()["protocol_errors"] >= 4
+
+
+def test_many_calls_in_flight_on_one_connection_are_all_answered(daemon: Client, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(20)
+        peer.connect(str(tmp_path / "s"))
+        for number in range(300):
+            call = {"id": number, "op": "call", "tool": "read", "arguments": {"path": "a.txt"}, "cwd": None}
+            peer.sendall(frame(json.dumps(call).encode()))
+        stream = peer.makefile("rb")
+        seen = set()
+        for _ in range(300):
+            header, payload = struct.unpack("<II", stream.read(8))
+            seen.add(json.loads(stream.read(header))["id"])
+            assert stream.read(payload) == b"alpha\nbeta\n"
+        assert seen == set(range(300))
+
+
+def test_many_sessions_at_once(daemon: Client, tmp_path: Path) -> None:
+    wrong: list[object] = []
+
+    def session() -> None:
+        client = Client(tmp_path / "s", silence_s=20)
+        for _ in range(50):
+            reply = client.call("bash", {"command": "head -1 a.txt"})
+            if reply.stdout != b"alpha\n":
+                wrong.append(reply)
+        client.close()
+
+    threads = [threading.Thread(target=session) for _ in range(32)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_a_write_is_seen_by_the_next_query(daemon: Client, root: Path) -> None:
+    for number in range(200):
+        (root / "n").write_text(f"{number}\n")
+        assert daemon.call("bash", {"command": "cat n"}).stdout == b"%d\n" % number
+        assert daemon.call("edit", {"path": "n", "old": str(number), "new": "edited"}).exit_code == 0
+        assert daemon.call("bash", {"command": "cat n"}).stdout == b"edited\n"
+
+
+@pytest.mark.parametrize("path", ["../x", "out/passwd", "/etc/passwd", "sub/../../x", "none/../../../etc/passwd"])
+def test_file_tools_stay_below_the_root(daemon: Client, path: str) -> None:
+    for tool, more in [("read", {}), ("write", {"content": "x"}), ("edit", {"old": "r", "new": "s"})]:
+        reply = daemon.call(tool, {"path": path, **more})
+        assert reply.refused is not None, (tool, path)
+        assert reply.stdout == b""
+
+
+def test_a_stale_socket_is_taken_over_and_a_living_one_is_not(root: Path, tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    killed = serve(root, path)
+    killed.kill()
+    killed.communicate()
+    assert path.exists()
+    path_mode = tmp_path / "s"
+    first = serve(root, path)
+    client = Client(path_mode, silence_s=10)
+    for _ in range(200):
+        try:
+            ready(client)
+            break
+        except ProtocolError:
+            time.sleep(0.02)
+    assert path.stat().st_mode & 0o777 == 0o600
+    second = subprocess.run(
+        [CURSERVE, "serve", "--root", root, "--socket", path], capture_output=True, text=True, check=False
+    )
+    assert second.returncode == 3
+    assert "another server listens here" in second.stderr
+    client.close()
+    first.terminate()
+    first.communicate()
+
+
+@pytest.mark.parametrize("options", [["--root", "/none"], [], ["--root", "/tmp", "--socket"], ["--dance"]])
+def test_bad_options_are_one_line(options: list[str]) -> None:
+    done = subprocess.run([CURSERVE, "serve", *options], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("curserve: ")
+    assert done.stderr.count("\n") == 1
+
+
+# --- the shim
+
+
+@pytest.fixture
+def shim(tmp_path: Path) -> dict[str, str]:
+    """An environment in which `rg` and `grep` are the shim, in front of the real ones."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("rg", "grep"):
+        (folder / name).symlink_to(CURSERVE)
+    shutil.copy(CURSERVE, tmp_path / "copy-of-it")
+    (tmp_path / "bin2").mkdir()
+    (tmp_path / "copy-of-it").rename(tmp_path / "bin2/grep")  # a second shim, as a copy: never a loop
+    path = f"{folder}:{tmp_path / 'bin2'}:{os.environ['PATH']}"
+    return {"PATH": path, "XDG_RUNTIME_DIR": str(tmp_path), "LC_ALL": "C.UTF-8"}
+
+
+def grep(root: Path, env: dict[str, str], *words: str, **options) -> subprocess.CompletedProcess[str]:
+    options = {"stdin": subprocess.DEVNULL, **options}
+    return subprocess.run(
+        words, cwd=root, env=env, capture_output=True, text=True, check=False, timeout=20, **options
+    )
+
+
+def test_without_a_daemon_it_is_the_real_program(root: Path, shim: dict[str, str]) -> None:
+    done = grep(root, shim, "grep", "-n", "beta", "a.txt")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "2:beta\n", "")
+    assert grep(root, shim, "rg", "--version").stdout.startswith("ripgrep")
+    assert grep(root, shim, "grep", "(", "none").returncode == 2
+    piped = subprocess.run(
+        ["grep", "b"], cwd=root, env=shim, input="abc\nx\n", capture_output=True, text=True, check=False
+    )
+    assert piped.stdout == "abc\n"
+    alone = {**shim, "PATH": shim["PATH"].split(":")[0]}
+    nowhere = grep(root, alone, str(Path(alone["PATH"]) / "rg"), "x")
+    assert nowhere.returncode == 127
+    assert "not on PATH" in nowhere.stderr
+
+
+def test_with_a_daemon_it_forwards_and_falls_back(root: Path, shim: dict[str, str], tmp_path: Path) -> None:
+    """A stand-in at the well-known place answers one command line and refuses the rest."""
+    folder = tmp_path / "curserve"
+    folder.mkdir(mode=0o700)
+    value = 0xCBF29CE484222325
+    for byte in os.fsencode(root):
+        value = ((value ^ byte) * 0x100000001B3) % 2**64
+    asked: list[dict] = []
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(folder / f"{value:016x}"))
+    listener.listen()
+
+    def answer() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection, connection.makefile("rwb") as stream:
+                while head := stream.read(8):
+                    request = json.loads(stream.read(struct.unpack("<II", head)[0]))
+                    told, body = {"id": request["id"], "root": str(root)}, b""
+                    if request["op"] == "call":
+                        asked.append(request)
+                        mine = "forwarded" in request["arguments"]["argv"]
+                        body = b"outerr" if mine else b""
+                        told |= {"exit_code": 1, "stdout_len": 3 if mine else 0, "stderr_len": 3, "service_ns": 1}
+                        told |= {"refused": None if mine else "no", "failed": None}
+                    data = json.dumps(told).encode()
+                    stream.write(struct.pack("<II", len(data), len(body)) + data + body)
+                    stream.flush()
+
+    threading.Thread(target=answer, daemon=True).start()
+    try:
+        done = grep(root / "sub", shim, "rg", "-n", "forwarded")
+        assert (done.returncode, done.stdout, done.stderr) == (1, "out", "err")
+        assert asked[-1]["arguments"]["argv"] == ["rg", "-n", "forwarded"]
+        assert asked[-1]["cwd"] == str(root / "sub")
+        assert grep(root, shim, "grep", "-n", "beta", "a.txt").stdout == "2:beta\n", "refused: the real one"
+        count = len(asked)
+        for env, words, options in [
+            ({"RIPGREP_CONFIG_PATH": "/x"}, ["rg", "forwarded"], {}),
+            ({"LC_ALL": "de_DE.UTF-8"}, ["grep", "-r", "forwarded"], {}),
+            ({}, ["rg", "forwarded"], {"stdin": subprocess.PIPE}),
+        ]:
+            grep(root, {**shim, **env}, *words, **options)
+        assert len(asked) == count, (
+            "not forwarded: another configuration, another language, input that may be read"
+        )
+        folder.chmod(0o777)
+        grep(root, shim, "rg", "forwarded")
+        assert len(asked) == count, "not forwarded: somebody else could have put the socket there"
+    finally:
+        listener.close()
+
+
+def test_the_well_known_socket_is_found_by_the_shim(root: Path, shim: dict[str, str], tmp_path: Path) -> None:
+    process = subprocess.Popen([CURSERVE, "serve", "--root", root], env=shim)
+    try:
+        deadline = time.monotonic() + 10
+        while not (found := list((tmp_path / "curserve").glob("????????????????"))):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        client = Client(found[0], silence_s=10)
+        ready(client)
+        before = client.stats()["calls"]
+        assert grep(root / "sub", shim, "grep", "-n", "beta", "../a.txt").stdout == "2:beta\n"
+        assert client.stats()["calls"] == before + 1
+        client.close()
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 0
+    assert not found[0].exists()

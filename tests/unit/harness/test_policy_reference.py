@@ -1,0 +1,68 @@
+"""What runs is decided once; what it answers is judged against the real programs."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from curserve_engines import registry
+from curserve_harness.policy import trace_policy
+from curserve_harness.reference import judge, take_reference
+from curserve_traces.model import Observation, ToolCall, Trace
+from curserve_traces.workspace import pristine_copy
+
+
+def test_reads_and_edits_run_and_the_rest_is_recorded(small_trace: Trace) -> None:
+    policy = trace_policy(small_trace, "reads-and-edits")
+    labels = [[call.label for call in turn.calls] for turn in policy]
+    assert labels == [
+        ["executed"] * 2,
+        ["executed"] * 3,
+        ["recorded"],
+        ["executed"],
+        ["executed"],
+        ["executed"],
+        [],
+    ]
+    assert [turn.parallel for turn in policy[:4]] == [True, True, False, False]
+    assert policy[2].calls[0].program == "python3"
+    assert all(call.counts for turn in policy for call in turn.calls if call.label == "executed")
+
+
+def test_execute_all_runs_everything(small_trace: Trace) -> None:
+    policy = trace_policy(small_trace, "all")
+    assert {call.label for turn in policy for call in turn.calls} == {"executed"}
+
+
+def test_without_a_delta_the_workspace_is_unknown_and_later_answers_do_not_count(small_trace: Trace) -> None:
+    turns = list(small_trace.turns)
+    turns[2] = replace(turns[2], calls=(replace(turns[2].calls[0], delta=None),))
+    policy = trace_policy(replace(small_trace, turns=tuple(turns)), "reads-and-edits")
+    assert [call.counts for turn in policy[:2] for call in turn.calls] == [True] * 5
+    assert [call.counts for turn in policy[3:] for call in turn.calls] == [False] * 3
+    assert "unknown since turn 2" in str(policy[4].calls[0].reason)
+
+
+def test_reference_follows_edits_and_applied_deltas(
+    small_trace: Trace, small_workspace: Path, tmp_path: Path
+) -> None:
+    policy = trace_policy(small_trace, "reads-and-edits")
+    copy = pristine_copy(small_workspace, tmp_path / "copy")
+    reference = take_reference(small_trace, policy, copy, registry.load("client-subprocess"))
+    for t, c, recorded in small_trace.calls():
+        if policy[t].calls[c].label == "executed" and t != 0:
+            assert recorded.observation is not None
+            assert reference[t, c][0] == recorded.observation.digest(), recorded.call.arguments
+    assert (copy / "made.txt").read_text() == "made"
+
+
+def judged(command: str, seen: bytes, expected: bytes) -> str:
+    call = ToolCall("1", "bash", {"command": command})
+    one, two = Observation(0, seen), Observation(0, expected)
+    return judge(call, one.digest(), one.lines_digest(), (two.digest(), two.lines_digest())).answer
+
+
+def test_judgement() -> None:
+    assert judged("ls", b"a\nb\n", b"a\nb\n") == "identical"
+    assert judged("ls", b"b\na\n", b"a\nb\n") == "reordered"
+    assert judged("ls", b"b\na", b"a\nb\n") == "different"
+    assert judged("ls", b"a\na\nb\n", b"a\nb\nb\n") == "different"
+    assert judged("ls", b"", b"\n") == "different"

@@ -1,0 +1,76 @@
+"""Baselines in a folder and on a branch: saved whole, never overwritten, gone ones named."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from curserve_results.baseline import load, names, save
+from curserve_results.errors import ResultsError
+from curserve_results.manifest import read_manifest
+from curserve_results.store import scan
+
+
+@pytest.fixture(params=["folder", "branch"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    if request.param == "folder":
+        return str(tmp_path / "baselines")
+    subprocess.run(["git", "init", "-q", str(tmp_path / "repository")], check=True)
+    monkeypatch.chdir(tmp_path / "repository")
+    return "git:baselines"
+
+
+def test_a_baseline_loads_as_saved(run: Path, store: str) -> None:
+    save(store, "main", run)
+    assert names(store) == {"main": ["simulated-1"]}
+    with load(store, "main") as folders:
+        assert [read_manifest(folder) for folder in folders] == [read_manifest(run)]
+        assert scan(folders[0]).collect().equals(scan(run).collect())
+
+
+def test_a_second_run_joins_and_the_same_one_is_refused(run: Path, store: str, tmp_path: Path) -> None:
+    save(store, "main", run)
+    with pytest.raises(ResultsError, match="saved already"):
+        save(store, "main", run)
+    again = tmp_path / "again"
+    subprocess.run(["cp", "-r", str(run), str(again)], check=True)
+    read_manifest(run).with_changes(run="simulated-2").write(again)
+    save(store, "main", again)
+    assert names(store) == {"main": ["simulated-1", "simulated-2"]}
+
+
+def test_a_branch_touches_no_checkout(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = tmp_path / "repository"
+    subprocess.run(["git", "init", "-q", str(repository)], check=True)
+    monkeypatch.chdir(repository)
+    save("git:baselines", "main", run)
+    assert [path.name for path in repository.iterdir()] == [".git"]
+    status = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, check=True)
+    assert status.stdout == ""
+
+
+def test_a_baseline_that_is_gone_says_what_there_is(run: Path, store: str) -> None:
+    save(store, "main", run)
+    with (
+        pytest.raises(ResultsError, match=r"baseline 'old': not in .* \(there: main\); save it first"),
+        load(store, "old"),
+    ):
+        pytest.fail("gave a baseline")
+
+
+@pytest.mark.parametrize("name", ["../up", "", ".hidden", "a/b", "x" * 99, "-rf"])
+def test_names_cannot_leave_the_store(run: Path, tmp_path: Path, name: str) -> None:
+    with pytest.raises(ResultsError, match="expected letters, digits"):
+        save(str(tmp_path), name, run)
+
+
+def test_void_and_empty_runs_are_no_baselines(run: Path, tmp_path: Path) -> None:
+    read_manifest(run).write(tmp_path)
+    with pytest.raises(ResultsError, match="no finished block"):
+        save(str(tmp_path / "store"), "main", tmp_path)
+    void = tmp_path / "void"
+    subprocess.run(["cp", "-r", str(run), str(void)], check=True)
+    read_manifest(run).with_changes(void_reason="drifted").write(void)
+    with pytest.raises(ResultsError, match=r"is void \(drifted\)"):
+        save(str(tmp_path / "store"), "main", void)
+    assert not (tmp_path / "store" / "main").exists()

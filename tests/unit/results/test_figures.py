@@ -1,0 +1,80 @@
+"""Every figure is drawn in every format, from data whose digest is told, and the same data gives the same file."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from curserve_results.errors import ResultsError
+from curserve_results.figures import FORMATS, write_figures
+from curserve_results.figures.data import breakdown, crossover
+from curserve_results.schema import CONTROLS
+from curserve_results.simulate import Truth, write_run
+from curserve_results.summary import summarise
+
+NAMES = {"latency", "breakdown", "crossover", "cdf", "link", "tokens"}
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    truth = Truth(
+        traces=3,
+        repetitions=3,
+        links={"same-$coast_": 15.0, "us-asia": 150.0},
+        models={"GPT-5 Codex": 23.3, "SWE-grep": 1.5},
+    )
+    return write_run(tmp_path_factory.mktemp("wide") / "run", truth, seed=1)
+
+
+def test_all_figures_in_all_formats_with_their_provenance(wide: Path, tmp_path: Path) -> None:
+    files = write_figures([wide], tmp_path)
+    index = json.loads((tmp_path / "figures.json").read_text())
+    assert {entry["figure"] for entry in index} == NAMES
+    for entry in index:
+        assert [(tmp_path / name).stat().st_size > 500 for name in entry["files"][:3]] == [True] * 3
+        data = (tmp_path / entry["files"][3]).read_bytes()
+        assert entry["data"] == "sha256:" + hashlib.sha256(data).hexdigest()
+        assert entry["run"] == "simulated-1"
+    assert len(files) == len(NAMES) * (len(FORMATS) + 1) + 1
+    pdf = (tmp_path / "latency.pdf").read_bytes()
+    assert b"/FontFile2" in pdf  # TrueType, embedded
+    assert b"<text" not in (tmp_path / "latency.svg").read_bytes()  # paths: no font is needed
+
+
+def test_the_same_run_gives_the_same_files(run: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_figures([run], tmp_path / name)
+    for path in (tmp_path / "a").iterdir():
+        if path.suffix != ".json":
+            assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
+
+
+def test_the_parts_of_a_turn_add_up_to_the_end_to_end_time(wide: Path) -> None:
+    summary = summarise(wide)
+    parts = breakdown(summary, "SWE-grep").filter(engine="daemon", link="us-asia")
+    total = parts.select(pl.sum_horizontal("uplink", "TTFT", "decode", "downlink", "dispatch", "tool")).item() * 20
+    assert 0.1 < parts["dispatch"].item() < 1.0  # 0.3 ms were simulated
+    cells = summary.cells.filter(engine="daemon", link="us-asia", model="SWE-grep")
+    assert total == pytest.approx(cells["end_to_end_ns"].mean() / 1e6, rel=1e-6)
+
+
+def test_the_crossover_map_agrees_with_what_was_measured(wide: Path) -> None:
+    frame = crossover(summarise(wide))
+    grid = frame.filter(kind="grid")
+    for row in frame.filter(kind="measured").iter_rows(named=True):
+        near = grid.sort(
+            (pl.col("tokens_per_s") / row["tokens_per_s"]).log().abs()
+            + (pl.col("rtt_ms") / row["rtt_ms"]).log().abs()
+        ).row(0, named=True)
+        assert row["speed_up"] == pytest.approx(near["speed_up"], rel=0.06)
+        assert near["low"] <= near["speed_up"] <= near["high"]
+    assert frame["engine"].unique().to_list() == ["daemon"]
+    assert not set(frame["engine"]) & set(CONTROLS)
+
+
+def test_an_unknown_model_names_the_known_ones(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match=r"no model 'GPT-9' in .*; there are SWE-grep"):
+        write_figures([run], tmp_path / "out", "GPT-9")
+    assert not list((tmp_path / "out").glob("*.pdf"))

@@ -1,0 +1,118 @@
+"""Heavy proofs of this room, run by `make prove`: a million synthetic traces, Harbor, import speed."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from curserve_traces import suites
+from curserve_traces.importers.run import import_path
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+pytestmark = [pytest.mark.prove, pytest.mark.timeout(3600)]
+
+
+def receipt(name: str, figures: dict[str, Any]) -> None:
+    """Write a receipt under results/proofs: figures, machine, commit."""
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    machine = {"platform": platform.platform(), "python": platform.python_version(), "cpus": os.cpu_count()}
+    folder = REPOSITORY / "results" / "proofs"
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {"proof": name, "figures": figures, "machine": machine, "commit": commit.stdout.strip()}
+    (folder / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
+
+
+SYNTHETIC = """
+import json, resource, sys, time
+from pathlib import Path
+from curserve_traces.statistics import scan, summary, tables
+from curserve_traces.synthetic import write
+out = Path(sys.argv[1])
+start = time.monotonic()
+calls = write(out, 1_000_000, 1)
+written = time.monotonic()
+counts = summary(scan(out))
+tables(scan(out))
+print(json.dumps({"calls": calls, **counts, "write_s": round(written - start, 1),
+    "summarise_s": round(time.monotonic() - written, 1),
+    "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}))
+"""
+
+
+def test_a_million_synthetic_traces_stream(tmp_path: Path) -> None:
+    """About sixty million calls are made, written and summarised in a process of at most 2 GB."""
+    done = subprocess.run(
+        [sys.executable, "-c", SYNTHETIC, tmp_path], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    figures = json.loads(done.stdout)
+    receipt("traces-synthetic", figures)
+    assert figures["traces"] == 1_000_000
+    assert figures["calls"] > 50_000_000
+    assert figures["peak_memory_mb"] <= 2000
+
+
+HARBOR = """
+import sys
+from harbor.models.trajectories import Trajectory
+for name in sys.argv[1:]:
+    Trajectory.model_validate_json(open(name, "rb").read())
+print(len(sys.argv) - 1)
+"""
+
+
+def test_harbors_own_models_accept_every_file(tmp_path: Path, trajectories: Path) -> None:
+    """Harbor (PyPI, Python 3.12 or newer) validates the bundled suites and everything that is imported."""
+    names = [found for v in ("3.14", "3.13", "3.12") if (found := shutil.which(f"python{v}"))]
+    names += map(str, (Path.home() / ".pyenv/versions").glob("3.1[2-9]*/bin/python"))
+    python = next(
+        (n for n in names if not subprocess.run([n, "-c", ""], capture_output=True, check=False).returncode), None
+    )
+    if python is None:
+        pytest.skip("harbor needs Python 3.12 or newer; install one to run this proof")
+    subprocess.run([python, "-m", "venv", tmp_path / "env"], check=True)
+    pip = [tmp_path / "env/bin/pip", "install", "-q"]
+    subprocess.run([*pip, "--no-deps", "harbor==0.25.0"], check=True)
+    subprocess.run([*pip, "pydantic>=2"], check=True)
+    out = tmp_path / "out"
+    out.mkdir()
+    written = [path for outcome in import_path(trajectories, out) for path, _ in outcome.imported]
+    bundled = [path for name in suites.names() for path in suites.files(name) if path.suffix == ".json"]
+    done = subprocess.run(
+        [tmp_path / "env/bin/python", "-c", HARBOR, *written, *bundled],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-1000:]
+    receipt("traces-harbor", {"files": int(done.stdout), "harbor": "0.25.0"})
+
+
+def test_import_speed(tmp_path: Path, trajectories: Path) -> None:
+    """The rate over all real recordings, files written included."""
+    start = time.monotonic()
+    outcomes = list(import_path(trajectories, tmp_path))
+    took = time.monotonic() - start
+    size = sum(outcome.size for outcome in outcomes)
+    cpu_s = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+    receipt(
+        "traces-import",
+        {
+            "megabytes": round(size / 1e6, 1),
+            "seconds": round(took, 2),
+            "megabytes_a_second": round(size / 1e6 / took, 1),
+            "process_cpu_s": round(cpu_s, 2),
+        },
+    )
+    assert sum(len(outcome.imported) for outcome in outcomes) > 100
