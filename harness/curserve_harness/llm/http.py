@@ -19,8 +19,9 @@ class Connection(RequestHandler):
     stream: int | None
 
     def data_received(self, data: bytes) -> None:
-        """Stamp, then parse."""
-        self.read_ns = time.monotonic_ns()
+        """Stamp, then parse. aiohttp calls this with nothing too, to go on with what it holds: no byte is read then."""
+        if data:
+            self.read_ns = time.monotonic_ns()
         super().data_received(data)
 
 
