@@ -19,8 +19,8 @@ class Connection(RequestHandler):
     stream: int | None
 
     def data_received(self, data: bytes) -> None:
-        """Stamp, then parse. aiohttp calls this with nothing too, to go on with what it holds: no byte is read then."""
-        if data:
+        """Stamp, then parse."""
+        if data:  # aiohttp feeds nothing too, to go on with what it holds: no byte was read then
             self.read_ns = time.monotonic_ns()
         super().data_received(data)
 
