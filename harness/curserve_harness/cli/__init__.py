@@ -17,7 +17,7 @@ VERBS: dict[str, str] = {
     "figures": "Draw every figure of a run as PDF, SVG and PNG.",
     "compare": "Compare two runs, group by group.",
     "baseline": "Keep runs under a name: save, list, show.",
-    "bench": "Measure whole commands against each other (hyperfine).",
+    "bench": "Measure whole commands (startup) and search engines (search) against each other.",
     "gate": "Decide whether a candidate regresses: pass, fail or inconclusive.",
     "engines": "List the installed engines, their versions, and what is missing.",
     "llm": "Serve a recorded trace at a model's pace, over OpenAI's API; list the model profiles.",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from curserve_harness.cli.bench_search import search
 from curserve_harness.exits import BadInput, ExecutionFailed, SetupFailed
 
 if TYPE_CHECKING:
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def command() -> None:
-    """Measure whole commands against each other."""
+    """Measure whole commands, and search engines, against each other."""
+
+
+command.add_command(search)
 
 
 @command.command()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from curserve_results import search
 from curserve_results.errors import ResultsError
 from curserve_results.files import write_atomically
 from curserve_results.summary import Summary, summarise
@@ -40,18 +41,22 @@ def write_figures(runs: Sequence[Path], out: Path, model: str | None = None) -> 
     written: list[Path] = []
     index: list[dict[str, Any]] = []
     for run in runs:
-        summary = summarise(run)
-        folder = out if len(runs) == 1 else out / _folder(summary.manifest.run)
+        if (run / search.FILE).is_file():
+            name, drawn = run.name, [_search(run)]
+        else:
+            summary = summarise(run)
+            name, drawn = summary.manifest.run, drawings(summary, model)
+        folder = out if len(runs) == 1 else out / _folder(name)
         if folder != out and folder.exists() and any(e["folder"] == str(folder) for e in index):
-            raise ResultsError(f"figures: two runs are called {summary.manifest.run}; draw them one by one")
+            raise ResultsError(f"figures: two runs are called {name}; draw them one by one")
         folder.mkdir(parents=True, exist_ok=True)
-        for drawing in drawings(summary, model):
+        for drawing in drawn:
             files = _write(drawing, folder)
             written += files
             index.append(
                 {
                     "figure": drawing.name,
-                    "run": summary.manifest.run,
+                    "run": name,
                     "samples": str(run),
                     "folder": str(folder),
                     "filter": drawing.filter,
@@ -108,6 +113,15 @@ def drawings(summary: Summary, model: str | None = None) -> list[Drawing]:
         ),
     ]  # fmt: skip
     return [replace(drawing, data=_rounded(drawing.data)) for drawing in found if drawing.data.height]
+
+
+def _search(folder: Path) -> Drawing:
+    """Return the figure of a `bench search`."""
+    from curserve_results.figures import plots
+
+    data = _rounded(search.frame(search.read(folder)))
+    caption = "Speed-up of a search over rg by corpus size and hit density: geometric mean of rounds, 95 % limits."
+    return Drawing("search", data, plots.search, "queries of all engines but rg", caption)
 
 
 def _rounded(frame: pl.DataFrame) -> pl.DataFrame:

@@ -185,3 +185,44 @@ def tokens(frame: pl.DataFrame) -> Figure:
         axis.set_title(plain(engine))
         axis.tick_params(axis="both", rotation=0)
     return figure
+
+
+def search(frame: pl.DataFrame) -> Figure:
+    """Draw speed-up over rg by corpus size: a panel an engine, a line a hit density; without a literal: dashed."""
+    from matplotlib import colormaps
+
+    engines = _unique(frame["engine"])
+    columns = min(3, len(engines))
+    rows = -(-len(engines) // columns)
+    figure, axes = _subplots(
+        rows, columns, figsize=(max(COLUMN, 2.3 * columns), 1.9 * rows), sharex=True, sharey=True
+    )
+    labels = _unique(frame["label"])
+    shades = colormaps["cividis"]
+    for axis, engine in zip(axes.flat, engines, strict=False):
+        for place, label in enumerate(labels):
+            own = frame.filter(engine=engine, label=label).sort("megabytes")
+            if not own.height:
+                continue
+            middle, low, high = (own[name] for name in ("speed_up", "low", "high"))
+            limits = [(middle - low).fill_null(0).to_list(), (high - middle).fill_null(0).to_list()]
+            axis.errorbar(
+                own["megabytes"], middle, yerr=limits, marker=MARKERS[place % len(MARKERS)],
+                color=shades(0.9 * place / max(1, len(labels) - 1)), ls="-" if own["literal"][0] else "--",
+                label=plain(label), elinewidth=0.6, capsize=1.5,
+            )  # fmt: skip
+        axis.axhline(1, color="black", linewidth=0.6)
+        axis.set_title(plain(engine))
+        axis.set_xscale("log")
+        axis.set_yscale("log")
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_major_formatter("{x:g}")
+    for axis in axes.flat[len(engines) :]:
+        axis.set_visible(False)
+    for axis in axes[:, 0]:
+        axis.set_ylabel("speed-up over rg")
+    for axis in axes[-1]:
+        axis.set_xlabel("corpus [MB]")
+    handles = axes[0][0].get_legend_handles_labels()
+    figure.legend(*handles, title="lines that match", loc="outside upper center", ncols=6, frameon=False)
+    return figure

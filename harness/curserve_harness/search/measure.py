@@ -1,0 +1,118 @@
+"""The measurement on one corpus: engines in turns, answers against rg's, and an edit that must be seen at once."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from curserve_harness.exits import SetupFailed
+from curserve_harness.search.corpora import Corpus
+from curserve_harness.search.engines import ENGINES, Engine, version
+from curserve_harness.search.patterns import Pattern
+
+REFERENCE = "rg"
+
+
+def measure(
+    corpus: Corpus,
+    names: Sequence[str],
+    patterns: Sequence[Pattern],
+    rounds: int,
+    order: random.Random,
+    scratch: Path,
+    outcome: dict[str, Any],
+    say: Callable[[str], None],
+) -> None:
+    """Append to `outcome` what the engines take and answer on `corpus`."""
+    engines: list[Engine] = []
+    try:
+        for name in names:
+            engine = ENGINES[name](corpus.root, scratch)
+            engines.append(engine)
+            began = time.perf_counter_ns()
+            engine.ready()
+            taken = time.perf_counter_ns() - began if engine.resident else None
+            row = {"corpus": corpus.name, "engine": name, "ready_ns": taken}
+            outcome["engines"].append(row | {"version": version(name), "stands_for": engine.stands_for})
+        for pattern in patterns:
+            _compare(corpus, engines, pattern, outcome)
+            for number in range(rounds):
+                for engine in order.sample(engines, len(engines)):
+                    began = time.perf_counter_ns()
+                    engine.query(pattern)
+                    taken = time.perf_counter_ns() - began
+                    row = {"corpus": corpus.name, "engine": engine.name, "pattern": pattern.text}
+                    outcome["queries"].append(row | {"round": number, "wall_ns": taken})
+            say(f"  {pattern.text}: done")
+        for engine in engines:
+            row = next(r for r in outcome["engines"] if (r["corpus"], r["engine"]) == (corpus.name, engine.name))
+            row["memory_bytes"] = engine.memory()
+            row.update(_edit(corpus, engine))
+    finally:
+        for engine in engines:
+            engine.close()
+
+
+def _compare(corpus: Corpus, engines: Sequence[Engine], pattern: Pattern, outcome: dict[str, Any]) -> None:
+    """Compare every engine's answer with rg's, line by line, order aside; this is the warm-up."""
+    answers = {engine.name: _lines(engine.query(pattern), corpus.root) for engine in engines}
+    reference = answers.get(REFERENCE)
+    for name, lines in answers.items():
+        row: dict[str, Any] = {"corpus": corpus.name, "engine": name, "pattern": pattern.text}
+        row |= {"label": pattern.label, "literal": pattern.literal, "lines": lines.total()}
+        if reference is not None:
+            row |= {"missing": (reference - lines).total(), "extra": (lines - reference).total()}
+        outcome["answers"].append(row)
+
+
+def _lines(answer: bytes, root: Path) -> Counter[bytes]:
+    """Return the lines of an answer, their paths relative to the root."""
+    prefixes = (b"./", bytes(root) + b"/")
+    lines = answer.split(b"\n")[:-1] if answer.endswith(b"\n") else answer.split(b"\n") if answer else []
+    for prefix in prefixes:
+        lines = [line.removeprefix(prefix) for line in lines]
+    return Counter(lines)
+
+
+def _edit(corpus: Corpus, engine: Engine) -> dict[str, Any]:
+    """Append to a file, and make a new one; tell whether the very next query sees it, and what that query takes.
+
+    Where it does not, the time to renew the index is told. The corpus is as before afterwards.
+    """
+    victim = _text_file(corpus.root)
+    before = victim.read_bytes()
+    made = victim.with_name("bench_search_new_file.txt")
+    token = f"bench_search_{engine.name.replace('-', '_')}"
+    found: dict[str, Any] = {}
+    try:
+        for kind, path, content in (
+            ("saved", victim, before + f"\n{token}_saved\n".encode()),
+            ("made", made, f"{token}_made\n".encode()),
+        ):
+            pattern = Pattern("edit", f"{token}_{kind}", literal=True)
+            engine.query(pattern)
+            path.write_bytes(content)
+            began = time.perf_counter_ns()
+            seen = pattern.text.encode() in engine.query(pattern)
+            found[f"{kind}_ns"] = time.perf_counter_ns() - began
+            found[f"{kind}_seen"] = seen
+        began = time.perf_counter_ns()
+        if not (found["saved_seen"] and found["made_seen"]) and engine.again():
+            found["renewed_ns"] = time.perf_counter_ns() - began
+    finally:
+        victim.write_bytes(before)
+        made.unlink(missing_ok=True)
+    return found
+
+
+def _text_file(root: Path) -> Path:
+    """Return the first file, by path, that every engine searches: not hidden, not empty, not binary."""
+    for path in sorted(path for path in root.rglob("*") if path.is_file()):
+        hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
+        if not hidden and (content := path.read_bytes()) and content.isascii() and b"\0" not in content:
+            return path
+    raise SetupFailed(f"bench search: no text file below {root}; give another SOURCE")

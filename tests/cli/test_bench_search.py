@@ -1,0 +1,98 @@
+"""`curserve-bench bench search`: engines that answer alike, the edit that is seen at once, table and figure."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from curserve_harness.search.corpora import make
+from curserve_harness.search.patterns import ABSENT, choose
+from curserve_results.errors import ResultsError
+from curserve_results.search import read, tables
+
+BENCH = Path(sys.executable).parent / "curserve-bench"
+OURS = ("rg", "grep", "daemon", "in-process")
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("source")
+    for number in range(60):
+        sub = folder / f"d{number % 7}"
+        sub.mkdir(exist_ok=True)
+        lines = [f"common word{number % 5} line {n}{' rare' if n == number else ''}" for n in range(100)]
+        (sub / f"f{number}.c").write_text("\n".join(lines) + "\n")
+    (folder / ".hidden.c").write_text("common\n")
+    (folder / "binary").write_bytes(b"common\0\n")
+    (folder / "link.c").symlink_to("d0/f0.c")
+    return folder
+
+
+def bench(*words: object) -> subprocess.CompletedProcess[str]:
+    command = [BENCH, "bench", "search", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def outcome(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("out") / "run"
+    engines = [word for name in (*OURS, "csearch") for word in ("--engine", name)]
+    done = bench(source, "--sizes", "50kB,all", "--rounds", "2", *engines, "--out", out, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def test_our_engines_answer_as_rg_does_and_see_the_edit_at_once(outcome: Path) -> None:
+    data = json.loads((outcome / "search.json").read_text())
+    assert [corpus["corpus"] for corpus in data["corpora"]] == ["0.05 MB", "all"]
+    assert data["corpora"][1]["files"] == 62, "links are left out"
+    judged = [row for row in data["answers"] if row["engine"] in OURS]
+    assert judged
+    assert all(row["missing"] == row["extra"] == 0 for row in judged)
+    assert {row["lines"] for row in judged if row["pattern"] == ABSENT} == {0}
+    assert max(row["lines"] for row in judged) >= 60
+    fresh = [row for row in data["engines"] if row["engine"] in OURS]
+    assert len(fresh) == 2 * len(OURS)
+    assert all(row["saved_seen"] and row["made_seen"] for row in fresh)
+    assert ("csearch" in data["absent"]) != any(row["engine"] == "csearch" for row in data["engines"])
+
+
+def test_tables_and_figure_come_from_the_outcome_alone(outcome: Path, tmp_path: Path) -> None:
+    queries, engines = tables(read(outcome))
+    own = [row for row in queries.rows if row["engine"].value == "daemon"]
+    assert all(row["speed_up"].value and row["answer"].value == "equal" for row in own)
+    assert {row["fresh"].value for row in engines.rows if row["engine"].value == "daemon"} == {"seen"}
+    done = subprocess.run(
+        [BENCH, "figures", outcome, "--out", tmp_path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "search.pdf").stat().st_size > 1000
+    assert json.loads((tmp_path / "figures.json").read_text())[0]["figure"] == "search"
+    (tmp_path / "search.json").write_text("{}")
+    with pytest.raises(ResultsError, match="curserve-search/1"):
+        read(tmp_path)
+
+
+def test_samples_and_patterns_are_the_same_every_time(source: Path, tmp_path: Path) -> None:
+    first, second = (make(source, 20_000, tmp_path / name, 3) for name in "ab")
+    names = [
+        sorted(str(p.relative_to(c.root)) for c in [corpus] for p in c.root.rglob("*"))
+        for corpus in (first, second)
+    ]
+    assert names[0] == names[1]
+    assert choose(first.root) == choose(second.root)
+    first.remove()
+    assert not first.root.exists()
+
+
+@pytest.mark.parametrize(("words", "code", "said"), [
+    (["--sizes", "10 parsecs"], 2, "expected sizes"),
+    (["--sizes", "0.001kB", "--rounds", "1"], 3, "no file of"),
+])  # fmt: skip
+def test_what_makes_no_sense_is_one_line(source: Path, words: list[str], code: int, said: str) -> None:
+    done = bench(source, *words)
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
