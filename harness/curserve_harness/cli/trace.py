@@ -160,6 +160,22 @@ def perform(script: Path, out: Path, root: Path | None) -> None:
     click.echo(f"{out}: {len(trace.turns)} turns, {sum(1 for _ in trace.calls())} calls")
 
 
+@command.command(context_settings={"ignore_unknown_options": True})
+@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
+@click.option("--workspace", default=".", type=_EXISTING, help="The folder that the agent starts and works in.")
+@click.option("--out", required=True, type=_EXISTING, help="The new trace file (.json, .json.gz, .json.zst).")
+@click.option("--upstream", help="The model's server [default: $OPENAI_BASE_URL, else OpenAI's].")
+@click.option("--agent", help="The agent's name in the trace [default: the program's].")
+def record(words: tuple[str, ...], workspace: Path, out: Path, upstream: str | None, agent: str | None) -> None:
+    """Run any agent and record its session: every shell, rg and grep call, and every turn of its model.
+
+    The agent finds the model through OPENAI_BASE_URL; `{base_url}` in its words is the same address.
+    """
+    from curserve_harness.recorder.recorded import record_to
+
+    record_to(words, workspace, out, upstream, agent, click.echo)
+
+
 @command.command()
 @click.argument("paths", nargs=-1, type=_EXISTING)
 @click.option("--suite", help="A bundled suite.")

@@ -151,6 +151,12 @@ class Builder:
         place = self._where.get(call_id)
         return self._turns[place[0]].calls[place[1]] if place else None
 
+    def amend_call(self, call_id: str, **fields: Any) -> None:
+        """Change fields of the RecordedCall with this id."""
+        turn, number = self._where[call_id]
+        calls = self._turns[turn].calls
+        calls[number] = replace(calls[number], **fields)
+
     def take_off_dispatch(self, runs_nothing: Callable[[ToolCall], bool]) -> None:
         """Set durations from `interval_ns` less the dispatch floor: the least of the calls that run nothing.
 
