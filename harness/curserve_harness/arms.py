@@ -60,6 +60,7 @@ def _build(revision: str, tree: Path) -> Path:
     """Set up the environment of a checked-out revision and return its program."""
     if shutil.which("make") is None:
         raise SetupFailed("gate: make is not found, and a revision is built with it; install make")
+    _lend_build(tree)
     log = tree / "setup.log"
     with log.open("wb") as out:
         done = subprocess.run(["make", "-C", str(tree), "setup"], stdout=out, stderr=out, check=False)
@@ -67,6 +68,15 @@ def _build(revision: str, tree: Path) -> Path:
         last = (log.read_text(errors="replace").splitlines() or ["no output"])[-1]
         raise SetupFailed(f"gate: building {revision} failed: {last}")
     return tree / ".venv" / "bin" / "curserve-bench"
+
+
+def _lend_build(tree: Path) -> None:
+    """Copy what this checkout has compiled, so that the revision compiles only its own crates (half the time)."""
+    asked = ["git", "rev-parse", "--show-toplevel"]
+    top = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+    compiled = Path(top) / "core" / "target"
+    if top and compiled.is_dir() and (tree / "core").is_dir():
+        subprocess.run(["cp", "-a", "--reflink=auto", compiled, tree / "core" / "target"], check=False)
 
 
 def interleave(

@@ -16,14 +16,20 @@ _ORDERED = (
     ("first_token_ns", "last_token_ns"),
     ("tools_started_ns", "tools_done_ns"),
 )
+_PLACE = ("block", "cell", "turn", "call")
+_DURATIONS = ("wall_ns", "service_ns", "ttft_ns", "decode_ns")
 
 
 def check(frame: pl.DataFrame) -> None:
-    """Raise BadSamples at the first row whose times run backwards or whose durations are negative."""
+    """Raise BadSamples at the first row whose times run backwards or whose durations are negative.
+
+    Looks at those of the columns that the frame has.
+    """
     import polars as pl
 
-    faults = {f"{late} before {early}": pl.col(late) < pl.col(early) for early, late in _ORDERED}
-    faults |= {f"negative {name}": pl.col(name) < 0 for name in ("wall_ns", "service_ns", "ttft_ns", "decode_ns")}
+    there = set(frame.columns)
+    faults = {f"{b} before {a}": pl.col(b) < pl.col(a) for a, b in _ORDERED if {a, b} <= there}
+    faults |= {f"negative {name}": pl.col(name) < 0 for name in _DURATIONS if name in there}
     bad = (
         frame.lazy()
         .select(pl.any_horizontal(*(fault.any() for fault in faults.values())).alias("any"))
@@ -36,7 +42,8 @@ def check(frame: pl.DataFrame) -> None:
         rows = frame.filter(fault)
         if rows.height:
             row = rows.row(0, named=True)
+            place = ", ".join(f"{name} {row[name]}" for name in _PLACE if row.get(name) is not None)
             raise BadSamples(
-                f"block {row['block']}, cell {row['cell']}, turn {row['turn']}, call {row['call']}: {what}; "
+                f"{place}: {what}; "
                 f"the clock stepped or the file is damaged ({rows.height} such rows); repeat the run"
             )

@@ -1,7 +1,7 @@
 """What is derived from raw samples, row by row: tool round trips, parts of a turn, one line per cell.
 
-Main names: `cells`, `round_trips`, `calls`. All are lazy, and need nothing beyond the rows of one block, so
-that a run of any size can be derived block by block.
+Main names: `cells`, `round_trips`, `call_counts`. None needs anything beyond the rows of one block, so that a run
+of any size can be derived block by block.
 """
 
 from __future__ import annotations
@@ -20,39 +20,57 @@ PAIR = ("block", "trace", "link", "model", "api")
 """What two cells share when they may be compared within a block."""
 
 
-def round_trips(samples: pl.LazyFrame) -> pl.LazyFrame:
-    """Return one row per turn that called tools and was followed by another, with `round_trip_ns`.
+TURN_COLUMNS = (
+    *("block", "cell", "turn", "sent_ns", "prompt_read_ns", "first_token_ns", "last_token_ns"),
+    *("tools_started_ns", "tools_done_ns", "ttft_ns", "decode_ns", "output_tokens"),
+)
+"""What is read of a turn: what round trips are made of, and what `checks` looks at."""
+
+
+def cell_key() -> pl.Expr:
+    """Return block and cell as one whole number, which is faster to compare than two."""
+    import polars as pl
+
+    return pl.col("block").cast(pl.Int64) * 2**32 + pl.col("cell")
+
+
+def round_trips(turns: pl.DataFrame) -> pl.DataFrame:
+    """Return one row per turn that called tools and was followed by another: block, cell, turn, `round_trip_ns`.
 
     The tool round trip of turn t is `prompt_read_ns[t+1] - last_token_ns[t]`: from the last token written to
-    the last byte of the next prompt read, both at the model.
+    the last byte of the next prompt read, both at the model. `output_tokens` and `decode_ns` are those of turn t.
     """
     import polars as pl
 
-    keys = ["block", "cell"]
-    following = [pl.col(name).shift(-1) for name in (*keys, "turn", "prompt_read_ns")]
-    follows = (
-        (following[0] == pl.col("block")) & (following[1] == pl.col("cell")) & (following[2] == pl.col("turn") + 1)
-    )
-    needed = (*PAIR, "cell", "engine", "turn", "prompt_read_ns", "last_token_ns", "tools_started_ns")
+    following = (pl.col("key").shift(-1) == pl.col("key")) & (pl.col("turn").shift(-1) == pl.col("turn") + 1)
     return (
-        samples.filter(pl.col("kind") == "turn")
-        .select(*needed, "output_tokens", "decode_ns")
-        .sort(*keys, "turn")
-        .with_columns(
-            round_trip_ns=pl.when(follows & pl.col("tools_started_ns").is_not_null()).then(
-                following[3] - pl.col("last_token_ns")
-            )
+        _in_order(turns.with_columns(key=cell_key()))
+        .lazy()
+        .select(
+            *("block", "cell", "turn", "output_tokens", "decode_ns"),
+            round_trip_ns=pl.when(following & pl.col("tools_started_ns").is_not_null()).then(
+                pl.col("prompt_read_ns").shift(-1) - pl.col("last_token_ns")
+            ),
         )
         .filter(pl.col("round_trip_ns").is_not_null())
-        .select(*PAIR, "cell", "engine", "turn", "round_trip_ns", "output_tokens", "decode_ns")
+        .collect()
     )
 
 
-def cells(samples: pl.LazyFrame) -> pl.LazyFrame:
+def _in_order(turns: pl.DataFrame) -> pl.DataFrame:
+    """Return turns sorted by cell and number; as a run writes them they are, and sorting is dear."""
+    import polars as pl
+
+    later = pl.col("key").diff()
+    ordered = turns.select(((later > 0) | ((later == 0) & (pl.col("turn").diff() > 0))).all()).item()
+    return turns if ordered else turns.sort("key", "turn")
+
+
+def cells(rows: pl.DataFrame) -> pl.DataFrame:
     """Return one row per cell: `end_to_end_ns` = done - started, and its place in the plan."""
     import polars as pl
 
-    return samples.filter(pl.col("kind") == "cell").select(
+    return rows.select(
         *PAIR,
         "cell",
         "engine",
@@ -86,13 +104,13 @@ def is_judged() -> pl.Expr:
     return (pl.col("label").is_in(["executed", "refused"]) & checked) | (pl.col("label") == "failed")
 
 
-def call_counts(samples: pl.LazyFrame) -> pl.LazyFrame:
+def call_counts(calls: pl.DataFrame) -> pl.DataFrame:
     """Return per cell the number of calls by label, of those judged, and of those right."""
     import polars as pl
 
     label = pl.col("label")
     return (
-        samples.filter(pl.col("kind") == "call")
+        calls.lazy()
         .group_by("block", "cell")
         .agg(
             calls=pl.len(),
@@ -103,4 +121,5 @@ def call_counts(samples: pl.LazyFrame) -> pl.LazyFrame:
             judged=is_judged().sum(),
             right=(is_judged() & is_right()).sum(),
         )
+        .collect()
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from curserve_results.derive import round_trips
+from curserve_results.derive import TURN_COLUMNS, round_trips
 from curserve_results.errors import ResultsError
 from curserve_results.schema import REFERENCE
 from curserve_results.statistics import paired_log_ratios
@@ -65,8 +65,11 @@ def _samples(summary: Summary, key: str, engine: str, here: list[pl.Expr]) -> pl
             "block", "trace", "turn", "call", "tool", "program", "label", "answer", "reason"
         ).collect()
     if key.startswith("round_trip") or key == "token_equivalents":
-        trips = round_trips(scan(summary.folder).filter(*own))
-        return trips.select("block", "trace", "cell", "turn", "round_trip_ns").collect()
+        turns = (
+            scan(summary.folder).filter(pl.col("kind") == "turn", *own).select("trace", *TURN_COLUMNS).collect()
+        )
+        names = turns.select("block", "trace").unique()
+        return round_trips(turns).join(names, on="block").select("block", "trace", "cell", "turn", "round_trip_ns")
     if key == "speed_up":
         pairs = paired_log_ratios(
             summary.cells.filter(*here), over=REFERENCE, value="end_to_end_ns", pair=("block",)

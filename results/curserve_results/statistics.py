@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Numbers = Sequence[float] | NDArray[np.float64] | NDArray[np.int64]
 
 LEVEL = 0.95
 MIN_BLOCKS = 8
@@ -168,13 +169,13 @@ class Percentile:
     high: float | None = None
 
 
-def percentile(values: Sequence[float] | Floats, p: int) -> float | None:
+def percentile(values: Numbers, p: int) -> float | None:
     """Return the p-th percentile, or None below the number of samples that it needs; see `percentiles`."""
     return percentiles(values, [0] * len(values), (p,))[0].value
 
 
 def percentile_interval(
-    values: Sequence[float] | Floats, blocks: Sequence[Any] | Floats, p: int, level: float = LEVEL
+    values: Numbers, blocks: Sequence[Any] | Numbers, p: int, level: float = LEVEL
 ) -> tuple[float, float] | None:
     """Return confidence limits of the p-th percentile, or None; see `percentiles`."""
     found = percentiles(values, blocks, (p,), level)[0]
@@ -182,8 +183,8 @@ def percentile_interval(
 
 
 def percentiles(
-    values: Sequence[float] | Floats,
-    blocks: Sequence[Any] | Floats,
+    values: Numbers,
+    blocks: Sequence[Any] | Numbers,
     wanted: Sequence[int],
     level: float = LEVEL,
 ) -> list[Percentile]:
@@ -198,9 +199,9 @@ def percentiles(
     """
     import numpy as np
 
-    numbers = np.asarray(values)
-    place, number = _places(np.asarray(blocks))
-    counts = np.bincount(place, minlength=number)
+    numbers, starts = _by_block(np.asarray(values), np.asarray(blocks))
+    number = len(starts)
+    counts = np.diff(np.append(starts, len(numbers)))
     ordered = np.sort(numbers)
     found = []
     for p in wanted:
@@ -211,7 +212,7 @@ def percentiles(
         if number < MIN_BLOCKS:
             found.append(Percentile(at))
             continue
-        below = np.bincount(place[numbers <= at], minlength=number)
+        below = np.add.reduceat(numbers <= at, starts, dtype=np.int64)
         residual = below - below.sum() / len(ordered) * counts
         deviation = math.sqrt(number / (number - 1) * float((residual**2).sum())) / len(ordered)
         half = student_quantile(0.5 + level / 2, number - 1) * deviation
@@ -228,15 +229,13 @@ def _quantile(ordered: Any, share: float) -> float:
     return float(ordered[left]) + (float(ordered[right]) - float(ordered[left])) * (at - left)
 
 
-def _places(blocks: Any) -> tuple[Any, int]:
-    """Return for each sample the number of its block from 0, and how many blocks there are."""
+def _by_block(values: Any, blocks: Any) -> tuple[Any, Any]:
+    """Return the values block by block, and where each block starts; as stored they are so already."""
     import numpy as np
 
     if not len(blocks):
-        return np.zeros(0, dtype=np.int64), 0
-    if blocks.dtype.kind in "iu" and bool((blocks[1:] >= blocks[:-1]).all()):  # as stored: no need to sort
-        steps = np.concatenate([[False], blocks[1:] != blocks[:-1]])
-        place: Any = np.cumsum(steps, dtype=np.int32)
-        return place, int(place[-1]) + 1
-    names, place = np.unique(blocks, return_inverse=True)
-    return place, len(names)
+        return values, np.zeros(0, dtype=np.int64)
+    if not bool((blocks[1:] >= blocks[:-1]).all()):
+        order = np.argsort(blocks, kind="stable")
+        values, blocks = values[order], blocks[order]
+    return values, np.concatenate([[0], np.flatnonzero(blocks[1:] != blocks[:-1]) + 1])

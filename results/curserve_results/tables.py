@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from curserve_results.statistics import Interval
+    from curserve_results.trips import Whole
 
 COLUMNS = (
     Column("engine", "engine", "text", "the way the tool calls were executed"),
@@ -109,7 +110,14 @@ def end_to_end_ns(cells: pl.DataFrame) -> float:
 
 
 def main_table(summary: Summary, link: str, model: str, api: str) -> Table:
-    """Return the main table of one tier and model."""
+    """Return the main table of one tier and model; it is made once for a summary."""
+    found = summary.tables.get((link, model, api))
+    if found is None:
+        found = summary.tables[(link, model, api)] = _make(summary, link, model, api)
+    return found
+
+
+def _make(summary: Summary, link: str, model: str, api: str) -> Table:
     import polars as pl
 
     here = (pl.col("link") == link) & (pl.col("model") == model) & (pl.col("api") == api)
@@ -123,7 +131,7 @@ def main_table(summary: Summary, link: str, model: str, api: str) -> Table:
             _row(
                 engine,
                 cells.filter(own),
-                summary.round_trips(link=link, model=model, api=api, engine=engine),
+                summary.trips.of((link, model, api, engine)),
                 counts.filter(own),
                 speed_up(summary, link, model, api, engine),
                 tpot,
@@ -150,15 +158,14 @@ def _link_title(summary: Summary, link: str) -> str:
 def _row(
     engine: str,
     cells: pl.DataFrame,
-    trips: pl.DataFrame,
+    trips: tuple[Whole, Whole],
     counts: pl.DataFrame,
     ratio: Interval | None,
     tpot: float | None,
 ) -> Mapping[str, Value]:
     """Return the main table's row of one engine."""
     middle, high, higher = (
-        Value(found.value, found.low, found.high, n=trips.height)
-        for found in percentiles(trips["round_trip_ns"].to_numpy(), trips["block"].to_numpy(), (50, 90, 95))
+        Value(found.value, found.low, found.high, n=len(trips[0])) for found in percentiles(*trips, (50, 90, 95))
     )
     total = float(cells["end_to_end_ns"].sum())
     call = counts.row(0, named=True) if counts.height else None

@@ -147,5 +147,5 @@ def test_a_clock_that_stepped_is_named_with_its_place(tmp_path: Path) -> None:
         done_ns=pl.when(pl.col("kind") == "cell").then(pl.col("started_ns") - 1).otherwise(pl.col("done_ns"))
     )
     RunWriter(run).write_frame(0, turned)
-    with pytest.raises(BadSamples, match=r"block 0, cell 0, .*: done_ns before started_ns; the clock stepped"):
+    with pytest.raises(BadSamples, match=r"block 0, cell 0: done_ns before started_ns; the clock stepped"):
         summarise(run)
