@@ -30,20 +30,27 @@ def notes(summary: Summary) -> tuple[str, ...]:
     lines += _models(summary)
     lines.append(_intervals(summary))
     lines += diagnose(summary).lines()
-    missing = (manifest.planned_blocks or summary.blocks) - summary.blocks
-    if missing > 0:
-        lines.append(f"Cut short: {missing} of {manifest.planned_blocks} blocks are missing (--resume).")
-    if summary.unfinished:
-        lines.append(f"Left out: {summary.unfinished} cells that did not finish.")
     failed = int(summary.calls["failed"].sum() or 0) if summary.calls.height else 0
     if failed:
         lines.append(f"Calls that failed: {failed} (counted as not right).")
-    lines += [f"Excluded: {what}" for what in manifest.exclusions]
+    lines += left_out(summary)
     lines.append(
         f"Suite {manifest.suite}, seed {manifest.seed}, {summary.blocks} blocks, "
         f"{summary.samples:,} samples; raw samples in {summary.folder}/samples."
     )
     return tuple(lines)
+
+
+def left_out(summary: Summary) -> list[str]:
+    """Return what a reader could look for in the tables and would not find, each with its reason."""
+    manifest = summary.manifest
+    missing = (manifest.planned_blocks or summary.blocks) - summary.blocks
+    lines = []
+    if missing > 0:
+        lines.append(f"Cut short: {missing} of {manifest.planned_blocks} blocks are missing (--resume).")
+    if summary.unfinished:
+        lines.append(f"Left out: {summary.unfinished} cells that did not finish.")
+    return lines + [f"Excluded: {what}" for what in manifest.exclusions]
 
 
 def _link(link: LinkRecord) -> str:

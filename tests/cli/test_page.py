@@ -135,7 +135,7 @@ def test_the_page_in_a_real_browser(page: Path, tmp_path: Path) -> None:
 
             before = await tab.run("document.querySelectorAll('.chart')[2].querySelectorAll('path').length")
             await tab.run(
-                "const box = document.querySelectorAll('.chart')[2].querySelector('select');"
+                "const box = document.querySelectorAll('figure')[2].querySelector('select');"
                 "box.selectedIndex = 1; box.dispatchEvent(new Event('input', {bubbles: true}))"
             )
             await asyncio.sleep(1)
@@ -143,10 +143,17 @@ def test_the_page_in_a_real_browser(page: Path, tmp_path: Path) -> None:
             assert min(before, after) > 50
 
             unnamed = await tab.run(
-                "[...document.querySelectorAll('button, input, select, [role=region]')]"
-                ".filter(e => !(e.textContent || e.labels?.length || e.ariaLabel || e.closest('label'))).length"
+                "[...document.querySelectorAll('button, input, select, summary, [role=region]')]"
+                ".filter(e => !(e.textContent.trim() || e.labels?.length || e.ariaLabel || e.closest('label')))"
+                ".length"
             )
             assert unnamed == 0
+            landmarks = await tab.run("[...document.querySelectorAll('nav a')].map(a => a.getAttribute('href'))")
+            headings = await tab.run("[...document.querySelectorAll('h2')].map(h => '#' + h.id)")
+            assert landmarks == headings
+            await tab.run("document.querySelectorAll('.skip, nav').forEach(e => e.focus()); filter.focus()")
+            assert await tab.run("document.activeElement.id") == "filter"
+            assert await tab.run("document.querySelector('#h-left + ul').children.length") >= 1
             assert await tab.run("document.title") != "owned"
             requests = [
                 event["params"]["request"]["url"]

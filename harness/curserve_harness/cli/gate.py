@@ -70,7 +70,7 @@ def command(
         decision, effects = _saved(run, name, store, confirm, bound, metric)
     else:
         raise click.UsageError("give --against REVISION, or RUN with --baseline NAME")
-    table = effects_table(effects, f"Gate at {limit}", decision.lines())
+    table = effects_table(effects, f"Gate at {limit}: {decision.verdict.upper()}", decision.lines())
     click.echo(render_tables([table], "table"), nl=False)
     if junit is not None:
         junit.write_text(as_junit(decision), encoding="utf-8")

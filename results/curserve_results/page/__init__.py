@@ -34,7 +34,7 @@ def write_page(run: Path, page: Path) -> None:
 def _page(summary: Summary) -> str:
     """Return the page."""
     from curserve_results.page.charts import charts
-    from curserve_results.page.words import words
+    from curserve_results.page.words import exclusions, origin, words
 
     tables = main_tables(summary)
     here = resources.files("curserve_results.page")
@@ -42,6 +42,8 @@ def _page(summary: Summary) -> str:
     return Template((here / "page.html").read_text("utf-8")).substitute(
         title=escape_html(f"curserve-bench: {summary.manifest.run}"),
         style=(here / "page.css").read_text("utf-8"),
+        origin=escape_html(origin(summary.manifest)),
+        excluded="".join(f"<li>{escape_html(line)}</li>" for line in exclusions(summary, tables)),
         words="".join(f"<p>{escape_html(line)}</p>" for line in words(summary, tables)),
         table=html([_one_table(summary, tables)]),
         notes="".join(f"<li>{escape_html(note)}</li>" for note in tables[-1].notes),
@@ -68,8 +70,9 @@ def _one_table(summary: Summary, tables: tuple[Table, ...]) -> Table:
 def _figure(number: int, chart: Mapping[str, Any]) -> str:
     """Return the place of one chart; it is drawn when it comes into view."""
     return (
-        f'<figure><figcaption id="caption-{number}">{escape_html(chart["caption"])}</figcaption>'
-        f'<div class="chart" id="chart-{number}" role="group" aria-labelledby="caption-{number}"></div></figure>'
+        f'<figure aria-labelledby="caption-{number}">'
+        f'<figcaption id="caption-{number}">{escape_html(chart["caption"])}</figcaption>'
+        '<div class="controls choices"></div><div class="chart"></div></figure>'
     )
 
 
@@ -81,10 +84,27 @@ def _manifest(manifest: Manifest) -> str:
     }
     rows = []
     for name, value in data.items():
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
-        shown = "<br>".join(escape_html(line).replace(" ", " ") for line in str(text).splitlines())
+        shown = "<br>".join(escape_html(line) for line in _lines(value))
         rows.append(f'<tr><th scope="row">{escape_html(name.replace("_", " "))}</th><td>{shown}</td></tr>')
     return "".join(rows)
+
+
+def _lines(value: object) -> list[str]:
+    """Return a value of the manifest as lines to read: one an entry."""
+    if isinstance(value, Mapping) and value:
+        return [f"{key}: {_brief(entry)}" for key, entry in value.items()]
+    if isinstance(value, list | tuple) and any(isinstance(entry, Mapping) for entry in value):
+        return [_brief(entry) for entry in value]
+    return [_brief(value)]
+
+
+def _brief(value: object) -> str:
+    """Return a value on one line, without the marks that only a program needs."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{str(key).replace('_', ' ')} {_brief(entry)}" for key, entry in value.items()) or "–"
+    if isinstance(value, list | tuple):
+        return " ".join(map(_brief, value)) or "–"
+    return "–" if value is None else ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
 def _script_json(value: object) -> str:

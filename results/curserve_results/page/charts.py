@@ -9,7 +9,7 @@ import polars as pl
 
 from curserve_results.figures import data
 from curserve_results.figures.style import PARTS, colours
-from curserve_results.schema import CONTROLS
+from curserve_results.schema import CONTROLS, REFERENCE
 from curserve_results.store import scan
 from curserve_results.summary import engine_place
 
@@ -23,15 +23,12 @@ TIMELINE_TURNS = 8_000
 def charts(summary: Summary) -> list[dict[str, Any]]:
     """Return caption and Vega-Lite specification of every chart."""
     engines = sorted(set(summary.cells["engine"]), key=engine_place)
-    colour = alt.Color(
-        "engine:N", sort=engines, title=None,
-        scale=alt.Scale(domain=engines, range=[colours(engines)[e] for e in engines]),
-    )  # fmt: skip
+    colour = alt.Color("engine:N", sort=engines, title=None, scale=_scale(engines))
     return [
-        {"caption": caption, "spec": _spec(chart)}
+        {"caption": caption, "spec": _spec(chart.properties(description=f"{caption}; numbers: in the table"))}
         for caption, chart in (
-            _speed_up(summary, colour),
-            _distribution(summary, colour),
+            _speed_up(summary),
+            _distribution(summary, engines, colour),
             _timeline(summary, engines),
         )
     ]
@@ -57,39 +54,63 @@ def _csv(frame: pl.DataFrame) -> alt.Data:
 
 
 def _choice(name: str, values: list[str], label: str) -> alt.Parameter:
-    """Return a drop-down list: reachable by keyboard, read by screen readers."""
+    """Return a list to choose from, for keyboards and screen readers too; none for a single value."""
+    if len(values) == 1:
+        return alt.param(name=name, value=values[0])
     return alt.param(name=name, value=values[0], bind=alt.binding_select(options=values, name=f"{label} "))
 
 
-def _speed_up(summary: Summary, colour: alt.Color) -> tuple[str, Any]:
-    """Chart the paired speed-up with its interval by tier, for the model that is chosen."""
+def _speed_up(summary: Summary) -> tuple[str, Any]:
+    """Chart the paired speed-up with its interval for the model that is chosen: a row a tier and engine."""
     from curserve_results.tables import speed_up
 
     rows = []
     for link, model, api in summary.groups():
         here = summary.cells.filter(link=link, model=model, api=api)
-        for engine in sorted(set(here["engine"]) - set(CONTROLS), key=engine_place):
+        for engine in sorted(set(here["engine"]) - {*CONTROLS, REFERENCE}, key=engine_place):
             found = speed_up(summary, link, model, api, engine)
             if found is not None:
-                rows.append((link, model, engine, found.estimate, found.low, found.high))
+                text = f"{found.estimate:.2f}×"
+                right = found.high or found.estimate
+                rows.append((link, model, engine, found.estimate, found.low, found.high, right, text))
     frame = pl.DataFrame(
-        rows, schema=["link", "model", "engine", "speed_up", "low", "high"], orient="row", infer_schema_length=None
-    )
-    models, links = _models(summary), list(dict.fromkeys(link for link, _, _ in summary.groups()))
-    chosen = _choice("speed_up_model", models, "model")
-    base = alt.Chart(_csv(frame)).transform_filter("datum.model == speed_up_model")
-    x = alt.X("link:N", sort=links, title=None, axis=alt.Axis(labelAngle=0))
-    offset = alt.XOffset("engine:N")
-    scale = alt.Scale(zero=False)
-    points = base.mark_point(filled=True, size=70).encode(
-        x=x, xOffset=offset, color=colour, y=alt.Y("speed_up:Q", title="end-to-end speed-up", scale=scale),
-        shape=alt.Shape("engine:N", legend=None), tooltip=["engine:N", "speed_up:Q", "low:Q", "high:Q"],
+        rows, schema=_SPEED_UP, orient="row",
+        infer_schema_length=None,
     )  # fmt: skip
-    bars = base.mark_rule(strokeWidth=2).encode(
-        x=x, xOffset=offset, color=colour, y=alt.Y("low:Q", title="end-to-end speed-up", scale=scale), y2="high:Q"
-    )
-    chart = alt.layer(bars, points).add_params(chosen).properties(width="container", height=260)
-    return "Paired end-to-end speed-up over client-subprocess, with 95 % intervals", chart
+    engines = sorted(set(frame["engine"]), key=engine_place)
+    models, links = _models(summary), list(dict.fromkeys(link for link, _, _ in summary.groups()))
+    colour = alt.Color("engine:N", sort=engines, title=None, scale=_scale(engines))
+    base = alt.Chart(_csv(frame)).transform_filter("datum.model == speed_up_model")
+    y, offset = alt.Y("link:N", sort=links, title=None), alt.YOffset("engine:N", sort=engines)
+    ends = pl.concat([frame["speed_up"], frame["low"], frame["right"]]).drop_nulls().to_list() or [1.0]
+    scale = alt.Scale(type="log", domain=[min(1.0, *ends) / 1.02, max(1.0, *ends) * 1.1], nice=False)
+    x = alt.X("speed_up:Q", title="end-to-end speed-up (log scale)", scale=scale)
+    tooltip = ["link:N", "engine:N", "speed_up:Q", "low:Q", "high:Q"]
+    layers = (
+        alt.Chart(alt.InlineData(values=[{"one": 1}])).mark_rule(strokeDash=[4, 3], color="#888888").encode(
+            x="one:Q"
+        ),
+        base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q", y=y, yOffset=offset, color=colour),
+        base.mark_tick(thickness=2, size=11).encode(x="low:Q", y=y, yOffset=offset, color=colour),
+        base.mark_tick(thickness=2, size=11).encode(x="high:Q", y=y, yOffset=offset, color=colour),
+        base.mark_point(filled=True, size=45, opacity=1).encode(
+            x=x, y=y, yOffset=offset, color=colour, tooltip=tooltip,
+            shape=alt.Shape("engine:N", sort=engines, title=None, scale=alt.Scale(domain=engines)),
+        ),
+        base.mark_text(align="left", dx=8, fontSize=11).encode(x="right:Q", y=y, yOffset=offset, text="text:N"),
+    )  # fmt: skip
+    height = len(links) * (22 * max(1, len(engines)) + 10)
+    chart = alt.layer(*layers).add_params(_choice("speed_up_model", models, "model"))
+    caption = f"End-to-end speed-up over {REFERENCE} in the same block, with 95 % intervals"
+    return caption, chart.properties(width="container", height=height)
+
+
+_SPEED_UP = ["link", "model", "engine", "speed_up", "low", "high", "right", "text"]
+
+
+def _scale(engines: list[str]) -> alt.Scale:
+    """Return the colours of engines."""
+    return alt.Scale(domain=engines, range=[colours(engines)[e] for e in engines])
 
 
 def _models(summary: Summary) -> list[str]:
@@ -104,7 +125,7 @@ def _links(summary: Summary) -> list[str]:
     return by_rtt["link"].to_list()
 
 
-def _distribution(summary: Summary, colour: alt.Color) -> tuple[str, Any]:
+def _distribution(summary: Summary, engines: list[str], colour: alt.Color) -> tuple[str, Any]:
     """Chart the distribution of tool round trips for the tier that is chosen."""
     frame = data.distribution(summary, _models(summary)[0]).select("link", "engine", "ms", "share")
     links = [link for link in _links(summary) if link in set(frame["link"])]
@@ -114,16 +135,28 @@ def _distribution(summary: Summary, colour: alt.Color) -> tuple[str, Any]:
         .transform_filter("datum.link == cdf_link")
         .mark_line(interpolate="step-after")
         .encode(
-            x=alt.X("ms:Q", scale=alt.Scale(type="log"), title="tool round trip [ms]"),
-            y=alt.Y("share:Q", title="share of turns"),
+            x=alt.X(
+                "ms:Q",
+                scale=alt.Scale(type="log", nice=False),
+                title="tool round trip [ms]",
+                axis=alt.Axis(values=_decades(frame["ms"]), format="~r"),
+            ),
+            y=alt.Y("share:Q", title="share of turns", axis=alt.Axis(format="%")),
             color=colour,
-            strokeDash=alt.StrokeDash("engine:N", legend=None),
+            strokeDash=alt.StrokeDash("engine:N", sort=engines, title=None, scale=alt.Scale(domain=engines)),
             tooltip=["engine:N", "ms:Q", "share:Q"],
         )
         .add_params(chosen)
         .properties(width="container", height=260)
     )
     return f"Distribution of tool round trips, {_models(summary)[0]}", chart
+
+
+def _decades(values: pl.Series) -> list[float]:
+    """Return 1, 2 and 5 of each power of ten between the least and the largest value."""
+    low, high = float(values.min()), float(values.max())  # type: ignore[arg-type]  # not empty
+    marks = [m * 10.0**power for power in range(-6, 9) for m in (1, 2, 5)]
+    return [mark for mark in marks if low <= mark <= high]
 
 
 def _timeline(summary: Summary, engines: list[str]) -> tuple[str, Any]:
@@ -158,8 +191,8 @@ def _timeline(summary: Summary, engines: list[str]) -> tuple[str, Any]:
         .add_params(*boxes)
         .properties(width="container", height=26 * len(engines))
     )
-    more = f"; {left_out:,} turns of further replays are in the samples" if left_out else ""
-    return f"Timeline of one replay, engine by engine{more}", chart
+    more = f"; {left_out:,} more turns are in the samples" if left_out else ""
+    return f"Timeline of a trace, engine by engine (first repetition{more})", chart
 
 
 def _segments(summary: Summary) -> tuple[pl.DataFrame, pl.DataFrame, int]:

@@ -7,6 +7,7 @@ for (const table of document.querySelectorAll("table[data-name]")) {
     button.type = "button";
     button.textContent = heading.textContent;
     button.title = heading.title;
+    heading.dataset.label = heading.textContent;
     heading.replaceChildren(button);
     button.addEventListener("click", () => {
       const up = heading.getAttribute("aria-sort") !== "ascending";
@@ -42,14 +43,22 @@ apply();
 // Charts: drawn when they come near the window, so that the page answers at once; all of them before printing.
 const specs = JSON.parse(document.getElementById("specs").textContent);
 const charts = [...document.querySelectorAll(".chart")];
-const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const narrow = window.matchMedia("(max-width: 40rem)");
 const drawn = new Map();
 const draw = (place) => {
   const number = charts.indexOf(place);
-  const config = { background: "transparent", font: "system-ui, sans-serif", view: { stroke: null } };
-  const options = { renderer: "svg", actions: { export: true, source: false, compiled: false, editor: false }, config };
-  if (dark.matches) options.theme = "dark";
-  const done = window.vegaEmbed(place, specs[number], options).then(() => { place.dataset.drawn = "yes"; });
+  const config = {
+    background: "transparent", font: "system-ui, sans-serif", view: { stroke: null },
+    axis: { labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal", labelLimit: 150 },
+    legend: { labelFontSize: 12, symbolOpacity: 1, ...(narrow.matches ? { orient: "bottom", columns: 2 } : { orient: "top" }) },
+  };
+  const actions = { export: true, source: false, compiled: false, editor: false };
+  const choices = place.previousElementSibling;
+  choices.replaceChildren();
+  const done = window.vegaEmbed(place, specs[number], { renderer: "svg", actions, config, bind: choices }).then(() => {
+    place.dataset.drawn = "yes";
+    place.querySelector("summary")?.setAttribute("aria-label", "Save this chart");
+  });
   drawn.set(place, done);
   return done;
 };
@@ -62,6 +71,13 @@ const near = new IntersectionObserver((entries) => {
   }
 }, { rootMargin: "400px" });
 charts.forEach((place) => near.observe(place));
-window.addEventListener("beforeprint", () => charts.filter((place) => !drawn.has(place)).forEach(draw));
-dark.addEventListener("change", () => [...drawn.keys()].forEach(draw));
+const manifest = document.querySelector("details.manifest");
+let opened = false;
+window.addEventListener("beforeprint", () => {
+  charts.filter((place) => !drawn.has(place)).forEach(draw);
+  opened = manifest.open;
+  manifest.open = true;
+});
+window.addEventListener("afterprint", () => { manifest.open = opened; });
+narrow.addEventListener("change", () => [...drawn.keys()].forEach(draw));
 document.documentElement.dataset.ready = String(Math.round(performance.now()));

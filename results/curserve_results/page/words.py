@@ -1,15 +1,18 @@
-"""A run in plain words: what was measured, what came out, whether to trust it."""
+"""A run in plain words: what was measured, what came out, what was left out."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from curserve_results.notes import left_out
 from curserve_results.schema import CONTROLS, REFERENCE
+from curserve_results.statistics import MIN_BLOCKS, SAMPLES_NEEDED
 from curserve_results.table import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from curserve_results.manifest import Manifest
     from curserve_results.summary import Summary
     from curserve_results.table import Table
 
@@ -26,8 +29,9 @@ def words(summary: Summary, tables: Sequence[Table]) -> list[str]:
     engines = summary.cells["engine"].n_unique()
     links, paces = (len({group[place] for group in summary.groups()}) for place in (0, 1))
     found = [
-        f"{traces} recorded traces were replayed in {engines} engines over {links} links, at the pace of "
-        f"{paces} models: {summary.blocks} blocks, {summary.samples:,} samples."
+        f"{_many(traces, 'recorded trace')} replayed in {_many(engines, 'engine')} over {_many(links, 'link')}, "
+        f"at the pace of {_many(paces, 'model')}: {_many(summary.blocks, 'block')}, "
+        f"{_many(summary.samples, 'sample')}."
     ]
     if manifest.void_reason:
         found.insert(0, f"This run is void: {manifest.void_reason}. Its numbers must not be used.")
@@ -60,9 +64,50 @@ def _best(table: Table) -> str | None:
     if REFERENCE not in rows or not others:
         return None
     best = max(others, key=lambda row: float(row["speed_up"].value or 0.0))
-    sure = "" if best["speed_up"].low is not None else " (too few blocks for an interval)"
+    ratio = best["speed_up"]
+    sure = (
+        "too few blocks for an interval"
+        if ratio.low is None or ratio.high is None
+        else f"95 % interval {ratio.low:.2f} to {ratio.high:.2f}"
+    )
     return (
-        f"{best['engine'].value} finished {shown('ratio', best['speed_up'])} as fast as {REFERENCE}{sure}; a tool "
+        f"{best['engine'].value} was {ratio.value:.2f} times as fast as {REFERENCE}, end to end ({sure}); a tool "
         f"round trip took {shown('duration', best['round_trip_p50'])} instead of "
         f"{shown('duration', rows[REFERENCE]['round_trip_p50'])} (medians)."
     )
+
+
+def _many(number: int, what: str) -> str:
+    """Return a number of things: `1 link`, `3 links`."""
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
+def origin(manifest: Manifest) -> str:
+    """Return what, when and where a run was, in one line."""
+    machine = manifest.machine
+    parts = [f"Suite {manifest.suite}", f"seed {manifest.seed}"]
+    parts += [manifest.started_at.replace("T", " ").split(".")[0].removesuffix("Z")] if manifest.started_at else []
+    parts += [f"{machine.cpu}, {_many(machine.cores, 'core')}, Linux {machine.kernel}"]
+    if manifest.revision:
+        parts.append(f"revision {manifest.revision[:12]}")
+    return " · ".join(parts)
+
+
+def exclusions(summary: Summary, tables: Sequence[Table]) -> list[str]:
+    """Return what is in no table or chart, and why; one line says so where that is nothing."""
+    import polars as pl
+
+    found = [f"Link {link.name}: {link.void_reason}" for link in summary.manifest.links if link.void_reason]
+    found += left_out(summary)
+    blocks = min(summary.cells.group_by("link", "model", "api").agg(b=pl.col("block").n_unique())["b"].to_list())
+    if blocks < MIN_BLOCKS:
+        found.append(f"Intervals: {blocks} blocks a table, and they need {MIN_BLOCKS}.")
+    for place, key in ((90, "round_trip_p90"), (95, "round_trip_p95")):
+        short = [row[key].n or 0 for table in tables for row in table.rows if row[key].value is None]
+        if short:
+            need = SAMPLES_NEEDED[place]
+            found.append(
+                f"p{place} of {_many(len(short), 'row')} with fewer than {need} tool round trips (at least "
+                f"{min(short)}): one or two of the largest would set it."
+            )
+    return found or ["Nothing. Every planned block is in, no link was void, and outliers are kept."]
