@@ -52,6 +52,7 @@ _FOREIGN = {
     "curserve_engines.protocol.EngineError": SETUP_FAILED,
     "curserve_results.errors.ResultsError": BAD_INPUT,
     "curserve_results.errors.Incomparable": INCONCLUSIVE,
+    "curserve_results.errors.CannotWrite": EXECUTION_FAILED,
     "curserve_netem.errors.LinkError": BAD_INPUT,
     "curserve_netem.errors.HostsError": SETUP_FAILED,
     "curserve_netem.errors.CalibrationVoid": INCONCLUSIVE,

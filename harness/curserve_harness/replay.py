@@ -17,6 +17,7 @@ from curserve_harness.progress import progress
 from curserve_harness.resolve import BASELINE, Wishes, reload, resolve
 from curserve_harness.rundir import claim, default_folder, scratch
 from curserve_harness.runner import run_blocks
+from curserve_results.files import write_atomically
 from curserve_results.manifest import Manifest, read_manifest
 from curserve_results.store import RunWriter, finished_blocks
 from curserve_results.tables import render
@@ -38,10 +39,12 @@ def replay(wishes: Wishes, *, out: Path | None, resume: bool, form: str) -> str:
         writer = RunWriter(folder)
         if resume:
             plan = read_plan((folder / "plan.json").read_text(), str(folder / "plan.json"))
-            traces, manifest = reload(plan), read_manifest(folder)
+            traces = reload(plan)
+            begun = (folder / "manifest.json").exists()  # else the run ended before it could write one
+            manifest = read_manifest(folder) if begun else record.begin(plan, known, folder.name)
         else:
             plan, traces = resolve(wishes)
-            (folder / "plan.json").write_text(plan.to_json())
+            write_atomically(folder / "plan.json", plan.to_json().encode())
             manifest = record.begin(plan, known, folder.name)
             writer.write_manifest(manifest)
         done = finished_blocks(folder)
@@ -65,7 +68,7 @@ def replay(wishes: Wishes, *, out: Path | None, resume: bool, form: str) -> str:
         writer.write_manifest(manifest)
         _refuse_void(manifest)
         for name, ending in STORED_FORMATS.items():
-            (folder / f"table.{ending}").write_text(render(folder, name))
+            write_atomically(folder / f"table.{ending}", render(folder, name).encode())
         return render(folder, form)
 
 

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from curserve_harness.exits import BadInput, SetupFailed
+from curserve_results.store import SAMPLES
 
 PREFIX = "curserve-bench-"
 
@@ -29,8 +30,8 @@ def default_folder(name: str) -> Path:
 def claim(folder: Path, *, resume: bool) -> Iterator[Path]:
     """Make a new run folder, or take an interrupted one up again; hold its lock meanwhile.
 
-    Raises BadInput if it exists (without `resume`), does not exist (with it), or belongs to a running run, and
-    SetupFailed if it cannot be written.
+    A new folder in which no block was finished is removed at the end. Raises BadInput if it exists (without
+    `resume`), does not exist (with it), or belongs to a running run, and SetupFailed if it cannot be written.
     """
     plan = folder / "plan.json"
     if resume and not plan.exists():
@@ -50,7 +51,9 @@ def claim(folder: Path, *, resume: bool) -> Iterator[Path]:
         yield folder
     finally:
         os.close(handle)
-        if not plan.exists() and not resume:  # nothing was begun: leave nothing behind
+        if not resume and not any(
+            (folder / SAMPLES).glob("block-*")
+        ):  # nothing was finished: leave nothing behind
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -6,6 +6,7 @@
   - BadSamples            the samples contradict themselves (a clock that stepped, a negative duration)
   - EmptyRun              a run without one finished block
   - Incomparable          two runs that must not be compared (exit code 5)
+  - CannotWrite           a result that the disk does not take (exit code 4)
 """
 
 from __future__ import annotations
@@ -33,3 +34,7 @@ class EmptyRun(ResultsError):
 
 class Incomparable(ResultsError):
     """Raised when two runs differ in what must be equal before they are compared."""
+
+
+class CannotWrite(ResultsError):
+    """Raised when a file cannot be written; nothing half-written is left."""

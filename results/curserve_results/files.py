@@ -6,12 +6,15 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from curserve_results.errors import CannotWrite
+
 
 def write_atomically(path: Path, content: bytes | Callable[[Path], None]) -> None:
     """Put `content` (bytes, or a function that writes the file it is given) at `path` in one step.
 
-    The temporary name starts with a dot and ends in `.part`, so that no glob over results matches it; it
-    carries our process id, so that a sweep can tell a dead writer's.
+    Raises CannotWrite where the disk is full or the folder cannot be written. The temporary name starts with a
+    dot and ends in `.part`, so that no glob over results matches it; it carries our process id, so that a sweep
+    can tell a dead writer's.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -22,6 +25,12 @@ def write_atomically(path: Path, content: bytes | Callable[[Path], None]) -> Non
         with aside.open("rb+") as file:
             os.fsync(file.fileno())
         aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise CannotWrite(
+            f"{path}: cannot be written ({error.strerror}); what was finished before is kept: "
+            "make room, or choose another folder"
+        ) from error
     except BaseException:
         aside.unlink(missing_ok=True)
         raise

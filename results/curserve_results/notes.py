@@ -20,6 +20,7 @@ def notes(summary: Summary) -> tuple[str, ...]:
     manifest = summary.manifest
     lines = [f"VOID: {manifest.void_reason}"] if manifest.void_reason else []
     lines += [_link(link) for link in manifest.links]
+    lines += dict.fromkeys(_backend(link) for link in manifest.links if link.calibration.get("reason"))
     lines.append(
         f"Speed-up: end-to-end, over {REFERENCE} in the same block. Tokens: tool round trip p50 / TPOT. "
         "Share: tool round trips of end-to-end. Right: of the observations executed and compared."
@@ -60,11 +61,23 @@ def _link(link: LinkRecord) -> str:
         text += f", achieved {_ms(link.achieved_before_ns)}"
         if link.achieved_after_ns is not None:
             text += f" before and {_ms(link.achieved_after_ns)} after"
-    if link.tcp:
+    if link.tcp and not _degraded(link):
         text += f"; TCP {_tcp(link.tcp)}"
     if link.void_reason is not None:
         return f"VOID, in no table: {text}: {link.void_reason}."
     return text + "."
+
+
+def _backend(link: LinkRecord) -> str:
+    """Say why this backend, and what it cannot do."""
+    facts = link.calibration.get("facts") or {}
+    words = [str(link.calibration["reason"]), *map(str, facts.get("notes") or ())]
+    return f"Backend {link.backend}: {'; '.join(words)}."
+
+
+def _degraded(link: LinkRecord) -> bool:
+    """Whether the link delays bytes instead of packets, so that TCP's own policy plays no part."""
+    return link.backend == "relay"
 
 
 def _tcp(tcp: Mapping[str, Any]) -> str:

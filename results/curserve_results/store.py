@@ -10,12 +10,13 @@ killed resumes by repeating the blocks that are missing.
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from curserve_results.errors import BadSamples, EmptyRun, NotARun, SchemaMismatch
+from curserve_results.errors import BadSamples, CannotWrite, EmptyRun, NotARun, SchemaMismatch
 from curserve_results.files import sweep, write_atomically
 from curserve_results.manifest import Manifest, read_manifest
 from curserve_results.schema import ANSWERS, COLUMNS, KINDS, LABELS, SCHEMA_VERSION, polars_schema
@@ -36,7 +37,10 @@ class RunWriter:
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         self._samples = self.folder / SAMPLES
-        self._samples.mkdir(parents=True, exist_ok=True)
+        try:
+            self._samples.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CannotWrite(f"{self._samples}: {error.strerror}; make room, or choose another folder") from error
         sweep(self._samples)
 
     def write_manifest(self, manifest: Manifest) -> None:
@@ -63,7 +67,9 @@ class RunWriter:
         """Write a frame that already has the schema as `block`."""
         path = self._samples / f"block-{block:06d}.parquet"
         metadata = {VERSION_KEY: str(SCHEMA_VERSION)}
-        write_atomically(path, lambda aside: frame.write_parquet(aside, compression="zstd", metadata=metadata))
+        encoded = io.BytesIO()  # polars gives a full disk another name at each step of writing
+        frame.write_parquet(encoded, compression="zstd", metadata=metadata)
+        write_atomically(path, encoded.getvalue())
         return path
 
 

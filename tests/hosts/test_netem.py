@@ -15,6 +15,7 @@ from receipts import write_receipt
 
 from curserve_netem import BackendUnavailable, Link, hosts
 
+pytestmark = pytest.mark.timeout(900)  # a kernel boots first, slower on a busy machine
 PROOF = str(Path(__file__).with_name("proof.py"))
 
 
@@ -48,7 +49,7 @@ def _prove(size: str, out: Path, timeout_s: float) -> dict:
 
 @pytest.fixture(scope="module")
 def figures(tmp_path_factory):
-    return _prove("quick", tmp_path_factory.mktemp("netem") / "figures.json", 280)
+    return _prove("quick", tmp_path_factory.mktemp("netem") / "figures.json", 800)
 
 
 def test_the_measured_rtt_is_right_for_every_tier(figures):
@@ -95,7 +96,7 @@ def test_the_two_directions_can_differ(figures):
 
 def test_the_rate_holds_as_bits_on_the_wire(figures):
     for way in ("up", "down"):
-        assert figures["rate"][way] == pytest.approx(100, rel=0.02)
+        assert figures["rate"][way]["mbps"] == pytest.approx(100, rel=0.02)
 
 
 def test_idle_restart_costs_round_trips_where_it_is_on_and_none_where_it_is_off(figures):

@@ -13,11 +13,16 @@ from pathlib import Path
 from curserve_netem import Pair
 from curserve_netem.hosts import link_program
 
+SO_TIMESTAMPNS = 35  # of asm-generic/socket.h; Python's socket has no name for it
+
 
 def one_way(
     pair: Pair, count: int, *, gap_s: float = 0.0005, size: int = 200, reverse: bool = False
 ) -> list[float]:
-    """Send `count` datagrams one way; returns the milliseconds each took (both ends read one clock)."""
+    """Send `count` datagrams one way; returns the milliseconds each took.
+
+    Both ends read one clock, and the arrival is stamped by the kernel: a receiver that is late is not the link.
+    """
     sender, receiver = (pair.server, pair.client) if reverse else (pair.client, pair.server)
     patience = str(1.0 + pair.link.rtt_ns / 1e9)
     sink = receiver.popen(
@@ -87,16 +92,18 @@ def _watch(seconds: str) -> None:
 def _receive(address: str, patience: str) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+        sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         sock.bind((address, 0))
         print(sock.getsockname()[1], flush=True)
         taken = []
         sock.settimeout(30)
         while True:
             try:
-                data = sock.recv(2000)
+                data, ((_, _, stamp),), _, _ = sock.recvmsg(2000, 64)
             except TimeoutError:
                 break
-            taken.append((time.monotonic_ns() - struct.unpack_from("q", data)[0]) / 1e6)
+            seconds, nanoseconds = struct.unpack("qq", stamp)
+            taken.append((seconds * 10**9 + nanoseconds - struct.unpack_from("q", data)[0]) / 1e6)
             sock.settimeout(float(patience))
     print(json.dumps(taken))
 
@@ -109,7 +116,7 @@ def _send(address: str, port: str, count: str, gap: str, size: str) -> None:
         for number in range(int(count)):
             while (left := start + number * float(gap) - time.monotonic()) > 0:
                 time.sleep(left)
-            sock.send(struct.pack("q", time.monotonic_ns()) + padding)
+            sock.send(struct.pack("q", time.time_ns()) + padding)
 
 
 def _upload(address: str, port: str, size: str, idle: str) -> None:

@@ -73,7 +73,8 @@ def _demand_sch_netem() -> None:
             ip.tc("add", "netem", index, "1:", delay=0)
             ip.tc("del", "netem", index, "1:")
         except Exception as error:
-            raise BackendUnavailable(f"netem: {_LACKING} ({error})") from None
+            said = error.args[-1] if error.args else error  # pyroute2's errors are a number and words
+            raise BackendUnavailable(f"netem: {_LACKING} ({said})") from None
 
 
 def _apply(fd: int, way: Direction, delay_ns: int | None = None) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """The store keeps whole blocks, refuses what is not its own, and reads back what was written."""
 
+import os
 from pathlib import Path
 
 import polars as pl
@@ -32,11 +33,11 @@ def test_a_folder_without_a_run_has_no_finished_blocks(tmp_path: Path) -> None:
 def test_an_interrupted_write_leaves_no_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = RunWriter(tmp_path)
 
-    def torn(self: pl.DataFrame, file: Path, **_: object) -> None:
-        Path(file).write_bytes(b"PAR1 half of a bl")
+    def interrupted(_descriptor: int) -> None:
+        assert list((tmp_path / "samples").glob(".*.part"))  # it lies aside
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pl.DataFrame, "write_parquet", torn)
+    monkeypatch.setattr(os, "fsync", interrupted)
     with pytest.raises(KeyboardInterrupt):
         writer.write_block(7, [ROW])
     assert list(writer.folder.rglob("*")) == [tmp_path / "samples"]
