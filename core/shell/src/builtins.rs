@@ -183,7 +183,7 @@ impl Shell<'_> {
             [word] if word.starts_with(b"-") => return Err(Refusal::new("an option of cd")),
             [word] => word.to_vec(),
             _ => {
-                self.complain(io, b"cd: too many arguments");
+                self.complain(io, b"cd: too many arguments")?;
                 return Ok(1);
             }
         };
@@ -197,7 +197,7 @@ impl Shell<'_> {
                     errno.to_string().as_bytes(),
                 ]
                 .concat();
-                self.complain(io, &text);
+                self.complain(io, &text)?;
                 return Ok(1);
             }
         };
@@ -228,12 +228,9 @@ impl Shell<'_> {
         for part in target.split(|&b| b == b'/') {
             match part {
                 b"" | b"." => continue,
+                b".." if path.is_empty() => continue,
                 b".." => {
-                    match self.snapshot.resolve(
-                        b"/",
-                        if path.is_empty() { b"/" } else { &path },
-                        true,
-                    ) {
+                    match self.snapshot.resolve(b"/", &path, true) {
                         Ok(node) if node.kind() == Kind::Folder => {}
                         // bash then tries the path as it was given, which is rare enough.
                         _ => return Err(outside(target)),
@@ -247,7 +244,7 @@ impl Shell<'_> {
             }
         }
         if path.is_empty() {
-            path.push(b'/');
+            return Ok(Ok(b"/".to_vec()));
         }
         match self.snapshot.resolve(b"/", &path, true) {
             Ok(node) if node.kind() == Kind::Folder => Ok(Ok(path)),

@@ -8,7 +8,7 @@ use brush_parser::ast::{
 use curserve_tools::fnmatch::Pattern;
 use curserve_tools::{Call, Out, Stdin};
 
-use crate::state::{Io, Shell, Sink, Source, STDERR, STDOUT};
+use crate::state::{Io, Shell, Sink, Source, Within, STDERR, STDOUT};
 use crate::Refusal;
 
 /// How a command ends.
@@ -265,11 +265,9 @@ impl<'s> Shell<'s> {
     }
 
     fn simple(&mut self, command: &SimpleCommand, io: &Io) -> Result<Flow, Refusal> {
-        if let Some(place) = command
-            .word_or_name
-            .as_ref()
-            .and_then(SourceLocation::location)
-        {
+        let name = command.word_or_name.as_ref();
+        let place = name.map_or_else(|| command.location(), SourceLocation::location);
+        if let (Some(place), Within::Nothing) = (place, self.substitution) {
             self.line = place.start.line;
         }
         self.substituted = None;

@@ -4,7 +4,7 @@ use brush_parser::word::{
     BraceExpressionMember, BraceExpressionOrText, TildeExpr, WordPiece, WordPieceWithSource,
 };
 
-use crate::state::{Io, Shell};
+use crate::state::{Io, Shell, Within};
 use crate::{syntax, Refusal};
 
 /// A word on its way to a field.
@@ -193,10 +193,13 @@ impl Shell<'_> {
         f: &mut Fields,
         io: &Io,
     ) -> Result<(), Refusal> {
+        if unparsed_brace(pieces) {
+            return Err(Refusal::new("an expansion that the parser does not know"));
+        }
         if f.mode == Mode::Fields && !quoted && odd_dollar(pieces) {
             return Err(Refusal::new("a bare dollar beside an expansion"));
         }
-        for piece in pieces {
+        for (i, piece) in pieces.iter().enumerate() {
             match &piece.piece {
                 WordPiece::Text(text) if quoted => {
                     f.push(text.replace("\\\n", "").as_bytes(), true)
@@ -205,6 +208,10 @@ impl Shell<'_> {
                     if f.mode == Mode::Fields && text.contains(['(', ')', '<', '>', '&', '|', ';'])
                     {
                         return Err(Refusal::new("an operator within a word"));
+                    }
+                    // In what looks like an assignment bash expands these too.
+                    if text.contains("=~") || text.contains(":~") {
+                        return Err(Refusal::new("a tilde within a word"));
                     }
                     f.push(text.as_bytes(), false)
                 }
@@ -220,6 +227,15 @@ impl Shell<'_> {
                     _ => return Err(Refusal::new("an escape that is none")),
                 },
                 WordPiece::TildeExpansion(TildeExpr::Home) => {
+                    // The name of a user goes on to the next slash, and `}` is a name to bash.
+                    let ended = match pieces.get(i + 1).map(|p| &p.piece) {
+                        None => true,
+                        Some(WordPiece::Text(text)) => text.starts_with('/'),
+                        Some(_) => false,
+                    };
+                    if !ended {
+                        return Err(Refusal::new("a tilde with a name"));
+                    }
                     let home = self.get("HOME")?.unwrap_or_default();
                     f.push(&home, true);
                 }
@@ -272,7 +288,14 @@ impl Shell<'_> {
             return Err(Refusal::new("substitutions nested too deeply"));
         }
         let program = syntax::parse(text)?;
+        // Messages of the shell count lines from where the substitution stands; over several lines they miscount.
+        let outer = (self.line, self.substitution);
+        self.substitution = match text.contains('\n') || self.substitution == Within::Lines {
+            true => Within::Lines,
+            false => Within::Line,
+        };
         let (mut output, status) = self.capture(&program, io)?;
+        (self.line, self.substitution) = outer;
         self.depth -= 1;
         if output.contains(&0) {
             return Err(Refusal::new("a substitution with NULs"));
@@ -283,6 +306,20 @@ impl Shell<'_> {
         self.substituted = Some(status);
         Ok(output)
     }
+}
+
+/// `${` that the parser took for text, in one piece or at the seam of two: to bash it is an expansion, or an error.
+fn unparsed_brace(pieces: &[WordPieceWithSource]) -> bool {
+    let mut dollar = false;
+    pieces.iter().any(|p| {
+        let WordPiece::Text(text) = &p.piece else {
+            dollar = false;
+            return false;
+        };
+        let found = text.contains("${") || dollar && text.starts_with('{');
+        dollar = text.ends_with('$');
+        found
+    })
 }
 
 /// A `$` that stands for itself in a word with an expansion: bash then does not split the expansion.
@@ -339,6 +376,13 @@ fn expand_braces(word: &str) -> Result<Vec<String>, Refusal> {
     let Some(pieces) = syntax::braces(word)? else {
         return Ok(vec![word.to_string()]);
     };
+    let plain_name = |rest: &str| {
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        end.is_some_and(|end| rest[end..].starts_with('}'))
+    };
+    if word.split("${").skip(1).any(|rest| !plain_name(rest)) {
+        return Err(Refusal::new("braces beside an expansion with braces"));
+    }
     let words = join(&pieces)?;
     if words.len() > 10_000 {
         return Err(Refusal::new("braces with too many words"));

@@ -4,7 +4,9 @@
 //! their next write. That is silent, but for two: `find -exec` and `xargs` report a child that died so. It also ends
 //! messages that would have come later. Where the outcome hangs on timing, the pipeline is refused.
 
-use brush_parser::ast::{Command, CommandPrefixOrSuffixItem as Item};
+use brush_parser::ast::{
+    Command, CommandPrefixOrSuffixItem as Item, IoFileRedirectKind, IoRedirect, SimpleCommand,
+};
 use curserve_tools::{headtail, Out, Span};
 
 use crate::exec::Flow;
@@ -55,6 +57,19 @@ fn static_words(command: &Command) -> Option<Vec<Vec<u8>>> {
     )
 }
 
+/// Whether its standard input is not the pipe.
+fn is_redirected(command: &SimpleCommand) -> bool {
+    let prefix = command.prefix.iter().flat_map(|p| &p.0);
+    let suffix = command.suffix.iter().flat_map(|s| &s.0);
+    prefix.chain(suffix).any(|item| match item {
+        Item::IoRedirect(IoRedirect::HereDocument(..) | IoRedirect::HereString(..)) => true,
+        Item::IoRedirect(IoRedirect::File(fd, kind, _)) => {
+            *fd == Some(0) || matches!(kind, IoFileRedirectKind::Read)
+        }
+        _ => false,
+    })
+}
+
 fn describe(command: &Command) -> Part {
     let Some(words) = static_words(command) else {
         return Part {
@@ -63,6 +78,7 @@ fn describe(command: &Command) -> Part {
             reports: false,
         };
     };
+    let redirected = matches!(command, Command::Simple(simple) if is_redirected(simple));
     let args: Vec<&[u8]> = words[1..].iter().map(Vec::as_slice).collect();
     let name = words[0].clone();
     let short = |letters: &[u8]| {
@@ -82,6 +98,7 @@ fn describe(command: &Command) -> Part {
         .filter(|a| !a.starts_with(b"-") && !a.iter().all(u8::is_ascii_digit))
         .count();
     let reads = match name.as_slice() {
+        _ if redirected => Reads::Unknown,
         b"head" => match headtail::lines_wanted(&args) {
             Some(n) => Reads::Lines(n),
             None => Reads::Unknown,
@@ -120,6 +137,7 @@ impl Shell<'_> {
             Sink::Null => 0,
         };
         let before = seen_before(self);
+        let mut status = saved.status;
         for (i, command) in commands.iter().enumerate() {
             let shared = i == last && io.out == io.err;
             let err = if shared || io.err == Sink::Null {
@@ -153,9 +171,9 @@ impl Shell<'_> {
             if !matches!(flow, Flow::On | Flow::Exit) {
                 return Err(Refusal::new("a jump out of a pipeline"));
             }
-            let status = self.vars.status;
+            // Each part is a subshell of its own: what it sets, its `$?` too, is lost to the next.
+            status = self.vars.status;
             self.vars = saved.clone();
-            self.vars.status = status;
             if let (Sink::Stream(n), true) = (out, i < last) {
                 let produced = self.close_stream(n)?;
                 stdin = Source::pipe(produced.as_bytes().to_vec());
@@ -166,6 +184,7 @@ impl Shell<'_> {
                 _ => errs.push(Out::new(0)),
             }
         }
+        self.vars.status = status;
         for k in 1..=last {
             self.stop_early(&parts, k, &outs, &mut errs, io.err)?;
         }
@@ -209,10 +228,13 @@ impl Shell<'_> {
             return Ok(());
         }
         let timing = || Refusal::new("messages of a program that may have been stopped before");
-        // Further up, a death needs a second block through the part between.
+        // Further up, a death needs that the part between dies: at its first block, however long it takes to fill one.
         let far = (0..k - 1).any(|i| {
-            (i + 1..k).all(|j| outs[j].as_bytes().len() > BLOCK && !at_end(&parts[j].name))
-                && (parts[i].reports || !errs[i].as_bytes().is_empty())
+            (i + 1..k).all(|j| {
+                let length = outs[j].as_bytes().len();
+                let held = if in_blocks(&parts[j].name) { BLOCK } else { 0 };
+                length > held && !at_end(&parts[j].name)
+            }) && (parts[i].reports || !errs[i].as_bytes().is_empty())
         });
         if far {
             return Err(timing());
@@ -224,7 +246,8 @@ impl Shell<'_> {
             let mut places: Vec<usize> = errs[k - 1]
                 .marks()
                 .iter()
-                .map(|m| if m.early { 0 } else { m.out })
+                // Without a flush before the message only full blocks have gone out.
+                .map(|m| if m.early && m.out < BLOCK { 0 } else { m.out })
                 .filter(|&p| p > 0)
                 .collect();
             places.dedup();
@@ -256,6 +279,14 @@ impl Shell<'_> {
 /// Whether a tool prints only when its input has ended.
 fn at_end(name: &[u8]) -> bool {
     matches!(name, b"sort" | b"tail" | b"wc" | b"tac")
+}
+
+/// Whether a tool holds its output back until a block is full.
+fn in_blocks(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"grep" | b"egrep" | b"fgrep" | b"sed" | b"cut" | b"uniq" | b"nl"
+    )
 }
 
 /// What `find` or `xargs` reports when its reader goes after `needed` bytes; `None` where timing decides.

@@ -54,7 +54,8 @@ impl Shell<'_> {
                         Ok(source) => new.stdin = source,
                         Err(reason) => {
                             let text = [&path, &b": "[..], reason.as_bytes()].concat();
-                            self.complain(io, &text);
+                            // Where standard error points by now, as redirections are made one after the other.
+                            self.complain(&new, &text)?;
                             return Ok(None);
                         }
                     }
@@ -62,14 +63,14 @@ impl Shell<'_> {
                 IoRedirect::HereString(None | Some(0), word) => {
                     let mut text = self.single(&word.value, &new)?;
                     text.push(b'\n');
-                    new.stdin = Source::file(text);
+                    new.stdin = Source::here(text);
                 }
                 IoRedirect::HereDocument(None | Some(0), doc) if !doc.remove_tabs => {
                     let text = match doc.requires_expansion {
                         true => self.heredoc(&doc.doc.value, &new)?,
                         false => doc.doc.value.clone().into_bytes(),
                     };
-                    new.stdin = Source::file(text);
+                    new.stdin = Source::here(text);
                 }
                 _ => return refuse("its kind or file descriptor"),
             }

@@ -23,7 +23,7 @@ pub enum Source {
     Null,
     /// A pipe with these bytes still to come; readers within one list share it.
     Pipe(Rc<std::cell::RefCell<Pipe>>),
-    /// A file or here-document.
+    /// A file, or a here-document that is too long for a pipe.
     File(Rc<std::cell::RefCell<Pipe>>),
 }
 
@@ -40,6 +40,16 @@ impl Source {
     /// A pipe that holds `bytes`.
     pub fn pipe(bytes: Vec<u8>) -> Source {
         Source::Pipe(Rc::new(Pipe { bytes, at: 0 }.into()))
+    }
+
+    /// A here-document or here-string: bash hands over a pipe as long as the text fits into one.
+    pub fn here(bytes: Vec<u8>) -> Source {
+        const FITS: usize = 64 << 10;
+        if bytes.len() <= FITS {
+            Source::pipe(bytes)
+        } else {
+            Source::file(bytes)
+        }
     }
 
     /// A file that holds `bytes`.
@@ -87,6 +97,19 @@ pub struct Shell<'s> {
     pub(crate) loops: u32,
     /// The line of the present command, for messages of builtins.
     pub(crate) line: usize,
+    /// Whether that line is known.
+    pub(crate) substitution: Within,
+}
+
+/// Where a command stands, as far as the line numbers of messages go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Within {
+    /// Not in a substitution.
+    Nothing,
+    /// In one that is a single line: its commands have the line of the word that holds it.
+    Line,
+    /// In one over several lines, where bash's own count is off.
+    Lines,
 }
 
 /// Numbers of the two streams that a shell starts with.
@@ -113,20 +136,20 @@ impl<'s> Shell<'s> {
                 "a working folder that is not a plain absolute path",
             ));
         }
-        match snapshot.resolve(b"/", cwd, true) {
-            Ok(node) if node.kind() == Kind::Folder => {}
-            _ => return Err(Refusal::new("a working folder that is not there")),
-        }
-        if snapshot
-            .resolve(b"/", cwd, true)
-            .map(|n| n.path())
-            .ok()
-            .as_deref()
-            != Some(cwd)
-        {
-            return Err(Refusal::new(
-                "a working folder that is reached through a link",
-            ));
+        // `/` is always there; what lies in it besides the root, no tool here will tell.
+        if cwd != b"/" {
+            match snapshot.resolve(b"/", cwd, true) {
+                Ok(node) if node.kind() != Kind::Folder => {
+                    return Err(Refusal::new("a working folder that is none"))
+                }
+                Ok(node) if node.path() != cwd => {
+                    return Err(Refusal::new(
+                        "a working folder that is reached through a link",
+                    ))
+                }
+                Ok(_) => {}
+                Err(_) => return Err(Refusal::new("a working folder that is not there")),
+            }
         }
         let vars = Vars {
             set: Vec::new(),
@@ -146,6 +169,7 @@ impl<'s> Shell<'s> {
             substituted: None,
             loops: 0,
             line: 1,
+            substitution: Within::Nothing,
         })
     }
 
@@ -187,10 +211,14 @@ impl<'s> Shell<'s> {
     }
 
     /// A message of the shell itself.
-    pub fn complain(&mut self, io: &Io, text: &[u8]) {
+    pub fn complain(&mut self, io: &Io, text: &[u8]) -> Result<(), Refusal> {
+        if self.substitution == Within::Lines && io.err != Sink::Null {
+            return Err(Refusal::new("a line number within a substitution"));
+        }
         let line = self.line;
         let prefix = format!("bash: line {line}: ");
         self.write(io.err, &[prefix.as_bytes(), text, b"\n"].concat());
+        Ok(())
     }
 
     /// Counts a command against the limit.

@@ -57,7 +57,24 @@ fn guarded<T, E>(what: &str, parse: impl FnOnce() -> Result<T, E>) -> Result<T, 
 pub fn parse(command: &str) -> Result<Program, Refusal> {
     guard(command)?;
     let mut parser = brush_parser::Parser::new(command.as_bytes(), options());
-    guarded("a command line", || parser.parse_program())
+    let program = guarded("a command line", || parser.parse_program())?;
+    if loses_blanks(command, &program) {
+        return Err(Refusal::new("a blank behind ${"));
+    }
+    Ok(program)
+}
+
+/// Whether the parser has dropped a blank behind `${`: to bash that is an error, or a substitution in later versions.
+/// In quotes and here-documents the blanks stay.
+fn loses_blanks(command: &str, program: &Program) -> bool {
+    let blanks = [("${ ", "${ "), ("${\t", "${\\t"), ("${\n", "${\\n")];
+    if !blanks.iter().any(|(raw, _)| command.contains(raw)) {
+        return false;
+    }
+    let shown = format!("{program:?}");
+    blanks
+        .iter()
+        .any(|(raw, kept)| command.matches(raw).count() > shown.matches(kept).count())
 }
 
 /// Parses a word into its pieces.

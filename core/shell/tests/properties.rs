@@ -353,7 +353,6 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    #[ignore = "a search for differences, with thousands of processes: run with --ignored"]
     fn a_line_is_answered_as_bash_answers_it(line in line()) {
         if let Some(difference) = place().difference(&line) {
             prop_assert!(false, "{}", difference);
@@ -361,7 +360,6 @@ proptest! {
     }
 
     #[test]
-    #[ignore = "a search for differences, with thousands of processes: run with --ignored"]
     fn words_are_expanded_as_bash_expands_them(words in prop::collection::vec(
         prop::collection::vec(one_of(&["a", "b c", "'q  r'", "\"d $x e\"", "$x", "${x:-d}", "${x%b*}", "{1,2}", "{a..c}", "*",
             "src/*", "\\ ", "\\*", "~", "$(echo s  t)", "\"$(echo s  t)\"", "$((1+2))", "''", "\"\"", "=", "[a-d]*", "?",

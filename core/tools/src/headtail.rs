@@ -167,7 +167,8 @@ fn run(call: &mut Call, tail: bool) -> Result<i32, Refusal> {
         ));
     }
     let (mut status, mut first) = (0, true);
-    for operand in operands {
+    let last = operands.len() - 1;
+    for (i, operand) in operands.into_iter().enumerate() {
         if call.out.full() {
             break;
         }
@@ -196,7 +197,14 @@ fn run(call: &mut Call, tail: bool) -> Result<i32, Refusal> {
             first = false;
         }
         match &opened {
+            // `head` that wants nothing does not read.
+            Operand::Directory if !tail && want.count == 0 && !want.other_end => {}
             Operand::Directory => {
+                if tail && (want.bytes || want.other_end) && i < last {
+                    return Err(Refusal::new(
+                        "a folder where tail ends or goes on, by the file system",
+                    ));
+                }
                 let text = [name.as_bytes(), b": error reading ", &quote::always(shown)?].concat();
                 input::complain(call, &[&text, b": Is a directory\n"]);
                 status = 1;

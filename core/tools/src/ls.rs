@@ -147,7 +147,10 @@ pub fn ls(call: &mut Call) -> Result<i32, Refusal> {
     }
     let had_files = !files.is_empty();
     sort(&mut files, &flags, |e| e);
-    list(call, &files, &flags)?;
+    // The columns of the files are as wide as the folders among the operands need, too.
+    let all = files.iter().chain(folders.iter().map(|f| &f.0));
+    let widths = Widths::of(call, all, &flags)?;
+    list(call, &files, &widths, &flags);
     sort(&mut folders, &flags, |f| &f.0);
     let headers = several || flags.recursive;
     let mut first = !had_files;
@@ -191,7 +194,7 @@ fn parse_flags(parsed: &opts::Parsed) -> Result<Flags, Refusal> {
             (b'1' | b'N', _) => {}
             (b'B', _) => f.backups = true,
             (b'd', _) => f.directory = true,
-            (b'F', None) => f.classify = true,
+            (b'F', None) => (f.classify, f.slash) = (true, false),
             (b'g', _) => (f.long, f.owner) = (true, false),
             (b'G', _) => f.group = false,
             (b'h', _) => f.human = true,
@@ -201,7 +204,7 @@ fn parse_flags(parsed: &opts::Parsed) -> Result<Flags, Refusal> {
             (b'L', _) => f.follow = true,
             (b'n', _) => (f.long, f.numeric) = (true, true),
             (b'o', _) => (f.long, f.group) = (true, false),
-            (b'p', _) => f.slash = true,
+            (b'p', _) => (f.classify, f.slash) = (false, true),
             (b'r', _) => f.reverse = true,
             (b'R', _) => f.recursive = true,
             (b's', _) => f.blocks = true,
@@ -231,15 +234,11 @@ fn entry<'a>(
 ) -> Result<Entry<'a>, Refusal> {
     let target = node.link_target();
     let mut target_mode = None;
-    if target.is_some() && flags.long && (flags.classify || flags.slash) {
-        target_mode = call
-            .snapshot
-            .resolve(b"/", &node.path(), true)
+    if target.is_some() && flags.long && flags.classify {
+        // Where a link leads matters to -F alone; a link that leads nowhere gets no mark.
+        target_mode = input::look(call, &node.path(), true)?
             .ok()
             .map(|n| n.meta().mode);
-        if target_mode.is_none() {
-            return Err(Refusal::new("a mark for a link that leads nowhere known"));
-        }
     }
     let leads_to_folder = match node.kind() {
         Kind::Link if flags.folders_first => match input::look(call, &node.path(), true)? {
@@ -377,7 +376,8 @@ fn folder<'a>(
         };
         call.out.write(format!("total {total}\n").as_bytes());
     }
-    list(call, &entries, flags)?;
+    let widths = Widths::of(call, entries.iter(), flags)?;
+    list(call, &entries, &widths, flags);
     if flags.recursive {
         for e in entries
             .iter()
@@ -412,45 +412,72 @@ struct Widths {
     size: usize,
 }
 
-fn list(call: &mut Call, entries: &[Entry], flags: &Flags) -> Result<(), Refusal> {
-    let mut w = Widths::default();
-    let mut rows = Vec::with_capacity(entries.len());
-    for e in entries {
-        let blocks = if flags.human {
-            times::human(e.meta.blocks * 512)
-        } else {
-            e.meta.blocks.div_ceil(2).to_string()
-        };
-        let size = if flags.human {
-            times::human(e.meta.size)
-        } else {
-            e.meta.size.to_string()
-        };
-        let owner = if flags.long && flags.owner {
-            call.world.user(e.meta.uid, flags.numeric)
-        } else {
-            String::new()
-        };
-        let group = if flags.long && flags.group {
-            call.world.group(e.meta.gid, flags.numeric)
-        } else {
-            String::new()
-        };
-        if flags.long && matches!(e.meta.mode & libc::S_IFMT, libc::S_IFCHR | libc::S_IFBLK) {
-            return Err(Refusal::new("a device in a long listing"));
+impl Widths {
+    fn of<'e, 'a: 'e>(
+        call: &Call<'_>,
+        entries: impl Iterator<Item = &'e Entry<'a>>,
+        flags: &Flags,
+    ) -> Result<Widths, Refusal> {
+        let mut w = Widths::default();
+        for e in entries {
+            if flags.long && matches!(e.meta.mode & libc::S_IFMT, libc::S_IFCHR | libc::S_IFBLK) {
+                return Err(Refusal::new("a device in a long listing"));
+            }
+            let row = Row::of(call, e, flags);
+            w.inode = w.inode.max(e.meta.ino.to_string().len());
+            w.blocks = w.blocks.max(row.blocks.len());
+            w.nlink = w.nlink.max(e.meta.nlink.to_string().len());
+            w.owner = w.owner.max(row.owner.len());
+            w.group = w.group.max(row.group.len());
+            w.size = w.size.max(row.size.len());
         }
-        w.inode = w.inode.max(e.meta.ino.to_string().len());
-        w.blocks = w.blocks.max(blocks.len());
-        w.nlink = w.nlink.max(e.meta.nlink.to_string().len());
-        w.owner = w.owner.max(owner.len());
-        w.group = w.group.max(group.len());
-        w.size = w.size.max(size.len());
-        rows.push((blocks, size, owner, group));
+        Ok(w)
     }
-    for (e, (blocks, size, owner, group)) in entries.iter().zip(rows) {
+}
+
+/// The texts of an entry whose columns are aligned.
+struct Row {
+    blocks: String,
+    size: String,
+    owner: String,
+    group: String,
+}
+
+impl Row {
+    fn of(call: &Call<'_>, e: &Entry<'_>, flags: &Flags) -> Row {
+        let human = flags.human;
+        Row {
+            blocks: match human {
+                true => times::human(e.meta.blocks * 512),
+                false => e.meta.blocks.div_ceil(2).to_string(),
+            },
+            size: match human {
+                true => times::human(e.meta.size),
+                false => e.meta.size.to_string(),
+            },
+            owner: match flags.long && flags.owner {
+                true => call.world.user(e.meta.uid, flags.numeric),
+                false => String::new(),
+            },
+            group: match flags.long && flags.group {
+                true => call.world.group(e.meta.gid, flags.numeric),
+                false => String::new(),
+            },
+        }
+    }
+}
+
+fn list(call: &mut Call, entries: &[Entry], w: &Widths, flags: &Flags) {
+    for e in entries {
         if call.out.full() {
             break;
         }
+        let Row {
+            blocks,
+            size,
+            owner,
+            group,
+        } = Row::of(call, e, flags);
         let mut row = String::new();
         if flags.inode {
             row.push_str(&format!("{:>1$} ", e.meta.ino, w.inode));
@@ -484,14 +511,13 @@ fn list(call: &mut Call, entries: &[Entry], flags: &Flags) -> Result<(), Refusal
             (Some(target), true) => {
                 line.extend_from_slice(b" -> ");
                 line.extend_from_slice(target);
-                line.extend_from_slice(mark(e.target_mode.unwrap_or(libc::S_IFREG), flags));
+                line.extend_from_slice(e.target_mode.map_or(b"", |mode| mark(mode, flags)));
             }
             _ => line.extend_from_slice(mark(e.meta.mode, flags)),
         }
         line.push(b'\n');
         call.out.write(&line);
     }
-    Ok(())
 }
 
 /// An owner: names to the left, numbers to the right.

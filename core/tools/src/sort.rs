@@ -81,9 +81,15 @@ pub fn sort(call: &mut Call) -> Result<i32, Refusal> {
     if operands.is_empty() {
         operands.push(b"-");
     }
-    let mut inputs = Vec::new();
+    // sort looks whether it may read all of them before it reads the first.
+    let mut opened = Vec::with_capacity(operands.len());
     for operand in operands {
-        match input::open(call, operand)? {
+        opened.push((operand, input::open(call, operand)?));
+    }
+    opened.sort_by_key(|(_, found)| !matches!(found, Operand::Failed(_)));
+    let mut inputs = Vec::new();
+    for (operand, found) in opened {
+        match found {
             Operand::Content(content) => inputs.push(content),
             Operand::Directory => {
                 input::complain(

@@ -84,6 +84,10 @@ pub fn tree(call: &mut Call) -> Result<i32, Refusal> {
             _ => return Err(Refusal::new("an option of tree not known here")),
         }
     }
+    // -d shows no marks but for the starting point.
+    if t.classify && t.folders_only {
+        return Err(Refusal::new("tree -d -F"));
+    }
     let mut operands = parsed.operands;
     if operands.is_empty() {
         operands.push(b".");
@@ -92,24 +96,36 @@ pub fn tree(call: &mut Call) -> Result<i32, Refusal> {
         return Err(Refusal::new("tree of several folders"));
     }
     let operand = operands[0];
+    printable(operand)?;
+    // -f builds paths, and takes one slash off a starting point for that.
+    let operand = match operand {
+        [rest @ .., b'/'] if t.full && !rest.is_empty() => rest,
+        _ => operand,
+    };
+    if let Ok(node) = input::look(call, operand, false)? {
+        if t.classify && node.kind() != Kind::Folder {
+            return Err(Refusal::new("tree -F of what is no folder"));
+        }
+    }
     let node = match input::look(call, operand, true)? {
         Ok(node) if node.kind() == Kind::Folder => node,
         _ => {
+            // What is there but no folder counts as a file, and is no error.
+            let there = input::look(call, operand, false)?.is_ok();
             call.out
                 .write(&[operand, b"  [error opening dir]\n"].concat());
             if report {
-                call.out.write(if t.folders_only {
-                    b"\n0 directories\n"
-                } else {
-                    b"\n0 directories, 0 files\n"
+                call.out.write(match (t.folders_only, there) {
+                    (true, _) => b"\n0 directories\n",
+                    (false, true) => b"\n0 directories, 1 file\n",
+                    (false, false) => b"\n0 directories, 0 files\n",
                 });
             }
-            return Ok(2);
+            return Ok(if there { 0 } else { 2 });
         }
     };
-    printable(operand)?;
     call.out.write(operand);
-    if t.classify && !operand.ends_with(b"/") {
+    if t.classify {
         call.out.write(b"/");
     }
     call.out.write(b"\n");

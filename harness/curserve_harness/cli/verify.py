@@ -100,7 +100,7 @@ def _run(
 
     from curserve_engines.protocol import Limits, World
     from curserve_harness.oracle.calls import by_place
-    from curserve_harness.oracle.compare import compare
+    from curserve_harness.oracle.compare import compare, wait_until_loaded
     from curserve_traces import scratch
     from curserve_traces.workspace import pristine_copy
 
@@ -110,6 +110,7 @@ def _run(
         for place, group in by_place(asked, at).items():
             world = World(root, place, limits=Limits(timeout_s=timeout_s))
             with engine.open(world) as ours, real.open(world) as theirs:
+                wait_until_loaded(ours)
                 compared = compare(group, ours, theirs, repeat=repeat, with_direct=direct)
                 yield from track(
                     compared,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -70,6 +71,14 @@ def judge(engine: Result, real: Result) -> Verdict:
         if same and sorted(ours.stderr.splitlines()) == sorted(theirs.stderr.splitlines())
         else "different"
     )
+
+
+def wait_until_loaded(engine: Session, timeout_s: float = 120.0) -> None:
+    """Wait until `engine` no longer refuses because it still loads the workspace."""
+    ask = ToolCall("loaded", "bash", {"command": "true"})
+    limit = time.monotonic() + timeout_s
+    while (engine.call(ask).refused or "").startswith("still loading") and time.monotonic() < limit:
+        time.sleep(0.005)
 
 
 def compare(

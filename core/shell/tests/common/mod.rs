@@ -20,7 +20,10 @@ impl Place {
     /// Loads what `fill` writes into a fresh folder.
     pub fn new(fill: impl FnOnce(&Path)) -> Place {
         let folder = tempfile::tempdir().expect("a temporary folder");
+        // Not the temporary folder itself: what lies above the root must stay as it is for `..`.
         let root = folder.path().canonicalize().expect("its real path");
+        let root = root.join("root");
+        std::fs::create_dir(&root).expect("the root");
         fill(&root);
         let corpus = Corpus::load(&root, Options::default()).expect("the folder loads");
         Place {
@@ -35,6 +38,7 @@ impl Place {
             .path()
             .canonicalize()
             .expect("a path")
+            .join("root")
             .to_str()
             .expect("UTF-8")
             .to_string()

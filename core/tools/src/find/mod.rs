@@ -315,11 +315,22 @@ fn format(pieces: &[Piece], here: &Here) -> Vec<u8> {
         match piece {
             Piece::Text(text) => out.extend_from_slice(text),
             Piece::Field(b'p') => out.extend_from_slice(here.path),
-            Piece::Field(b'f') => out.extend_from_slice(base(here.path)),
-            Piece::Field(b'h') => match memchr::memrchr(b'/', here.path) {
-                Some(i) => out.extend_from_slice(&here.path[..i]),
-                None => out.push(b'.'),
-            },
+            Piece::Field(b'f') => {
+                let name = base(here.path);
+                out.extend_from_slice(name);
+                // A starting point keeps one of the slashes behind it.
+                if here.path.ends_with(b"/") && name != b"/" {
+                    out.push(b'/');
+                }
+            }
+            Piece::Field(b'h') => {
+                let end = here.path.iter().rposition(|&b| b != b'/');
+                let path = end.map_or(&here.path[..1], |end| &here.path[..=end]);
+                match memchr::memrchr(b'/', path) {
+                    Some(i) => out.extend_from_slice(&path[..i]),
+                    None => out.push(b'.'),
+                }
+            }
             Piece::Field(b'H') => out.extend_from_slice(&here.path[..here.start]),
             Piece::Field(b'P') => {
                 let rest = &here.path[here.start..];

@@ -91,6 +91,7 @@ pub fn sed(call: &mut Call) -> Result<i32, Refusal> {
         space: Vec::new(),
         hold: Vec::new(),
         newline: true,
+        hold_newline: true,
         owed: false,
         after: Vec::new(),
         replaced: false,
@@ -184,11 +185,14 @@ struct Run<'a, 'c, 'd> {
     line: u64,
     space: Vec<u8>,
     hold: Vec<u8>,
-    /// Whether the last line read ended in a newline.
+    /// Whether the pattern space ends in a newline when it is printed: as the last line read did.
     newline: bool,
+    /// The same for the hold space; commands carry it along with the text.
+    hold_newline: bool,
     /// A newline that the last output still owes, should anything follow.
     owed: bool,
     after: Vec<Vec<u8>>,
+    /// Whether an `s` has replaced something since the last line was read, for `t`.
     replaced: bool,
     fuel: u64,
     call: &'c mut Call<'d>,
@@ -215,7 +219,6 @@ impl Run<'_, '_, '_> {
                 return Ok(0);
             }
             fresh = true;
-            self.replaced = false;
             let mut at = 0;
             let mut silent = self.quiet;
             while let Some(command) = self.commands.get(at) {
@@ -267,6 +270,7 @@ impl Run<'_, '_, '_> {
         self.space.clear();
         self.space.extend_from_slice(line);
         self.newline = newline;
+        self.replaced = false;
         self.line += 1;
         true
     }
@@ -403,21 +407,33 @@ impl Run<'_, '_, '_> {
                         self.space.push(b'\n');
                         self.space.extend_from_slice(line);
                         self.newline = newline;
+                        self.replaced = false;
                         self.line += 1;
                     }
                 }
             }
-            Action::Hold => self.hold.clone_from(&self.space),
+            Action::Hold => {
+                self.hold.clone_from(&self.space);
+                self.hold_newline = self.newline;
+            }
             Action::HoldAppend => {
+                self.hold_newline = self.newline;
                 self.hold.push(b'\n');
                 self.hold.extend_from_slice(&self.space);
             }
-            Action::Get => self.space.clone_from(&self.hold),
+            Action::Get => {
+                self.space.clone_from(&self.hold);
+                self.newline = self.hold_newline;
+            }
             Action::GetAppend => {
+                self.newline = self.hold_newline;
                 self.space.push(b'\n');
                 self.space.extend_from_slice(&self.hold);
             }
-            Action::Exchange => std::mem::swap(&mut self.space, &mut self.hold),
+            Action::Exchange => {
+                std::mem::swap(&mut self.space, &mut self.hold);
+                std::mem::swap(&mut self.newline, &mut self.hold_newline);
+            }
             Action::Substitute(s) => {
                 if self.substitute(s)? {
                     self.replaced = true;

@@ -177,6 +177,9 @@ impl Parser<'_> {
                 if self.peek() == Some(b'~') {
                     self.at += 1;
                     let step = self.number()?.unwrap_or(0);
+                    if (first, step) == (0, 0) {
+                        return refuse("line 0");
+                    }
                     return Ok(Some(Address::Step(first, step)));
                 }
                 return Ok(Some(if first == 0 {
