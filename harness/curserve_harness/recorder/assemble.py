@@ -28,7 +28,7 @@ def traces(recording: Recording, *, name: str, agent: str, workspace: Workspace)
     found, failed = conversations(recording.exchanges)
     found.sort(key=lambda c: -sum(len(step.answer.calls) for step in c.steps))
     unclaimed = list(recording.executions)
-    made = [_Joiner(recording, unclaimed).join(conversation) for conversation in found]
+    made = [_Joiner(recording, unclaimed, Builder("recorded", agent.lower())).join(one) for one in found]
     if not made and unclaimed:
         made = [_calls_alone(recording, unclaimed)]
     results = []
@@ -70,7 +70,7 @@ class _Joiner:
 
     recording: Recording
     unclaimed: list[Execution]
-    builder: Builder = field(default_factory=lambda: Builder("recorded"))
+    builder: Builder
     waiting: dict[str, Execution | None] = field(default_factory=dict)
     in_text: bool = False
 

@@ -19,10 +19,11 @@ from curserve_traces.importers import formats, read_source, sniff, source_of
 from curserve_traces.importers.run import import_path
 from curserve_traces.importers.tools import canonical
 from curserve_traces.importers.walk import sources
-from curserve_traces.model import RecordedCall, Trace
+from curserve_traces.model import Observation, RecordedCall, Trace
 from curserve_traces.schema import violations
 
 from .samples import SAMPLES, lines
+from .variants import VARIANTS
 
 EXIT_CODES = {"mini-swe-agent", "mini-swe-agent v1", "openhands-v0 events", "openhands-v0 output"} | {
     "openhands-v1",
@@ -87,6 +88,64 @@ def test_an_imported_trace_is_a_native_file_that_obeys_the_schema(case: str) -> 
     data = codec.dump(trace)
     assert codec.loads(data) == trace
     assert violations(codec.parse_json(data, "x")) == []
+
+
+@pytest.mark.parametrize("case", VARIANTS)
+def test_variants_of_the_formats_come_out_as_well(case: str) -> None:
+    format_name, data = VARIANTS[case]
+    assert sniff(source_of(Path("sample.json"), data)) == format_name
+    (imported,) = read_source(source_of(Path("sample.json"), data))
+    shell = shell_call(imported.trace)
+    assert shell.call.arguments["command"] == "ls -a"
+    assert shell.observation is not None
+    assert b"a b" in shell.observation.stdout
+    assert codec.loads(codec.dump(imported.trace)) == imported.trace
+
+
+def test_what_a_variant_tells_is_read() -> None:
+    def seen(case: str) -> Observation:
+        (imported,) = read_source(source_of(Path("x.json"), VARIANTS[case][1]))
+        observation = shell_call(imported.trace).observation
+        assert observation is not None
+        return observation
+
+    for case in ("Codex bare", "Codex document", "Codex shell_command", "Codex exec_command"):
+        assert (seen(case).exit_code, seen(case).duration_ns, seen(case).stdout) == (0, 100_000_000, b"a b")
+    assert (seen("Gemini chat").exit_code, seen("Gemini chat").stdout) == (3, b"a b")
+    (imported,) = read_source(source_of(Path("x.json"), VARIANTS["Qwen Code with telemetry"][1]))
+    assert imported.trace.turns[0].model_ns == 40_000_000
+    (imported,) = read_source(source_of(Path("x.json"), VARIANTS["OTel of OpenLLMetry"][1]))
+    assert (imported.trace.turns[0].prompt_tokens, imported.trace.turns[0].output_tokens) == (10, 5)
+
+
+def test_agents_that_mean_another_thing_by_the_same_name() -> None:
+    lines_of = {"file_path": "a", "offset": 10, "limit": 5}
+    assert canonical("read_file", lines_of, "qwen-code") == ("read", {"path": "a", "offset": 11, "limit": 5})
+    assert canonical("read_file", lines_of, "codex") == ("read", {"path": "a", "offset": 10, "limit": 5})
+    assert canonical("read_file", {"file_path": "a", "start_line": 3, "end_line": 7}, "gemini") == (
+        "read",
+        {"path": "a", "offset": 3, "limit": 5},
+    )
+    assert canonical("grep", {"pattern": "x"}, "openhands-v1")[1]["mode"] == "files"
+    assert canonical("grep_search", {"pattern": "x"}, "qwen-code")[1]["mode"] == "content"
+    assert canonical("grep_files", {"pattern": "x"}, "codex")[1]["mode"] == "files"
+    assert canonical("search_dir", {"search_term": "x", "dir": "d"}, "swe-agent")[1]["mode"] == "count"
+
+
+def test_ids_that_repeat_are_other_calls_where_the_format_has_no_copies() -> None:
+    def spoken(n: int) -> list[dict[str, object]]:
+        call = {"id": "call_0", "function": {"name": "bash", "arguments": {"command": f"echo {n}"}}}
+        return [
+            {"role": "assistant", "content": "", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "call_0", "content": str(n)},
+        ]
+
+    data = lines({"instance_id": "i", "messages": [*spoken(0), *spoken(1), *spoken(2)]})
+    (imported,) = read_source(source_of(Path("s.jsonl"), data))
+    calls = [recorded for _, _, recorded in imported.trace.calls()]
+    assert [c.call.arguments["command"] for c in calls] == ["echo 0", "echo 1", "echo 2"]
+    assert [c.observation.stdout for c in calls if c.observation] == [b"0", b"1", b"2"]
+    assert len({c.call.id for c in calls}) == 3
 
 
 def test_claude_code_marks_a_placeholder_and_drops_a_copy() -> None:
@@ -229,10 +288,13 @@ def test_a_folder_of_events_is_one_source(tmp_path: Path) -> None:
     assert imported.trace.id == "conversation"
 
 
-@given(st.sampled_from(sorted(SAMPLES)), st.data())
-@settings(max_examples=400, deadline=None)
+EVERY = {**SAMPLES, **VARIANTS}
+
+
+@given(st.sampled_from(sorted(EVERY)), st.data())
+@settings(max_examples=600, deadline=None)
 def test_damage_to_any_format_raises_nothing_but_trace_errors(case: str, data: st.DataObject) -> None:
-    damaged = bytearray(SAMPLES[case][1])
+    damaged = bytearray(EVERY[case][1])
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(0, max(0, len(damaged) - 1)))
         how = data.draw(st.sampled_from(["cut", "flip", "drop", "swap"]))
@@ -245,7 +307,7 @@ def test_damage_to_any_format_raises_nothing_but_trace_errors(case: str, data: s
         else:
             wrong = data.draw(st.sampled_from([b"null", b"7", b'"x"', b"[]", b"{}", b"true", b"-1e400"]))
             damaged[at : at + 6] = wrong
-    for name in ("auto", SAMPLES[case][0]):
+    for name in ("auto", EVERY[case][0]):
         try:
             for imported in read_source(source_of(Path("x.json"), bytes(damaged)), name):
                 codec.loads(codec.dump(imported.trace))

@@ -29,10 +29,11 @@ def sniff(source: Source) -> bool:
 def read(source: Source) -> Iterator[Imported]:
     """Yield the trajectory of the file and those of its sub-agents."""
     document = fields.an_object(source.document(), str(source.path))
-    yield from _read(document, str(source.path), source.path.name.split(".")[0], 0)
+    yield from read_document(document, str(source.path), source.path.name.split(".")[0])
 
 
-def _read(document: dict[str, Any], where: str, name: str, depth: int) -> Iterator[Imported]:
+def read_document(document: dict[str, Any], where: str, name: str, depth: int = 0) -> Iterator[Imported]:
+    """Yield the trajectory of an ATIF document and those of its sub-agents."""
     native.check_version(document, where)
     if native.is_native(document):
         trace = native.from_document(document, where)
@@ -41,7 +42,7 @@ def _read(document: dict[str, Any], where: str, name: str, depth: int) -> Iterat
         yield Imported(trace, Report("curserve", len(calls), answered, len(trace.turns)))
         return
     agent = fields.get_object(document, "agent", where)
-    builder = Builder("atif")
+    builder = Builder("atif", agent=str(agent.get("name") or "").lower(), ids_repeat=True)
     steps = fields.a_list(document.get("steps"), f"{where}: steps")
     for number, raw in enumerate(steps):
         at = f"{where}: steps[{number}]"
@@ -67,7 +68,7 @@ def _read(document: dict[str, Any], where: str, name: str, depth: int) -> Iterat
     if depth < 8:
         for number, below in enumerate(fields.get_list(document, "subagent_trajectories", where)):
             at = f"{where}: subagent_trajectories[{number}]"
-            yield from _read(fields.an_object(below, at), at, f"{name}-{number}", depth + 1)
+            yield from read_document(fields.an_object(below, at), at, f"{name}-{number}", depth + 1)
 
 
 def _step(builder: Builder, step: dict[str, Any], at: str) -> None:
@@ -111,9 +112,9 @@ def _step(builder: Builder, step: dict[str, Any], at: str) -> None:
         if call_id is None and len(results) == len(ids):
             call_id = ids[number]
         own = result["extra"] if isinstance(result.get("extra"), dict) else {}
-        builder.result(
-            call_id, _observation(builder, result.get("content"), own), {"atif_result": own} if own else None
-        )
+        below = result.get("subagent_trajectory_ref")
+        kept = ({"atif_result": own} if own else {}) | ({"sub_agents": below} if below else {})
+        builder.result(call_id, _observation(builder, result.get("content"), own), kept)
 
 
 def _observation(builder: Builder, content: object, extra: dict[str, Any]) -> Observation:

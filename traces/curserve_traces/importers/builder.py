@@ -51,9 +51,15 @@ class _Open:
 
 @dataclass(slots=True)
 class Builder:
-    """Collects one trace; `finish` gives it with its report."""
+    """Collects one trace; `finish` gives it with its report.
+
+    Where `ids_repeat`, a known id is another call and gets a name of its own; else it is a copy of the first.
+    `agent` decides what a tool's parameters mean where agents differ.
+    """
 
     format: str
+    agent: str | None = None
+    ids_repeat: bool = False
     report: Report = field(init=False)
     cwd: str | None = None
     _before: list[Message] = field(default_factory=list)
@@ -93,17 +99,22 @@ class Builder:
         cwd: str | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> bool:
-        """Add a call to the open turn; one whose id is known already is a copy: dropped (returns False)."""
+        """Add a call to the open turn; one whose id is known already may be a copy: dropped (returns False)."""
         if not self._turns:
             self.turn()
-        if call_id is not None and call_id in self._where:
+        if call_id is not None and call_id in self._where and not self.ids_repeat:
             self.report.drop("call with the id of an earlier one (a copy)")
             return False
         own = self._turns[-1].calls
+        place = (len(self._turns) - 1, len(own))
         identity = call_id or f"call-{len(self._turns)}-{len(own)}"
-        self._where[identity] = (len(self._turns) - 1, len(own))
+        if call_id is not None and call_id in self._where:
+            self._where[call_id] = place  # a result that follows is this one's
+            identity = f"{call_id}-{len(self._turns)}-{len(own)}"
+            self.report.note("ids repeat in this recording: the later calls were renamed")
+        self._where[identity] = place
         given = dict(arguments or {})
-        tool, mapped = canonical(name, given)
+        tool, mapped = canonical(name, given, self.agent or self.format)
         same = tool == name and mapped == given
         own.append(
             RecordedCall(

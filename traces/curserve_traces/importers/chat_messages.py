@@ -14,11 +14,12 @@ from typing import Any
 
 import orjson
 
+from curserve_traces.importers import atif
 from curserve_traces.importers.builder import Builder, text_of
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
 from curserve_traces.importers.swe_agent import parse_action
-from curserve_traces.importers.values import Json, a_list, a_string, an_object, arguments_of
+from curserve_traces.importers.values import Json, a_list, a_string, an_object, arguments_of, json_object
 from curserve_traces.model import Observation, Workspace
 
 GENERIC = True
@@ -32,7 +33,9 @@ def sniff(source: Source) -> bool:
     if source.data.startswith(b"PAR1"):
         return True
     rows = source.head(1) or [an_object(row) for row in source.array()[:1]]
-    return bool(rows) and bool(messages_of(rows[0]))
+    return bool(rows) and (
+        bool(messages_of(rows[0])) or "schema_version" in (json_object(rows[0].get("trajectory")) or {})
+    )
 
 
 def read(source: Source) -> Iterator[Imported]:
@@ -61,6 +64,10 @@ def read_rows(rows: Iterable[Json], name: str, damaged: Iterable[str] = ()) -> I
     """Yield a trace for every row of a data set; works on a stream."""
     problems = list(damaged)
     for number, row in enumerate(rows):
+        document = json_object(row.get("trajectory"))
+        if document is not None and str(document.get("schema_version", "")).startswith("ATIF-"):
+            yield from atif.read_document(document, f"{name}: row {number}", f"{name}-{number}")
+            continue
         imported = _row(row, f"{name}-{number}")
         for problem in problems:
             imported.report.drop(f"damaged line ({problem})")
@@ -84,7 +91,7 @@ def messages_of(row: Json) -> list[Json]:
 
 
 def _row(row: Json, name: str) -> Imported:
-    builder = Builder("chat-messages")
+    builder = Builder("chat-messages", agent=(a_string(row.get("agent")) or "").lower(), ids_repeat=True)
     for message in messages_of(row):
         _message(builder, message)
     builder.report.note("no times, no exit codes, no directories: these rows have none")

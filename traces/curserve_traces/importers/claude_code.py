@@ -36,6 +36,11 @@ _TYPES = {
     "file-history-snapshot",
     "queue-operation",
     "pr-link",
+    "attachment",
+    "permission-mode",
+    "custom-title",
+    "agent-name",
+    "last-prompt",
 }
 _EXIT = re.compile(r"^(?:Error: )?Exit code (\d+)\b")
 

@@ -1,4 +1,8 @@
-"""Codex rollouts: `rollout-*.jsonl`, with exit codes and durations (to 0.1 s) inside the outputs."""
+"""Codex rollouts: `rollout-*.jsonl`, with exit codes and durations (to 0.1 s) inside the outputs.
+
+Before September 2025 the items stood in the file bare, behind a head with id and instructions; the first versions
+wrote one document `{session, items}`. What the outputs look like has changed as often.
+"""
 
 from __future__ import annotations
 
@@ -23,20 +27,55 @@ from curserve_traces.model import Observation, Workspace
 
 _TYPES = {"session_meta", "response_item", "event_msg", "turn_context", "compacted"}
 _CALLS = {"function_call", "custom_tool_call", "local_shell_call"}
-_TEXT = re.compile(r"^Exit code: (-?\d+)\nWall time: ([\d.]+) seconds\n(?:.*\n)*?Output:\n", re.MULTILINE)
+_ITEMS = {
+    "message",
+    "reasoning",
+    "function_call_output",
+    "custom_tool_call_output",
+    "local_shell_call_output",
+} | _CALLS
+_TEXT = re.compile(
+    r"^(?:Chunk ID: .*\n)?(?:Exit code: (-?\d+)\n)?Wall time: ([\d.]+) seconds\n"
+    r"(?:Process exited with code (-?\d+)\n)?(?:.*\n)*?Output:\n"
+)
 
 
 def sniff(source: Source) -> bool:
     """Whether its first records are of a rollout."""
+    record = source.record()
+    if isinstance(record.get("session"), dict) and isinstance(record.get("items"), list):
+        return True
     head = source.head(4)
-    return any(record.get("type") in _TYPES and isinstance(record.get("payload"), dict) for record in head)
+    if any(record.get("type") in _TYPES and isinstance(record.get("payload"), dict) for record in head):
+        return True
+    bare = bool(head) and {"id", "timestamp"} <= head[0].keys() and "type" not in head[0] and "role" not in head[0]
+    return bare and all(record.get("type") in _ITEMS or "record_type" in record for record in head[1:])
+
+
+def _records(source: Source) -> Iterator[Json]:
+    """Yield the records in today's shape, whatever the file's."""
+    document = source.record()
+    if isinstance(document.get("items"), list):
+        yield {"type": "session_meta", "payload": an_object(document.get("session"))}
+        for item in map(an_object, document["items"]):
+            yield {"type": "response_item", "payload": item}
+        return
+    for number, (_, record) in enumerate(source.records()):
+        if isinstance(record.get("payload"), dict):
+            yield record
+        elif record.get("type") in _ITEMS:
+            yield {"type": "response_item", "payload": record, "timestamp": record.get("timestamp")}
+        elif number == 0:
+            yield {"type": "session_meta", "payload": record}
+        else:
+            yield record
 
 
 def read(source: Source) -> Iterator[Imported]:
     """Yield the one session of the file."""
     builder = Builder("codex")
     state: Json = {"meta": {}, "closed": True}
-    for _, record in source.records():
+    for record in _records(source):
         payload = an_object(record.get("payload"))
         kind = record.get("type")
         if kind == "session_meta":
@@ -103,9 +142,17 @@ def _item(builder: Builder, item: Json, at: int | None, state: Json) -> None:
 def _call(builder: Builder, item: Json, at: int | None) -> None:
     raw = item.get("arguments", item.get("input", item.get("action")))
     arguments = arguments_of(raw)
+    if item.get("type") == "local_shell_call":
+        arguments = {key: value for key, value in arguments.items() if key != "type"}
     name = a_string(item.get("name")) or ("local_shell" if item.get("type") == "local_shell_call" else "unknown")
     cwd = a_string(arguments.get("workdir")) or a_string(arguments.get("working_directory"))
-    builder.call(a_string(item.get("call_id")), name, arguments, cwd=cwd, extra=given(asked_at_ns=at))
+    builder.call(
+        a_string(item.get("call_id")) or a_string(item.get("id")),
+        name,
+        arguments,
+        cwd=cwd,
+        extra=given(asked_at_ns=at),
+    )
 
 
 def _output(builder: Builder, item: Json) -> None:
@@ -119,7 +166,8 @@ def _output(builder: Builder, item: Json) -> None:
     code, took = an_integer(metadata.get("exit_code")), seconds_ns(metadata.get("duration_seconds"))
     out = text
     if not metadata and (match := _TEXT.match(text)):
-        code, took, out = int(match[1]), seconds_ns(float(match[2])), text[match.end() :]
+        said = match[1] or match[3]  # neither: the command still runs
+        code, took, out = int(said) if said else None, seconds_ns(float(match[2])), text[match.end() :]
     if took is not None:
         builder.report.note("tool time: as Codex recorded it, to 0.1 s")
     seen = Observation(

@@ -1,7 +1,11 @@
-"""Gemini CLI: a dump of its contents (`[{role, parts}]`, no times), and recorded chats (`session-*.json`)."""
+"""Gemini CLI: a dump of its contents (`[{role, parts}]`, no times), and recorded chats (`session-*.json[l]`).
+
+A chat in lines begins with its head; `$set` and the like change that head. Early Qwen Code wrote the like.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from curserve_traces.importers.builder import Builder, clean, text_of
@@ -13,6 +17,9 @@ from curserve_traces.model import Observation
 
 def sniff(source: Source) -> bool:
     """Whether it is a list of contents with parts, or a recorded chat."""
+    head = source.head(4)
+    if head and "projectHash" in head[0] and "messages" not in head[0]:
+        return True
     record = source.record()
     if "sessionId" in record and isinstance(record.get("messages"), list) and "projectHash" in record:
         return True
@@ -23,7 +30,10 @@ def sniff(source: Source) -> bool:
 
 def read(source: Source) -> Iterator[Imported]:
     """Yield the one session of the file."""
-    document = source.document()
+    head = source.head(1)
+    document = (
+        _of_lines(source) if head and "messages" not in head[0] and "projectHash" in head[0] else source.document()
+    )
     record = an_object(document)
     builder = Builder("gemini")
     if isinstance(record.get("messages"), list):
@@ -39,6 +49,38 @@ def read(source: Source) -> Iterator[Imported]:
             (a_string(m.get("model")) for m in map(an_object, a_list(record.get("messages"))) if m.get("model")),
             None,
         ),
+    )
+
+
+def _of_lines(source: Source) -> Json:
+    """Return the document of a chat in lines; a message that is written again replaces the one before."""
+    records = [record for _, record in source.records()]
+    messages = {str(record["id"]): record for record in records[1:] if "id" in record and "type" in record}
+    return {**records[0], "messages": list(messages.values())}
+
+
+_SHELL = re.compile(
+    r"(?:Command: .*?\nDirectory: [^\n]*\n)?(?:Stdout|Output): (?P<out>.*?)(?:\nStderr: (?P<err>.*?))?"
+    r"(?:\nError: [^\n]*)?(?:\nExit Code: (?P<code>-?\d+|\(none\)))?(?:\nSignal: [^\n]*)?"
+    r"(?:\nBackground PIDs: [^\n]*)?(?:\nProcess Group PGID: [^\n]*)?",
+    re.DOTALL,
+)
+_NOTHING = ("(none)", "(empty)")
+
+
+def observation(text: str, failed: bool | None) -> Observation:
+    """Return the observation of a tool's text; the shell tool's frames streams and exit code with words."""
+    match = _SHELL.fullmatch(text) if text.startswith(("Command: ", "Output: ")) else None
+    if match is None:
+        return Observation(stdout=text.encode(), merged=True, is_error=failed)
+    out, err = ("" if part in (None, *_NOTHING) else part for part in (match["out"], match["err"]))
+    return Observation(
+        exit_code=int(match["code"]) if match["code"] not in (None, "(none)") else None,
+        stdout=out.encode(),
+        stderr=err.encode(),
+        merged=match["err"] is None,
+        text=text,
+        is_error=failed,
     )
 
 
@@ -67,7 +109,7 @@ def add_contents(builder: Builder, contents: list[Json]) -> None:
             builder.message("user" if content.get("role") == "user" else "system", text_of(words))
 
 
-def respond(builder: Builder, answer: Json, waiting: dict[str, list[str]]) -> None:
+def respond(builder: Builder, answer: Json, waiting: dict[str, list[str]], extra: Json | None = None) -> None:
     """Give a function response to its call."""
     name, identity = a_string(answer.get("name")) or "unknown", a_string(answer.get("id"))
     queue = waiting.get(name, [])
@@ -78,12 +120,12 @@ def respond(builder: Builder, answer: Json, waiting: dict[str, list[str]]) -> No
     response = an_object(answer.get("response"))
     text = text_of(response.get("output")) or text_of(response.get("error")) or text_of(response.get("content"))
     failed = True if "error" in response and "output" not in response else None
-    builder.result(identity, Observation(stdout=text.encode(), merged=True, is_error=failed))
+    builder.result(identity, observation(text, failed), extra)
 
 
 def _chat(builder: Builder, record: Json) -> None:
     for message in map(an_object, a_list(record.get("messages"))):
-        if message.get("type") != "gemini":
+        if message.get("type") not in ("gemini", "qwen", "assistant"):
             builder.message("user" if message.get("type") == "user" else "system", text_of(message.get("content")))
             continue
         tokens = an_object(message.get("tokens"))

@@ -1,11 +1,14 @@
-"""inspect_ai `.eval` logs: a zip with a JSON file a sample; its tool events have the exact times of every call."""
+"""inspect_ai logs: `.eval` (a zip with a JSON file a sample), and the older `.json` with all samples in one.
+
+Tool events have the exact times of every call; a sample without events has its messages, and no times.
+"""
 
 from __future__ import annotations
 
 import io
 import struct
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from curserve_traces.errors import MalformedTrace, TraceError
 from curserve_traces.files import MAX_BYTES, decompress, parse_json
@@ -32,13 +35,17 @@ _ZSTD = 93  # zip's number for it, which Python 3.11 cannot open
 def sniff(source: Source) -> bool:
     """Whether it is a zip with an evaluation's header or journal."""
     if not source.data.startswith(b"PK"):
-        return False
+        record = source.record()
+        return isinstance(record.get("eval"), dict) and ("samples" in record or "plan" in record)
     names = {entry.filename for entry in _zip(source).infolist()}
     return bool(names & {"header.json", "_journal/start.json"})
 
 
 def read(source: Source) -> Iterator[Imported]:
     """Yield a trace for every sample of the log; a damaged sample is told and the others still come."""
+    if not source.data.startswith(b"PK"):
+        yield from _document(source)
+        return
     archive = _zip(source)
     members = [e for e in archive.infolist() if e.filename.startswith("samples/") and e.filename.endswith(".json")]
     header: Json = {}
@@ -62,6 +69,16 @@ def read(source: Source) -> Iterator[Imported]:
         yield imported
     if problems or not done:
         raise MalformedTrace(problems[0] if problems else f"{source.path}: the log holds no samples")
+
+
+def _document(source: Source) -> Iterator[Imported]:
+    document = an_object(source.document())
+    header = an_object(document.get("eval"))
+    samples = [an_object(sample) for sample in a_list(document.get("samples"))]
+    if not samples:
+        raise MalformedTrace(f"{source.path}: the log holds no samples")
+    for sample in samples:
+        yield _sample(sample, header, f"{source.path.stem}-{sample.get('id')}_epoch_{sample.get('epoch', 1)}")
 
 
 def _zip(source: Source) -> zipfile.ZipFile:
@@ -100,9 +117,11 @@ def _sample(sample: Json, header: Json, name: str) -> Imported:
             return text_of(attachments.get(found.removeprefix("attachment://"), found))
         return found
 
-    asked: dict[str, int | None] = {}
     first = True
-    for event in map(an_object, a_list(sample.get("events"))):
+    events = list(_flat(a_list(sample.get("events"))))
+    if not any(event.get("event") in ("model", "tool") for event in events):
+        _messages(builder, [an_object(message) for message in a_list(sample.get("messages"))], text)
+    for event in events:
         kind = event.get("event")
         if kind == "model":
             if first:
@@ -112,7 +131,7 @@ def _sample(sample: Json, header: Json, name: str) -> Imported:
                     if message.get("role") in ("system", "user"):
                         role = "system" if message["role"] == "system" else "user"
                         builder.message(role, text(message.get("content")))  # type: ignore[arg-type]
-            _model(builder, event, text, asked)
+            _model(builder, event)
         elif kind == "tool":
             _tool(builder, event, text)
         else:
@@ -126,7 +145,35 @@ def _sample(sample: Json, header: Json, name: str) -> Imported:
     )
 
 
-def _model(builder: Builder, event: Json, text: object, asked: dict[str, int | None]) -> None:  # noqa: ARG001
+def _flat(events: list[object]) -> Iterator[Json]:
+    """Yield events, and those inside of them: a tool's or a subtask's own, which older versions nested."""
+    for event in map(an_object, events):
+        yield event
+        yield from _flat(a_list(event.get("events")))
+
+
+def _messages(builder: Builder, messages: list[Json], text: Callable[[object], str]) -> None:
+    builder.report.note("no events in this sample: calls and results from its messages, without times")
+    for message in messages:
+        role = message.get("role")
+        if role == "assistant":
+            builder.turn(text=text(message.get("content")), model=a_string(message.get("model")))
+            _calls(builder, message)
+        elif role == "tool":
+            error = an_object(message.get("error"))
+            shown = text(message.get("content")) or text_of(error.get("message"))
+            seen = Observation(stdout=shown.encode(), merged=True, is_error=True if error else None)
+            builder.result(a_string(message.get("tool_call_id")) or builder.waiting_call(), seen)
+        else:
+            builder.message("system" if role == "system" else "user", text(message.get("content")))
+
+
+def _calls(builder: Builder, message: Json) -> None:
+    for call in map(an_object, a_list(message.get("tool_calls"))):
+        builder.call(a_string(call.get("id")), str(call.get("function")), arguments_of(call.get("arguments")))
+
+
+def _model(builder: Builder, event: Json) -> None:
     output = an_object(event.get("output"))
     usage = an_object(output.get("usage"))
     message = an_object(an_object(next(iter(a_list(output.get("choices"))), None)).get("message"))
@@ -144,11 +191,10 @@ def _model(builder: Builder, event: Json, text: object, asked: dict[str, int | N
         started_at_ns=iso_ns(event.get("timestamp")),
         model_ns=time,
     )
-    for call in map(an_object, a_list(message.get("tool_calls"))):
-        builder.call(a_string(call.get("id")), str(call.get("function")), arguments_of(call.get("arguments")))
+    _calls(builder, message)
 
 
-def _tool(builder: Builder, event: Json, text: object) -> None:
+def _tool(builder: Builder, event: Json, text: Callable[[object], str]) -> None:
     identity = a_string(event.get("id"))
     if identity is None or builder.recorded(identity) is None:
         builder.call(identity, str(event.get("function")), arguments_of(event.get("arguments")))
@@ -157,8 +203,7 @@ def _tool(builder: Builder, event: Json, text: object) -> None:
     took = seconds_ns(event.get("working_time"))
     took = took if took is not None else elapsed(started, iso_ns(event.get("completed")))
     error = an_object(event.get("error"))
-    shown = text(event.get("result")) if callable(text) else ""
-    shown = shown or text_of(error.get("message"))
+    shown = text(event.get("result")) or text_of(error.get("message"))
     seen = Observation(
         stdout=shown.encode(),
         merged=True,

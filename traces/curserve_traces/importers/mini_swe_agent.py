@@ -47,7 +47,7 @@ def read(source: Source) -> Iterator[Imported]:
     cwd = _object(config, "environment").get("cwd")
     cwd = cwd if isinstance(cwd, str) else None
     model = _object(config, "model").get("model_name")
-    builder = Builder("mini-swe-agent", cwd=cwd)
+    builder = Builder("mini-swe-agent", cwd=cwd, ids_repeat=True)
     for message in messages:
         _message(builder, message)
     instance = record.get("instance_id")
@@ -68,12 +68,13 @@ def _object(fields: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def _message(builder: Builder, message: dict[str, Any]) -> None:
+    message = _like_chat(message)
     role, text = message.get("role"), text_of(message.get("content"))
     extra = message["extra"] if isinstance(message.get("extra"), dict) else {}
     if role == "assistant":
         _turn(builder, message, text, extra)
     elif role == "tool" or (
-        role == "user" and builder.waiting_call() is not None and "returncode" in {*extra, *_tags(text)}
+        role == "user" and builder.waiting_call() is not None and ("returncode" in extra or _is_result(text))
     ):
         call = message.get("tool_call_id") or builder.waiting_call()
         builder.result(call, _observation(text, extra), _times(builder, extra))
@@ -83,8 +84,26 @@ def _message(builder: Builder, message: dict[str, Any]) -> None:
         builder.report.drop("exit message (the submission is kept in extra)")
 
 
-def _tags(text: str) -> tuple[str, ...]:
-    return ("returncode",) if _CODE.search(text) else ()
+def _like_chat(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a message of the Responses API (which v2 can speak) in the shape of the others."""
+    if message.get("type") == "function_call_output":
+        return {
+            **message,
+            "role": "tool",
+            "content": message.get("output"),
+            "tool_call_id": message.get("call_id"),
+        }
+    if message.get("object") == "response":
+        items = [item for item in message.get("output") or () if isinstance(item, dict)]
+        words = [text_of(item.get("content")) for item in items if item.get("type") == "message"]
+        extra = {"response": message, **_object(message, "extra")}
+        return {**message, "role": "assistant", "content": "\n".join(words), "extra": extra}
+    return message
+
+
+def _is_result(text: str) -> bool:
+    """Whether a user's message is a result: with an exit code, or of a command that was killed after its time."""
+    return _CODE.search(text) is not None or "timed out and has been killed" in text
 
 
 def _turn(builder: Builder, message: dict[str, Any], text: str, extra: dict[str, Any]) -> None:
@@ -96,9 +115,9 @@ def _turn(builder: Builder, message: dict[str, Any], text: str, extra: dict[str,
         text=text,
         reasoning=reasoning if isinstance(reasoning, str) and reasoning else None,
         model=response.get("model") if isinstance(response.get("model"), str) else None,
-        prompt_tokens=_int(usage.get("prompt_tokens")),
+        prompt_tokens=_int(usage.get("prompt_tokens", usage.get("input_tokens"))),
         cached_tokens=_int(details.get("cached_tokens")),
-        output_tokens=_int(usage.get("completion_tokens")),
+        output_tokens=_int(usage.get("completion_tokens", usage.get("output_tokens"))),
         extra={"answered_at_ns": _ns(extra["timestamp"])} if _ns(extra.get("timestamp")) else {},
     )
     actions = extra.get("actions")

@@ -1,4 +1,4 @@
-"""moatless trees: `nodes[].action_steps[]` (and the older `transitions[].actions[]`)."""
+"""moatless trees: `nodes[].action_steps[]`, and the older `transitions[].actions[]` and `steps[].action`."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ def _nodes(record: Json) -> list[Json]:
             found.append(node)
             stack.extend(reversed(a_list(node.get("children"))))
         return found
+    steps = [an_object(step) for step in a_list(record.get("steps"))]
+    if steps and all(isinstance(step.get("action"), dict) for step in steps):
+        return [{"actions": [step], **step} for step in steps]
     return [an_object(node) for node in a_list(record.get("nodes")) or a_list(record.get("transitions"))]
 
 

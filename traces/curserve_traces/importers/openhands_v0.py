@@ -1,5 +1,7 @@
 """OpenHands v0: `output.jsonl` of the evaluation harness (an instance a line), and event streams (a JSON list).
 
+The harness of v1 writes the same lines with v1's events in them; those are read as `openhands_v1` reads them.
+
 Model latencies are recorded by response id (`metrics.response_latencies`): they are the turn's `model_ns`.
 Action and observation have times; what lies between is dispatch and tool together, kept as `interval_ns`.
 """
@@ -9,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
+from curserve_traces.importers import openhands_v1
 from curserve_traces.importers.builder import Builder, text_of
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
@@ -44,7 +47,8 @@ def sniff(source: Source) -> bool:
     first = source.head(1) or [an_object(source.record())]
     if isinstance(first[0].get("history"), list) and ("instruction" in first[0] or "instance_id" in first[0]):
         return True
-    events = [event for event in source.array()[:8] if isinstance(event, dict)] or source.head(4)
+    wrapped = a_list(source.record().get("trajectory") or source.record().get("events"))
+    events = [event for event in (wrapped or source.array())[:8] if isinstance(event, dict)] or source.head(4)
     return (
         bool(events)
         and all("action" in event or "observation" in event for event in events)
@@ -54,7 +58,7 @@ def sniff(source: Source) -> bool:
 
 def read(source: Source) -> Iterator[Imported]:
     """Yield a trace for every instance."""
-    events = source.array()
+    events = source.array() or a_list(source.record().get("trajectory") or source.record().get("events"))
     if events:
         yield _trace({"history": events}, source.path.name.split(".")[0])
         return
@@ -80,8 +84,11 @@ def _trace(record: Json, name: str) -> Imported:
         for item in map(an_object, a_list(an_object(record.get("metrics")).get("response_latencies")))
     }
     state: Json = {"latencies": latencies, "places": {}}
-    for event in events:
-        _event(builder, event, state)
+    if events and "kind" in events[0]:
+        builder = openhands_v1.build(events, state)
+    else:
+        for event in events:
+            _event(builder, event, state)
     instance, metadata = an_object(record.get("instance")), an_object(record.get("metadata"))
     repo, commit = a_string(instance.get("repo")), a_string(instance.get("base_commit"))
     at = a_string(state.get("first_cwd")) or "/testbed"

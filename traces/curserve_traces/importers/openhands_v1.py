@@ -7,7 +7,7 @@ network together and is kept apart, in the turn's `extra`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from curserve_traces.importers.builder import Builder, text_of
 from curserve_traces.importers.report import Imported
@@ -30,19 +30,17 @@ _KINDS = {"SystemPromptEvent", "MessageEvent", "ActionEvent", "ObservationEvent"
 
 def sniff(source: Source) -> bool:
     """Whether its first records are SDK events."""
-    head = source.head(4)
+    head = source.head(4) or [an_object(event) for event in source.array()[:4]]
     return bool(head) and any(record.get("kind") in _KINDS for record in head)
 
 
 def read(source: Source) -> Iterator[Imported]:
     """Yield the one conversation of the file."""
-    builder = Builder("openhands-v1")
     state: dict[str, object] = {}
-    for _, event in source.records():
-        _event(builder, event, state)
+    events = [an_object(event) for event in source.array()] or [event for _, event in source.records()]
+    builder = build(events, state)
     for damage in source.damaged:
         builder.report.drop(f"damaged line ({damage})")
-    builder.take_off_dispatch(lambda call: call.original_name == "think")
     name = source.path.parent.name if source.path.name == "events.jsonl" else source.path.name.split(".")[0]
     yield builder.finish(
         id=name,
@@ -51,6 +49,15 @@ def read(source: Source) -> Iterator[Imported]:
         task=a_string(state.get("task")),
         shell="persistent",
     )
+
+
+def build(events: Iterable[Json], state: dict[str, object]) -> Builder:
+    """Return the builder of a conversation's events; `state` gets `task` and `first_cwd`."""
+    builder = Builder("openhands-v1")
+    for event in events:
+        _event(builder, event, state)
+    builder.take_off_dispatch(lambda call: call.original_name == "think")
+    return builder
 
 
 def _event(builder: Builder, event: Json, state: dict[str, object]) -> None:

@@ -1,4 +1,8 @@
-"""Qwen Code chats: `~/.qwen/projects/<folder>/chats/<id>.jsonl`, a record a line, contents as Gemini's."""
+"""Qwen Code chats: `~/.qwen/projects/<folder>/chats/<id>.jsonl`, a record a line, contents as Gemini's.
+
+Its own telemetry stands between them: how long each answer took (`model_ns`), and each tool as the agent saw it,
+dispatch, terminal and process group included: kept as `agent_ns` in the call's extra, not as the tool's time.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,8 @@ from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
 from curserve_traces.importers.values import Json, a_list, a_string, an_integer, an_object, given, iso_ns
 from curserve_traces.model import Workspace
+
+_TOLD = {"qwen-code.api_response": "model_ns", "qwen-code.tool_call": "agent_ns"}
 
 
 def sniff(source: Source) -> bool:
@@ -29,6 +35,7 @@ def read(source: Source) -> Iterator[Imported]:
     waiting: dict[str, list[str]] = {}
     first: Json = {}
     model = task = None
+    told: Json = {}
     for _, record in source.records():
         first = first or record
         builder.cwd = a_string(record.get("cwd")) or builder.cwd
@@ -36,15 +43,23 @@ def read(source: Source) -> Iterator[Imported]:
         parts = [an_object(part) for part in a_list(message.get("parts"))]
         if kind == "assistant":
             model = a_string(record.get("model")) or model
-            _assistant(builder, record, parts, waiting)
+            _assistant(builder, record, parts, waiting, told.pop("model_ns", None))
         elif kind == "tool_result":
             for part in parts:
                 if answer := an_object(part.get("functionResponse")):
-                    respond(builder, answer, waiting)
+                    respond(builder, answer, waiting, given(agent_ns=told.pop("agent_ns", None)))
         elif kind == "user":
             text = text_of(parts)
             task = task or text
             builder.message("user", text)
+        elif event := an_object(an_object(record.get("systemPayload")).get("uiEvent")):
+            milliseconds = an_integer(event.get("duration_ms"))
+            if (
+                (name := _TOLD.get(str(event.get("event.name"))))
+                and milliseconds is not None
+                and milliseconds >= 0
+            ):
+                told[name] = milliseconds * 1_000_000
         else:
             builder.report.drop(f"record {kind} (no message)")
     for damage in source.damaged:
@@ -59,7 +74,9 @@ def read(source: Source) -> Iterator[Imported]:
     )
 
 
-def _assistant(builder: Builder, record: Json, parts: list[Json], waiting: dict[str, list[str]]) -> None:
+def _assistant(
+    builder: Builder, record: Json, parts: list[Json], waiting: dict[str, list[str]], took: int | None
+) -> None:
     usage = an_object(record.get("usageMetadata"))
     thoughts = [clean(part["text"]) for part in parts if isinstance(part.get("text"), str) and part.get("thought")]
     output, thinking = an_integer(usage.get("candidatesTokenCount")), an_integer(usage.get("thoughtsTokenCount"))
@@ -71,6 +88,7 @@ def _assistant(builder: Builder, record: Json, parts: list[Json], waiting: dict[
         prompt_tokens=an_integer(usage.get("promptTokenCount")),
         cached_tokens=an_integer(usage.get("cachedContentTokenCount")),
         output_tokens=output + (thinking or 0) if output is not None else None,
+        model_ns=took,
         extra=given(answered_at_ns=at),
     )
     for part in parts:

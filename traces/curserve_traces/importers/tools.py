@@ -16,15 +16,26 @@ Arguments = dict[str, Any]
 Mapped = tuple[Tool, Arguments] | None
 
 
-def canonical(name: str, arguments: Mapping[str, Any]) -> tuple[Tool, Arguments]:
-    """Return the canonical tool and arguments of an agent's call."""
-    rule = _RULES.get(name.rsplit("__", 1)[-1].lower())
+def canonical(name: str, arguments: Mapping[str, Any], agent: str = "") -> tuple[Tool, Arguments]:
+    """Return the canonical tool and arguments of an agent's call; `agent` tells what the same name means."""
+    short = name.rsplit("__", 1)[-1].lower()
+    rule = _RULES.get(short)
     mapped = rule(arguments) if rule is not None else None
     if mapped is None:
         return "other", dict(arguments)
     if mapped[0] == "grep" and "mode" not in mapped[1] and name != "Grep":
-        mapped[1]["mode"] = "content"  # every grep tool but Claude Code's prints lines where nothing else is asked
+        mapped[1]["mode"] = _MODES.get(short, "files" if agent.startswith("openhands") else "content")
+    if mapped[0] == "read" and "offset" in arguments and any(kind in agent for kind in _COUNT_FROM_ZERO):
+        mapped[1]["offset"] += 1
     return mapped
+
+
+_COUNT_FROM_ZERO = ("gemini", "qwen", "opencode")
+"""Agents whose `offset` is the number of lines before the first one shown."""
+
+_MODES = {"search_dir": "count", "grep_files": "files"}
+"""What a search tool prints where nothing else is asked: lines, but for SWE-agent's `search_dir` (counts) and
+Codex's, Claude Code's and OpenHands' (names of files)."""
 
 
 def _pick(arguments: Mapping[str, Any], **renamed: tuple[str, ...]) -> Arguments:
@@ -65,7 +76,7 @@ def _bash(arguments: Mapping[str, Any]) -> Mapped:
     if arguments.get("is_input") in (True, "true"):
         return None  # keys typed into a program that runs already: not a command
     found: Arguments = {"command": command}
-    if arguments.get("run_in_background"):
+    if arguments.get("run_in_background") or arguments.get("is_background"):
         found["background"] = True
     return "bash", found
 
@@ -111,7 +122,10 @@ def _read(arguments: Mapping[str, Any]) -> Mapped:
     if not isinstance(found.get("path"), str):
         return None
     lines = _pick(arguments, offset=("offset", "start_line", "line_number"), limit=("limit",))
-    found |= {key: value for key, value in lines.items() if isinstance(value, int)}
+    found |= {key: value for key, value in lines.items() if isinstance(value, int) and not isinstance(value, bool)}
+    end = arguments.get("end_line")
+    if isinstance(end, int) and "limit" not in found and end >= found.get("offset", 1):
+        found["limit"] = end - found.get("offset", 1) + 1
     view = arguments.get("view_range")
     if isinstance(view, list) and len(view) == 2 and all(isinstance(n, int) for n in view):
         found["offset"] = view[0]
@@ -156,7 +170,7 @@ def _editor(arguments: Mapping[str, Any]) -> Mapped:
 
 _BASH = (
     "bash shell execute_bash terminal run_shell_command exec_command bash_tool run_command "
-    "local_shell bash_command container.exec run runcommand"
+    "local_shell bash_command container.exec run runcommand shell_command execute_command cmd_run"
 )
 _RULES: dict[str, Callable[[Mapping[str, Any]], Mapped]] = (
     dict.fromkeys(_BASH.split(), _bash)
