@@ -1,7 +1,7 @@
 """OpenTelemetry GenAI spans (OTLP JSON, one or in lines): `chat` spans are turns, `execute_tool` spans calls.
 
-Both kinds of span have exact begin and end: model and tool times are recorded apart, nothing is to be separated. The
-attributes changed their names: those of the conventions since 1.37 are read, the older ones, OpenLLMetry's and
+Both kinds of span have exact begin and end: model and tool times are recorded apart, nothing is to be separated.
+The attributes changed their names: those of the conventions since 1.37 are read, the older ones, OpenLLMetry's and
 OpenInference's. A call that an answer asks for and no span executes is a call without a result.
 """
 
