@@ -70,11 +70,10 @@ def prepare(
                 f"trace {trace.id}: it names no workspace to run its calls in; give one with --workspace DIR"
             )
         pristine = materialise(trace.workspace)
-        policy = trace_policy(trace, execute)
         file = scratch / f"trace-{number}.json"
         save(trace, file)
         on(f"reference of {trace.id}")
         copy = pristine_copy(pristine, scratch / f"reference-{number}")
-        reference = take_reference(trace, policy, copy, reference_engine)
+        reference, policy = take_reference(trace, trace_policy(trace, execute), copy, reference_engine)
         prepared[trace.id] = Prepared(trace, file, pristine, policy, reference)
     return Material(prepared, scratch)

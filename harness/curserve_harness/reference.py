@@ -7,12 +7,11 @@ observation is judged against it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from curserve_engines.protocol import Engine, World
 from curserve_harness.cell import TurnPolicy
-from curserve_harness.exits import SetupFailed
 from curserve_results.schema import ORDER_UNDEFINED
 from curserve_traces import classify
 from curserve_traces.model import ToolCall, Trace
@@ -30,23 +29,36 @@ class Judgement:
     reason: str | None = None
 
 
-def take_reference(trace: Trace, policy: Sequence[TurnPolicy], root: Path, engine: Engine) -> Reference:
-    """Run the executed calls of `trace` with the real programs on `root`, a pristine copy; raise SetupFailed."""
+def take_reference(
+    trace: Trace, policy: Sequence[TurnPolicy], root: Path, engine: Engine
+) -> tuple[Reference, tuple[TurnPolicy, ...]]:
+    """Run the executed calls of `trace` with the real programs on `root`, a pristine copy.
+
+    Return their answers, and the policy without the calls that gave none (a time-out, a folder that is not there):
+    those are answered from the recording too. Where one might have changed files, later answers do not count.
+    """
     found: Reference = {}
+    calls = [list(turn.calls) for turn in policy]
+    unknown: str | None = None
     world = World(root=root, at=trace.workspace.at, shell=trace.shell)
     with engine.open(world) as session:
         for t, c, recorded in trace.calls():
-            if policy[t].calls[c].label == "executed":
-                result = session.call(recorded.call, turn=t, index=c)
-                if result.failed is not None:
-                    raise SetupFailed(
-                        f"reference pass: {trace.id} turn {t} call {c} did not finish ({result.failed}); "
-                        "drop this trace, or raise --timeout"
-                    )
+            decided = calls[t][c]
+            if decided.label != "executed":
+                if recorded.delta is not None:
+                    apply_delta(root, recorded.delta)
+                continue
+            result = session.call(recorded.call, turn=t, index=c)
+            if result.failed is None:
                 found[t, c] = (result.observation.digest(), result.observation.lines_digest())
-            elif recorded.delta is not None:
-                apply_delta(root, recorded.delta)
-    return found
+                if unknown is not None:
+                    calls[t][c] = replace(decided, counts=False, reason=unknown)
+                continue
+            reason = f"the real programs gave no answer: {result.failed}"
+            calls[t][c] = replace(decided, label="recorded", counts=False, reason=reason)
+            if classify.effect(recorded.call) != "read" and unknown is None:
+                unknown = f"the workspace is unknown since turn {t}: {reason}"
+    return found, tuple(replace(turn, calls=tuple(calls[t])) for t, turn in enumerate(policy))
 
 
 def judge(call: ToolCall, digest: str, lines_digest: str, expected: tuple[str, str]) -> Judgement:

@@ -3,7 +3,7 @@
 use curserve_proto::{Answer, Call};
 use serde_json::Value;
 
-/// Why a call fails: an argument that is missing or of the wrong type.
+/// What a call is answered whose argument is missing or of the wrong type.
 pub type Wrong = Answer;
 
 /// The required string `name`.
@@ -61,5 +61,5 @@ pub fn texts<'a>(call: &'a Call, name: &str) -> Result<Vec<&'a str>, Wrong> {
 }
 
 fn wrong(call: &Call, name: &str, what: &str) -> Wrong {
-    Answer::failed(format!("{}: argument {name:?} {what}", call.tool))
+    Answer::misused(format_args!("{}: argument {name:?} {what}", call.tool))
 }

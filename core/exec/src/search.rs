@@ -67,7 +67,7 @@ impl Search {
             }
             "content" => content(call, one_file, &mut arguments)?,
             other => {
-                return Err(Answer::failed(format!(
+                return Err(Answer::misused(format_args!(
                     "grep: mode {other:?}: expected content, files or count"
                 )));
             }

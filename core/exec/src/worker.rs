@@ -41,7 +41,7 @@ impl Worker {
                 .as_array()
                 .and_then(|list| list.iter().map(Value::as_str).collect::<Option<Vec<_>>>())
             else {
-                return Answer::failed("bash: argv is not a list of strings");
+                return Answer::misused("bash: argv is not a list of strings");
             };
             let argv: Vec<String> = argv
                 .iter()
@@ -56,7 +56,7 @@ impl Worker {
                 &self.folder(cwd),
                 timeout,
             )),
-            None => Answer::failed("bash: no command (a string) among the arguments"),
+            None => Answer::misused("bash: no command (a string) among the arguments"),
         }
     }
 

@@ -87,6 +87,11 @@ impl Answer {
         }
     }
 
+    /// A call whose arguments are not of its tool's form: answered as an agent's own tools do, with a complaint.
+    pub fn misused(complaint: impl std::fmt::Display) -> Self {
+        Answer::done(2, "", format!("{complaint}\n"))
+    }
+
     /// A call that was left to the real programs.
     pub fn refused(reason: impl Into<String>) -> Self {
         Answer {

@@ -95,12 +95,13 @@ impl Daemon {
                     .map(|word| word.as_str().map(|word| word.as_bytes().to_vec()))
                     .collect::<Option<Vec<_>>>()
             });
-            let argv = argv.ok_or_else(|| Answer::failed("bash: argv is not a list of strings"))?;
+            let argv =
+                argv.ok_or_else(|| Answer::misused("bash: argv is not a list of strings"))?;
             return self.program(&argv, cwd);
         }
         let command = call
             .text("command")
-            .ok_or_else(|| Answer::failed("bash: no command (a string)"))?;
+            .ok_or_else(|| Answer::misused("bash: no command (a string) among the arguments"))?;
         let snapshot = self.snapshot()?;
         let limits = curserve_shell::Limits {
             output: self.limits.output,

@@ -117,9 +117,16 @@ def test_grep_passes_its_other_arguments(call) -> None:
     assert b"regex parse error" in broken.stderr
 
 
-def test_a_wrong_argument_fails_the_call(session) -> None:
-    for tool, arguments in [("read", {}), ("read", {"path": 1}), ("grep", {"pattern": "x", "mode": "dance"})]:
-        assert session.call(ToolCall("1", tool, arguments)).failed is not None
+def test_a_wrong_argument_is_answered_with_a_complaint(session) -> None:
+    for tool, arguments, word in [
+        ("read", {}, b"path"),
+        ("read", {"path": 1}, b"path"),
+        ("grep", {"pattern": "x", "mode": "dance"}, b"dance"),
+        ("bash", {}, b"command"),
+    ]:
+        result = session.call(ToolCall("1", tool, arguments))
+        assert (result.failed, result.observation.exit_code) == (None, 2)
+        assert word in result.observation.stderr
 
 
 def test_edit_replaces_once_or_everywhere(call, root: Path) -> None:

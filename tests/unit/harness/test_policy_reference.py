@@ -6,7 +6,7 @@ from pathlib import Path
 from curserve_engines import registry
 from curserve_harness.policy import trace_policy
 from curserve_harness.reference import judge, take_reference
-from curserve_traces.model import Observation, ToolCall, Trace
+from curserve_traces.model import Observation, ToolCall, Trace, Turn
 from curserve_traces.workspace import pristine_copy
 
 
@@ -46,12 +46,36 @@ def test_reference_follows_edits_and_applied_deltas(
 ) -> None:
     policy = trace_policy(small_trace, "reads-and-edits")
     copy = pristine_copy(small_workspace, tmp_path / "copy")
-    reference = take_reference(small_trace, policy, copy, registry.load("client-subprocess"))
+    reference, kept = take_reference(small_trace, policy, copy, registry.load("client-subprocess"))
+    assert kept == policy
     for t, c, recorded in small_trace.calls():
         if policy[t].calls[c].label == "executed" and t != 0:
             assert recorded.observation is not None
             assert reference[t, c][0] == recorded.observation.digest(), recorded.call.arguments
     assert (copy / "made.txt").read_text() == "made"
+
+
+def test_a_call_without_an_answer_is_answered_from_the_recording(
+    small_trace: Trace, small_workspace: Path, tmp_path: Path
+) -> None:
+    def nowhere(turn: int) -> tuple[Turn, ...]:
+        """The trace, with the first call of a turn in a folder that is not there."""
+        call = small_trace.turns[turn].calls[0]
+        lost = replace(call, call=replace(call.call, cwd="/not/here"), delta=None)
+        changed = replace(small_trace.turns[turn], calls=(lost, *small_trace.turns[turn].calls[1:]))
+        return (*small_trace.turns[:turn], changed, *small_trace.turns[turn + 1 :])
+
+    engine = registry.load("client-subprocess")
+    for turn, effect in ((0, "read"), (3, "edit")):
+        trace = replace(small_trace, turns=nowhere(turn))
+        policy = trace_policy(trace, "reads-and-edits")
+        copy = pristine_copy(small_workspace, tmp_path / effect)
+        reference, kept = take_reference(trace, policy, copy, engine)
+        lost = kept[turn].calls[0]
+        assert (lost.label, lost.counts, (turn, 0) in reference) == ("recorded", False, False)
+        assert "/not/here" in str(lost.reason)
+        later = [call.counts for one in kept[turn + 1 :] for call in one.calls if call.label == "executed"]
+        assert set(later) == {effect == "read"}
 
 
 def judged(command: str, seen: bytes, expected: bytes) -> str:
