@@ -1,15 +1,17 @@
-//! Which nodes ripgrep's ignore rules leave out: computed once per shape of the tree, with the `ignore` crate's own
-//! matchers over contents in memory.
+//! Which nodes ripgrep's ignore rules leave out, with the `ignore` crate's own matchers over contents in memory. The
+//! rules are parsed once after a change of theirs; what they say of a node is kept with the node.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use ignore::Match;
 
 use crate::node::Node;
-use crate::snapshot::{Place, Snapshot, State};
+use crate::snapshot::{Snapshot, State};
 use crate::tree::ROOT;
 use crate::Kind;
 
@@ -25,30 +27,21 @@ pub enum Verdict {
     Whitelist,
 }
 
-/// Verdicts for all nodes, by id; None where rules outside the root, or rules that do not parse, might matter.
-#[derive(Debug, Default)]
-pub(crate) struct Ignored {
-    /// With all rules, and without those of version control.
-    verdicts: Option<Vec<(Verdict, Verdict)>>,
-}
+/// Names of what holds rules, or says where a repository begins.
+pub(crate) const RULE_FILES: [&[u8]; 5] =
+    [b".gitignore", b".ignore", b".rgignore", b"exclude", b".git"];
 
-/// Names of files that hold rules.
-pub(crate) const RULE_FILES: [&[u8]; 4] = [b".gitignore", b".ignore", b".rgignore", b"exclude"];
-
-impl Snapshot {
-    /// What ignore rules say of `node` itself. `vcs`: with the rules of version control. None: it cannot be known here.
-    pub fn verdict(&self, node: Node<'_>, vcs: bool) -> Option<Verdict> {
-        let ignored = self
-            .state()
-            .ignored
-            .get_or_init(|| Ignored::of(self.state()));
-        let (all, without_vcs) = ignored.verdicts.as_ref()?[node.id as usize];
-        Some(if vcs { all } else { without_vcs })
-    }
+/// The rules of all folders that have some, by id; None where some of them do not parse.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    folders: Option<HashMap<u32, FolderRules>>,
+    /// Which set of rules this is: no two sets ever made are of the same generation.
+    generation: u64,
 }
 
 /// The rules of one folder.
-struct Rules {
+#[derive(Debug)]
+struct FolderRules {
     rgignore: Gitignore,
     ignore: Gitignore,
     gitignore: Gitignore,
@@ -56,65 +49,93 @@ struct Rules {
     has_git: bool,
 }
 
-impl Ignored {
-    fn of(state: &State) -> Ignored {
-        if has_rules_above(&state.place) {
-            return Ignored::default();
+/// A node's verdicts under the rules of one generation.
+#[derive(Debug, Default)]
+pub(crate) struct Memo(AtomicU64);
+
+impl Clone for Memo {
+    fn clone(&self) -> Self {
+        Memo(AtomicU64::new(self.0.load(Ordering::Relaxed)))
+    }
+}
+
+impl Memo {
+    const VERDICTS: [Verdict; 3] = [Verdict::None, Verdict::Ignore, Verdict::Whitelist];
+
+    fn get(&self, generation: u64) -> Option<(Verdict, Verdict)> {
+        let kept = self.0.load(Ordering::Relaxed);
+        let at = |shift: u32| Self::VERDICTS[(kept >> shift & 3) as usize];
+        (kept >> 4 == generation).then(|| (at(0), at(2)))
+    }
+
+    fn set(&self, generation: u64, (all, without_vcs): (Verdict, Verdict)) {
+        let kept = generation << 4 | (without_vcs as u64) << 2 | all as u64;
+        self.0.store(kept, Ordering::Relaxed);
+    }
+}
+
+impl Snapshot {
+    /// What ignore rules say of `node` itself. `vcs`: with the rules of version control. None: some rules below the
+    /// root do not parse, or cannot be read.
+    pub fn verdict(&self, node: Node<'_>, vcs: bool) -> Option<Verdict> {
+        let state = self.state();
+        let rules = state.rules.get_or_init(|| Rules::of(state));
+        let folders = rules.folders.as_ref()?;
+        if folders.is_empty() {
+            return Some(Verdict::None);
         }
-        let mut verdicts = vec![(Verdict::None, Verdict::None); state.tree.bound()];
-        let mut stack = Vec::new();
-        let path = PathBuf::from(OsStr::from_bytes(&state.place.at));
-        let done = descend(Node { state, id: ROOT }, &path, &mut stack, &mut verdicts);
-        Ignored {
-            verdicts: done.map(|()| verdicts),
+        let memo = &node.data().verdict;
+        let (all, without_vcs) = memo.get(rules.generation).unwrap_or_else(|| {
+            let found = verdicts(folders, node);
+            memo.set(rules.generation, found);
+            found
+        });
+        Some(if vcs { all } else { without_vcs })
+    }
+
+    /// Whether a rule file, or a repository, lies in a folder above the root: its rules count as well, and are not
+    /// here. Asked of the file system now, since nothing above the root is watched. Below an alias there is nothing above.
+    pub fn has_rules_above(&self) -> bool {
+        let place = &self.state().place;
+        let aliased = place.real.as_os_str().as_bytes() != place.at.as_slice();
+        let names = [".git", ".gitignore", ".ignore", ".rgignore"];
+        !aliased
+            && place
+                .real
+                .ancestors()
+                .skip(1)
+                .any(|above| names.iter().any(|name| above.join(name).exists()))
+    }
+}
+
+impl Rules {
+    fn of(state: &State) -> Rules {
+        static GENERATION: AtomicU64 = AtomicU64::new(1);
+        let mut folders = HashMap::new();
+        let done = gather(Node { state, id: ROOT }, &mut folders);
+        Rules {
+            folders: done.map(|()| folders),
+            generation: GENERATION.fetch_add(1, Ordering::Relaxed),
         }
     }
 }
 
-/// A rule file, or a repository, in a folder above the root would count. Below an alias there is nothing above.
-fn has_rules_above(place: &Place) -> bool {
-    let aliased = place.real.as_os_str().as_bytes() != place.at.as_slice();
-    let names = [".git", ".gitignore", ".ignore", ".rgignore"];
-    !aliased
-        && place
-            .real
-            .ancestors()
-            .skip(1)
-            .any(|above| names.iter().any(|name| above.join(name).exists()))
-}
-
-fn descend(
-    folder: Node<'_>,
-    path: &Path,
-    stack: &mut Vec<Option<Rules>>,
-    verdicts: &mut [(Verdict, Verdict)],
-) -> Option<()> {
-    stack.push(rules(folder, path)?);
-    let any_rules = stack.iter().any(Option::is_some);
+fn gather(folder: Node<'_>, into: &mut HashMap<u32, FolderRules>) -> Option<()> {
+    if let Some(rules) = rules_in(folder)? {
+        into.insert(folder.id, rules);
+    }
     if let Ok(entries) = folder.entries() {
-        for (name, child) in entries {
-            let is_folder = child.kind() == Kind::Folder;
-            if !is_folder && !any_rules {
-                continue;
-            }
-            let below = path.join(OsStr::from_bytes(name));
-            if any_rules {
-                verdicts[child.id as usize] = (
-                    verdict(stack, &below, is_folder, true),
-                    verdict(stack, &below, is_folder, false),
-                );
-            }
-            if is_folder {
-                descend(child, &below, stack, verdicts)?;
+        for (_, child) in entries {
+            if child.kind() == Kind::Folder {
+                gather(child, into)?;
             }
         }
     }
-    stack.pop();
     Some(())
 }
 
 /// Some(None): the folder has no rules. None: they do not parse.
-fn rules(folder: Node<'_>, path: &Path) -> Option<Option<Rules>> {
+fn rules_in(folder: Node<'_>) -> Option<Option<FolderRules>> {
     let git = folder.child(b".git");
     let exclude = git
         .and_then(|git| git.child(b"info"))
@@ -132,14 +153,19 @@ fn rules(folder: Node<'_>, path: &Path) -> Option<Option<Rules>> {
         // A worktree: its exclude file lies elsewhere.
         return None;
     }
+    let path = seen(folder);
     let [rgignore, ignore, gitignore, exclude] = files;
-    Some(Some(Rules {
-        rgignore: parse(rgignore, path)?,
-        ignore: parse(ignore, path)?,
-        gitignore: parse(gitignore, path)?,
-        exclude: parse(exclude, path)?,
+    Some(Some(FolderRules {
+        rgignore: parse(rgignore, &path)?,
+        ignore: parse(ignore, &path)?,
+        gitignore: parse(gitignore, &path)?,
+        exclude: parse(exclude, &path)?,
         has_git: git.is_some(),
     }))
+}
+
+fn seen(node: Node<'_>) -> PathBuf {
+    PathBuf::from(std::ffi::OsString::from_vec(node.path()))
 }
 
 fn parse(file: Option<Node<'_>>, folder: &Path) -> Option<Gitignore> {
@@ -158,13 +184,27 @@ fn parse(file: Option<Node<'_>>, folder: &Path) -> Option<Gitignore> {
     builder.build().ok()
 }
 
+/// With all rules, and without those of version control.
+fn verdicts(folders: &HashMap<u32, FolderRules>, node: Node<'_>) -> (Verdict, Verdict) {
+    let above = std::iter::successors(node.parent(), Node::parent);
+    let stack: Vec<&FolderRules> = above.filter_map(|folder| folders.get(&folder.id)).collect();
+    if stack.is_empty() {
+        return (Verdict::None, Verdict::None);
+    }
+    let path = OsStr::from_bytes(&node.path()).to_owned();
+    let is_folder = node.kind() == Kind::Folder;
+    let of = |vcs| verdict(&stack, Path::new(&path), is_folder, vcs);
+    (of(true), of(false))
+}
+
 /// The precedence of the `ignore` crate's `Ignore::matched_ignore`: `.rgignore`, `.ignore`, `.gitignore`, exclude; of
 /// each kind, the innermost folder that says something; nothing of version control above the innermost repository.
-fn verdict(stack: &[Option<Rules>], path: &Path, is_folder: bool, vcs: bool) -> Verdict {
-    let in_git = vcs && stack.iter().flatten().any(|rules| rules.has_git);
+/// `stack`: from the innermost folder outwards.
+fn verdict(stack: &[&FolderRules], path: &Path, is_folder: bool, vcs: bool) -> Verdict {
+    let in_git = vcs && stack.iter().any(|rules| rules.has_git);
     let mut found: [Option<Verdict>; 4] = [None; 4];
     let mut saw_git = false;
-    for rules in stack.iter().rev().flatten() {
+    for rules in stack {
         let matchers = [
             &rules.rgignore,
             &rules.ignore,

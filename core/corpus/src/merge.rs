@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::ignored::RULE_FILES;
+use crate::ignored::{Memo, RULE_FILES};
 use crate::meta::Meta;
+use crate::order::FTS_SORTS_ABOVE;
 use crate::read::{Reading, Wanted};
 use crate::scan::{Found, FoundBody, FoundFolder};
 use crate::snapshot::State;
@@ -98,17 +99,16 @@ impl<'m> Merge<'m> {
         if let (Some(id), None) = (existing, same_kind) {
             self.clear(id);
         }
-        if same_kind.is_none() {
-            self.reshape();
-        }
         let Found { name, meta, body } = found;
+        self.state.named(&name);
         let data = NodeData {
             parent,
             name,
             meta,
             body: Body::Other,
+            verdict: Memo::default(),
         };
-        match body {
+        let id = match body {
             FoundBody::Link(target) => self.set(
                 existing,
                 NodeData {
@@ -121,7 +121,9 @@ impl<'m> Merge<'m> {
             FoundBody::Folder(folder) => {
                 self.put_folder(data, folder, existing, same_kind, path, touched)
             }
-        }
+        };
+        self.state.note_readable(id);
+        id
     }
 
     fn put_file(
@@ -141,13 +143,6 @@ impl<'m> Merge<'m> {
                 indexed: Indexed::Not,
             },
         };
-        if old
-            .as_ref()
-            .is_some_and(|old| old.meta.ino != data.meta.ino)
-        {
-            // fts may go by inode.
-            self.reshape();
-        }
         let keep = !touched && old.as_ref().is_some_and(|old| is_current(old, &data.meta));
         let size = data.meta.size;
         let id = self.set(id, NodeData { body, ..data });
@@ -170,7 +165,6 @@ impl<'m> Merge<'m> {
         path: &Path,
         touched: bool,
     ) -> u32 {
-        self.reshape();
         let FoundFolder {
             entries,
             searchable,
@@ -220,10 +214,14 @@ impl<'m> Merge<'m> {
             Ok(old) => std::mem::take(old).children,
             Err(_) => Vec::new(),
         };
+        // In a large folder fts goes by inode, so the names may be the same and the order another.
+        if old != children || children.len() > FTS_SORTS_ABOVE {
+            let in_order = self.state.as_fts(children.clone());
+            self.state.tree.set_positions(&in_order);
+        }
         if old == children {
             return;
         }
-        self.reshape();
         let kept: std::collections::HashSet<u32> = children.iter().copied().collect();
         for gone in old.into_iter().filter(|child| !kept.contains(child)) {
             self.remove(gone);
@@ -235,14 +233,10 @@ impl<'m> Merge<'m> {
     /// Removes a node and all below it; the caller takes it out of its folder's listing.
     pub(crate) fn remove(&mut self, id: u32) {
         self.clear(id);
-        self.reshape();
+        let name = self.state.tree.get(id).name.clone();
+        self.state.named(&name);
         self.state.tree.remove(id);
-    }
-
-    /// Names came, went, or changed their kind: the walk order is another.
-    fn reshape(&mut self) {
-        self.state.order = Arc::default();
-        self.state.ignored = Arc::default();
+        self.state.note_readable(id);
     }
 
     /// Takes away what belongs to a node's body: children, watch.
@@ -280,13 +274,7 @@ impl State {
             Ok((content, meta)) => (Ok(content), meta),
             Err(why) => (Err(why), None),
         };
-        let was_held = matches!(data.body, Body::File { content: Ok(_), .. });
-        if was_held != content.is_ok() {
-            self.order = Arc::default();
-        }
-        if RULE_FILES.contains(&data.name.as_ref()) {
-            self.ignored = Arc::default();
-        }
+        self.named(&data.name);
         let indexed = if content.is_ok() {
             indexed
         } else {
@@ -303,6 +291,31 @@ impl State {
             indexed,
         };
         self.tree.set(id, data);
+        self.note_readable(id);
+    }
+
+    /// A node of this name came, went or was written: where it holds ignore rules, all verdicts are void.
+    pub(crate) fn named(&mut self, name: &[u8]) {
+        if RULE_FILES.contains(&name) {
+            self.rules = Arc::default();
+        }
+    }
+
+    /// Notes whether what is now at `id` could be read.
+    fn note_readable(&mut self, id: u32) {
+        let lacks = self.tree.try_get(id).is_some_and(|data| match &data.body {
+            Body::File { content, .. } => content.is_err(),
+            Body::Folder { listing, .. } => listing.is_err(),
+            Body::Link(_) | Body::Other => false,
+        });
+        if lacks != self.unreadable.contains(&id) {
+            let unreadable = Arc::make_mut(&mut self.unreadable);
+            let _ = if lacks {
+                unreadable.insert(id)
+            } else {
+                unreadable.remove(&id)
+            };
+        }
     }
 
     /// The live path of a node.

@@ -5,11 +5,6 @@ use crate::meta::{Kind, Meta};
 use crate::snapshot::State;
 use crate::tree::{Body, NodeData, Unreadable, ROOT};
 
-/// gnulib's fts sorts a folder by inode when it has more entries than this …
-const FTS_SORTS_ABOVE: usize = 10_000;
-/// … within batches of this many.
-const FTS_BATCH: usize = 100_000;
-
 /// A file, folder, link or other node in one snapshot; copied freely.
 #[derive(Clone, Copy)]
 pub struct Node<'s> {
@@ -97,20 +92,8 @@ impl<'s> Node<'s> {
     /// inode in flat folders above 10,000 entries (not on tmpfs, where fts does not sort).
     pub fn entries_as_fts(&self) -> Result<Vec<Node<'s>>, Unreadable> {
         let state = self.state;
-        let mut nodes: Vec<_> = self
-            .children()?
-            .iter()
-            .map(|&id| Node { state, id })
-            .collect();
-        if !state.place.inode_order_is_useless {
-            for batch in nodes
-                .chunks_mut(FTS_BATCH)
-                .filter(|batch| batch.len() > FTS_SORTS_ABOVE)
-            {
-                batch.sort_by_key(|node| node.meta().ino);
-            }
-        }
-        Ok(nodes)
+        let ids = state.as_fts(self.children()?.to_vec());
+        Ok(ids.into_iter().map(|id| Node { state, id }).collect())
     }
 
     fn children(&self) -> Result<&'s [u32], Unreadable> {

@@ -1,76 +1,101 @@
-//! The walk order of the whole tree, computed once per shape: where each node comes when fts walks from the root.
+//! The walk order: where nodes come when fts walks from a folder. Each node knows its place in its own folder, so that
+//! a new name costs its folder's names and nothing else of the tree.
 
-use crate::node::Node;
+use std::collections::HashMap;
+
 use crate::snapshot::State;
-use crate::tree::{Body, ROOT};
+use crate::tree::{Body, Tree, ROOT};
 
-/// Ranks of all nodes; what lies below a folder has the ranks from its own to its end.
-#[derive(Debug, Default)]
-pub(crate) struct Order {
-    /// By node id.
-    rank: Vec<u32>,
-    /// By node id: one more than the last rank below it.
-    end: Vec<u32>,
-    /// (rank, id) of every file with content, ascending.
-    pub(crate) files: Vec<(u32, u32)>,
-    /// Ranks of folders and files that could not be read, ascending.
-    unreadable: Vec<u32>,
-}
-
-impl Order {
-    fn of(state: &State) -> Order {
-        let bound = state.tree.bound();
-        let mut order = Order {
-            rank: vec![u32::MAX; bound],
-            end: vec![0; bound],
-            ..Order::default()
-        };
-        let mut next = 0;
-        order.visit(Node { state, id: ROOT }, &mut next);
-        order
-    }
-
-    fn visit(&mut self, node: Node<'_>, next: &mut u32) {
-        let rank = *next;
-        *next += 1;
-        self.rank[node.id as usize] = rank;
-        match &node.data().body {
-            Body::File { content: Ok(_), .. } => self.files.push((rank, node.id)),
-            Body::File { .. }
-            | Body::Folder {
-                listing: Err(_), ..
-            } => self.unreadable.push(rank),
-            Body::Folder { .. } => {
-                for child in node.entries_as_fts().unwrap_or_default() {
-                    self.visit(child, next);
-                }
-            }
-            Body::Link(_) | Body::Other => {}
-        }
-        self.end[node.id as usize] = *next;
-    }
-
-    pub(crate) fn rank(&self, id: u32) -> u32 {
-        self.rank[id as usize]
-    }
-
-    /// The ranks of a node and all below it.
-    pub(crate) fn below(&self, id: u32) -> std::ops::Range<u32> {
-        self.rank[id as usize]..self.end[id as usize]
-    }
-
-    /// Whether all below a node could be read.
-    pub(crate) fn is_readable(&self, id: u32) -> bool {
-        let range = self.below(id);
-        let first = self.unreadable.partition_point(|&rank| rank < range.start);
-        self.unreadable
-            .get(first)
-            .is_none_or(|&rank| rank >= range.end)
-    }
-}
+/// gnulib's fts sorts a folder by inode when it has more entries than this …
+pub(crate) const FTS_SORTS_ABOVE: usize = 10_000;
+/// … within batches of this many.
+pub(crate) const FTS_BATCH: usize = 100_000;
 
 impl State {
-    pub(crate) fn order(&self) -> &Order {
-        self.order.get_or_init(|| Order::of(self))
+    /// A folder's children, given in readdir's order, in the order of fts.
+    pub(crate) fn as_fts(&self, mut children: Vec<u32>) -> Vec<u32> {
+        if !self.place.inode_order_is_useless {
+            for batch in children
+                .chunks_mut(FTS_BATCH)
+                .filter(|batch| batch.len() > FTS_SORTS_ABOVE)
+            {
+                batch.sort_by_key(|&id| self.tree.get(id).meta.ino);
+            }
+        }
+        children
+    }
+
+    /// All files with content below `folder`, appended in walk order.
+    pub(crate) fn files_of(&self, folder: u32, into: &mut Vec<u32>) {
+        let Some(listing) = self.tree.listing(folder) else {
+            return;
+        };
+        let sorted = (listing.children.len() > FTS_SORTS_ABOVE)
+            .then(|| self.as_fts(listing.children.clone()));
+        for &id in sorted.as_ref().unwrap_or(&listing.children) {
+            match &self.tree.get(id).body {
+                Body::File { content: Ok(_), .. } => into.push(id),
+                Body::Folder { .. } => self.files_of(id, into),
+                _ => {}
+            }
+        }
+    }
+
+    /// Those of `ids` that lie below `folder`, in walk order.
+    pub(crate) fn in_walk_order(&self, folder: u32, ids: impl Iterator<Item = u32>) -> Vec<u32> {
+        let mut below: HashMap<u32, Vec<(u32, u32)>> = HashMap::new();
+        for id in ids {
+            let mut at = id;
+            while at != folder && at != ROOT {
+                let parent = self.tree.get(at).parent;
+                let entry = (self.tree.position(at), at);
+                match below.get_mut(&parent) {
+                    Some(children) => {
+                        children.push(entry);
+                        break; // the rest of the way up was gone before
+                    }
+                    None => below.insert(parent, vec![entry]),
+                };
+                at = parent;
+            }
+        }
+        let mut found = Vec::new();
+        collect(folder, &mut below, &mut found);
+        found
+    }
+
+    /// Whether all below a folder could be read.
+    pub(crate) fn is_readable(&self, folder: u32) -> bool {
+        !self
+            .unreadable
+            .iter()
+            .any(|&id| self.tree.is_below(id, folder))
+    }
+}
+
+fn collect(folder: u32, below: &mut HashMap<u32, Vec<(u32, u32)>>, into: &mut Vec<u32>) {
+    let Some(mut children) = below.remove(&folder) else {
+        return;
+    };
+    children.sort_unstable();
+    for (_, id) in children {
+        if below.contains_key(&id) {
+            collect(id, below, into);
+        } else {
+            into.push(id);
+        }
+    }
+}
+
+impl Tree {
+    /// Whether `id` is `folder`, or lies below it.
+    fn is_below(&self, mut id: u32, folder: u32) -> bool {
+        while id != folder {
+            if id == ROOT {
+                return false;
+            }
+            id = self.get(id).parent;
+        }
+        true
     }
 }

@@ -23,40 +23,25 @@ impl Snapshot {
     /// None where something below it could not be read: a tool that must say so walks by itself.
     pub fn files_below<'s>(&'s self, folder: Node<'s>, query: &Query) -> Option<Vec<Node<'s>>> {
         let state = self.state();
-        let order = state.order();
-        if !order.is_readable(folder.id) {
+        if !state.is_readable(folder.id) {
             return None;
         }
-        let range = order.below(folder.id);
-        if query.is_all() {
-            let first = order.files.partition_point(|&(rank, _)| rank < range.start);
-            let files = order.files[first..]
-                .iter()
-                .take_while(|(rank, _)| *rank < range.end);
-            return Some(files.map(|&(_, id)| Node { state, id }).collect());
-        }
-        let mut found: Vec<(u32, u32)> = state
-            .candidates(query)
-            .map(|id| (order.rank(id), id))
-            .filter(|(rank, _)| range.contains(rank))
-            .collect();
-        found.sort_unstable();
-        Some(
-            found
-                .into_iter()
-                .map(|(_, id)| Node { state, id })
-                .collect(),
-        )
+        let found = match query.is_all() {
+            true => {
+                let mut all = Vec::new();
+                state.files_of(folder.id, &mut all);
+                all
+            }
+            false => state.in_walk_order(folder.id, state.candidates(query)),
+        };
+        Some(found.into_iter().map(|id| Node { state, id }).collect())
     }
 
     /// How much memory the corpus holds: (bytes of file contents, bytes of index).
     pub fn memory(&self) -> (usize, usize) {
         let state = self.state();
-        let contents = state
-            .order()
-            .files
-            .iter()
-            .map(|&(_, id)| state.content(id).map_or(0, |content| content.len()));
+        let contents = (0..state.tree.bound() as u32)
+            .map(|id| state.content(id).map_or(0, |content| content.len()));
         (
             contents.sum(),
             state

@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use crate::ignored::Ignored;
+use crate::ignored::Rules;
 use crate::meta::Meta;
 use crate::node::Node;
-use crate::order::Order;
 use crate::select::Shelved;
 use crate::tree::{Tree, ROOT};
 
@@ -74,10 +73,10 @@ pub(crate) struct State {
     pub(crate) segments: Arc<Vec<Arc<Shelved>>>,
     /// Files whose trigrams are with them.
     pub(crate) fresh: Arc<BTreeSet<u32>>,
-    /// Computed when asked for; a new one after each change of names.
-    pub(crate) order: Arc<OnceLock<Order>>,
-    /// Computed when asked for; a new one after each change of names or of a rule file.
-    pub(crate) ignored: Arc<OnceLock<Ignored>>,
+    /// Files without content and folders without entries.
+    pub(crate) unreadable: Arc<BTreeSet<u32>>,
+    /// Computed when asked for; a new one after each change of a rule file.
+    pub(crate) rules: Arc<OnceLock<Rules>>,
 }
 
 impl Snapshot {

@@ -6,6 +6,7 @@ use curserve_index::Grams;
 
 use crate::arena::Arena;
 use crate::content::Content;
+use crate::ignored::Memo;
 use crate::meta::Meta;
 
 /// The root's id; it never changes.
@@ -62,12 +63,16 @@ pub(crate) struct NodeData {
     pub(crate) name: Box<[u8]>,
     pub(crate) meta: Meta,
     pub(crate) body: Body,
+    /// What ignore rules say of it, as far as anybody asked.
+    pub(crate) verdict: Memo,
 }
 
 /// All nodes. Ids of removed nodes are used again.
 #[derive(Clone, Debug)]
 pub(crate) struct Tree {
     nodes: Arena<Option<Arc<NodeData>>>,
+    /// The place of each node in its folder, in the order of fts.
+    positions: Arena<u32>,
     free: Vec<u32>,
 }
 
@@ -75,6 +80,7 @@ impl Tree {
     pub(crate) fn new() -> Tree {
         Tree {
             nodes: Arena::new(),
+            positions: Arena::new(),
             free: Vec::new(),
         }
     }
@@ -101,7 +107,10 @@ impl Tree {
                 self.nodes.set(id, Some(Arc::new(data)));
                 id
             }
-            None => self.nodes.push(Some(Arc::new(data))),
+            None => {
+                self.positions.push(0);
+                self.nodes.push(Some(Arc::new(data)))
+            }
         }
     }
 
@@ -113,6 +122,20 @@ impl Tree {
     pub(crate) fn remove(&mut self, id: u32) {
         self.nodes.set(id, None);
         self.free.push(id);
+    }
+
+    /// Where a node comes in its folder when fts walks.
+    pub(crate) fn position(&self, id: u32) -> u32 {
+        *self.positions.get(id)
+    }
+
+    /// Gives nodes the places in which they come here.
+    pub(crate) fn set_positions(&mut self, in_order: &[u32]) {
+        for (place, &id) in in_order.iter().enumerate() {
+            if self.position(id) != place as u32 {
+                self.positions.set(id, place as u32);
+            }
+        }
     }
 
     pub(crate) fn listing(&self, id: u32) -> Option<&Listing> {

@@ -74,7 +74,7 @@ impl Watches {
 
     /// Appends all events that are queued now to `events`; does not block.
     pub(crate) fn drain(&self, events: &mut Vec<Event>) -> io::Result<()> {
-        let mut buffer = Buffer([0; 64 << 10]);
+        let mut buffer = Buffer([0; 4 << 10]);
         loop {
             // SAFETY: the kernel writes at most the buffer's length into it.
             let got = unsafe {
@@ -99,7 +99,7 @@ impl Watches {
 
 /// Aligned as `inotify_event` wants it.
 #[repr(align(8))]
-struct Buffer([u8; 64 << 10]);
+struct Buffer([u8; 4 << 10]);
 
 fn parse(mut bytes: &[u8], events: &mut Vec<Event>) {
     const HEAD: usize = std::mem::size_of::<libc::inotify_event>();

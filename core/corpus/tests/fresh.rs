@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use curserve_corpus::{Corpus, Error, Kind, Node, Options, Snapshot};
+use curserve_index::Query;
 
 /// The whole tree as (path, kind, content or target), in order, from the file system.
 fn live(path: &Path, prefix: &str, into: &mut Vec<(String, Kind, Vec<u8>)>) {
@@ -54,7 +55,29 @@ fn assert_fresh(folder: &Path, corpus: &Corpus, after: &str) -> Snapshot {
             shown(theirs.get(at))
         );
     }
+    assert_walk(&snapshot, &ours, after);
     snapshot
+}
+
+/// The files chosen for a query come in walk order, and none that holds its words is left out.
+fn assert_walk(snapshot: &Snapshot, held: &[(String, Kind, Vec<u8>)], after: &str) {
+    let named = |query: &Query| -> Vec<String> {
+        let files = snapshot.files_below(snapshot.root(), query).unwrap();
+        let name = |node: &Node<'_>| String::from_utf8(node.relative()).unwrap();
+        files.iter().map(name).collect()
+    };
+    let of_kind = |wanted: &dyn Fn(&[u8]) -> bool| -> Vec<String> {
+        let files = held
+            .iter()
+            .filter(|(_, kind, bytes)| *kind == Kind::File && wanted(bytes));
+        files.map(|(name, _, _)| name.clone()).collect()
+    };
+    assert_eq!(named(&Query::All), of_kind(&|_| true), "after {after}");
+    let holds = |word: &'static [u8]| move |bytes: &[u8]| bytes.windows(4).any(|at| at == word);
+    for word in [b"word", b"more"] {
+        let found = named(&Query::literal(word));
+        assert_eq!(found, of_kind(&holds(word)), "after {after}");
+    }
 }
 
 /// xorshift: a seed gives the same edits every time.

@@ -30,6 +30,12 @@ const PATTERNS: &[&str] = &[
     r"foo\s+bar",
     "x_",
     "[^a]b",
+    r"\w*foo\s*$",
+    r"^\s*(foo|a)+bar\b",
+    r"\Afoo bar",
+    r"\W+foo_x\z",
+    r"[^a-f]bar-",
+    r"abab\B",
 ];
 const TEXT: &[&str] = &[
     "a", "b", "foo", "bar", "foo bar", "_x", " ", "\n", "\n", "\n", "A", "FOO", "é", "ſ", "K",

@@ -8,6 +8,8 @@ mod search;
 mod syntax;
 mod walk;
 
+pub(crate) use search::push_number;
+
 use curserve_corpus::{Content, Errno, Kind, Node, Unreadable};
 use rayon::prelude::*;
 

@@ -314,7 +314,7 @@ impl Printer<'_> {
 }
 
 /// Appends `number` in decimal.
-pub(super) fn push_number(out: &mut Vec<u8>, mut number: u64) {
+pub(crate) fn push_number(out: &mut Vec<u8>, mut number: u64) {
     let mut digits = [0u8; 20];
     let mut at = digits.len();
     loop {

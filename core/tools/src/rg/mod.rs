@@ -4,6 +4,7 @@
 //! Parallel rg prints files in no fixed order; here they come in the file system's own.
 
 mod options;
+mod plain;
 mod walk;
 
 use std::ffi::OsStr;
@@ -22,6 +23,7 @@ use termcolor::NoColor;
 
 use crate::{Call, Refusal, Stdin};
 use options::{refuse, Case, Mode, Options, Sort};
+use plain::Plain;
 use walk::{File, Filter};
 
 type Sink = NoColor<Vec<u8>>;
@@ -107,7 +109,7 @@ impl<'r, 'c> Run<'r, 'c> {
     }
 
     fn search(&mut self) -> Result<i32, Refusal> {
-        let matcher = matcher(self.options)?;
+        let matcher = matcher(self.options, true)?;
         let needs_all = self.options.invert
             || self.options.mode == Mode::WithoutMatch
             || self.options.include_zero
@@ -119,14 +121,7 @@ impl<'r, 'c> Run<'r, 'c> {
         };
         let mut files = self.files(&query)?;
         let by_path = self.options.sort == Some((Sort::Path, false));
-        if files.is_empty()
-            && self.implicit
-            && query != Query::All
-            && self.files(&Query::All)?.is_empty()
-        {
-            return refuse("nothing to search");
-        }
-        if files.is_empty() && self.implicit && query == Query::All {
+        if files.is_empty() && self.implicit && (query == Query::All || !self.any_file()?) {
             return refuse("nothing to search");
         }
         if !by_path {
@@ -141,7 +136,11 @@ impl<'r, 'c> Run<'r, 'c> {
             self.operands.len() <= 10 && files.iter().all(|file| file.explicit && !file.is_stdin());
         let (options, with_filename) = (self.options, self.with_filename);
         let started = std::time::Instant::now();
-        let worker = || Worker::new(options, &matcher, with_filename, mapped);
+        // Many ASCII files are searched with a smaller automaton, which pays from here on.
+        let ascii = (files.len() > 32 && plain::is_ascii_alike(options))
+            .then(|| self::matcher(options, false).ok())
+            .flatten();
+        let worker = || Worker::new(options, &matcher, ascii.as_ref(), with_filename, mapped);
         let (mut matched, mut printed, mut stats, mut rest) =
             (false, false, Stats::new(), files.as_slice());
         let mut size = if self.call.out.lines_left().is_some() || options.quiet {
@@ -238,6 +237,14 @@ impl<'r, 'c> Run<'r, 'c> {
         })
     }
 
+    /// Whether the working folder holds anything that is searched.
+    fn any_file(&self) -> Result<bool, Refusal> {
+        let Ok(folder) = self.call.snapshot.resolve(self.call.cwd, b".", true) else {
+            return refuse("a working folder that is not there");
+        };
+        Filter::new(self.call.snapshot, self.options, self.call.cwd, folder)?.passes_any(folder)
+    }
+
     /// Every file to look at, operand by operand.
     fn files(&mut self, query: &Query) -> Result<Vec<File<'c>>, Refusal> {
         let snapshot = self.call.snapshot;
@@ -282,11 +289,11 @@ impl<'r, 'c> Run<'r, 'c> {
     }
 }
 
-fn matcher(options: &Options) -> Result<RegexMatcher, Refusal> {
+fn matcher(options: &Options, unicode: bool) -> Result<RegexMatcher, Refusal> {
     let mut builder = RegexMatcherBuilder::new();
     builder
         .multi_line(true)
-        .unicode(true)
+        .unicode(unicode)
         .octal(false)
         .fixed_strings(options.fixed);
     match options.case {
@@ -353,6 +360,10 @@ enum Outcome {
 struct Worker<'w> {
     options: &'w Options,
     matcher: &'w RegexMatcher,
+    /// The same pattern, for files that are ASCII.
+    ascii: Option<&'w RegexMatcher>,
+    plain: Option<Plain>,
+    with_filename: bool,
     searcher: Searcher,
     printer: Printer,
     mapped: bool,
@@ -362,6 +373,7 @@ impl<'w> Worker<'w> {
     fn new(
         options: &'w Options,
         matcher: &'w RegexMatcher,
+        ascii: Option<&'w RegexMatcher>,
         with_filename: bool,
         mapped: bool,
     ) -> Self {
@@ -383,6 +395,9 @@ impl<'w> Worker<'w> {
         Worker {
             options,
             matcher,
+            ascii,
+            plain: Plain::of(options),
+            with_filename,
             searcher,
             printer: printer(options, with_filename),
             mapped,
@@ -405,8 +420,23 @@ impl<'w> Worker<'w> {
         let facts = content.facts();
         // A slice is what the real program searches when it maps; where there is no NUL and no mark it is all the same.
         let as_slice = self.mapped || (!facts.has_nul && !facts.has_bom);
+        let matcher = match self.ascii {
+            Some(ascii) if facts.is_ascii => ascii,
+            _ => self.matcher,
+        };
+        if let Some(plain) = self.plain.as_ref().filter(|plain| plain.serves(content)) {
+            let name = self.with_filename.then_some(file.name.as_slice());
+            return match plain.search(&mut self.searcher, matcher, content, name) {
+                Some(out) => Outcome::Done {
+                    has_match: !out.is_empty(),
+                    out,
+                    stats: Stats::new(),
+                },
+                None => Outcome::Unknown,
+            };
+        }
         let path = Path::new(OsStr::from_bytes(&file.name));
-        let (matcher, searcher) = (self.matcher, &mut self.searcher);
+        let searcher = &mut self.searcher;
         match &mut self.printer {
             Printer::Standard(printer) => {
                 let mut sink = printer.sink_with_path(matcher, path);

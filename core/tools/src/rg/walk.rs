@@ -94,6 +94,9 @@ impl<'f, 's> Filter<'f, 's> {
         cwd: &[u8],
         folder: Node<'s>,
     ) -> Result<Self, Refusal> {
+        if !options.no_ignore && snapshot.has_rules_above() {
+            return refuse("ignore rules above the root");
+        }
         let cwd = snapshot.resolve(cwd, b".", true).map(|node| node.path());
         let Ok(cwd) = cwd else {
             return refuse("a working folder that is not there");
@@ -189,6 +192,35 @@ impl<'f, 's> Filter<'f, 's> {
             }
         }
         Ok(())
+    }
+
+    /// Whether any file below `folder` passes.
+    pub(super) fn passes_any(&self, folder: Node<'s>) -> Result<bool, Refusal> {
+        let mut base = folder.path();
+        if base != b"/" {
+            base.push(b'/');
+        }
+        self.any_in(folder, &base, &[])
+    }
+
+    fn any_in(&self, folder: Node<'s>, base: &[u8], above: &[u8]) -> Result<bool, Refusal> {
+        let Ok(entries) = folder.entries() else {
+            return refuse("something that cannot be read");
+        };
+        for (name, node) in entries {
+            let relative = [above, name].concat();
+            let found = match node.kind() {
+                Kind::File => self.passes(node, base, &relative)?,
+                Kind::Folder if self.passes(node, base, &relative)? => {
+                    self.any_in(node, base, &[relative.as_slice(), b"/"].concat())?
+                }
+                _ => false,
+            };
+            if found {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Decides about `folder` and those above it, up to one that is decided.
