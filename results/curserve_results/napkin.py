@@ -1,6 +1,6 @@
 """The napkin model: the end-to-end time that theory predicts, beside the one that was measured. Main: `predict`.
 
-    client-placed  sum over turns of (RTT + upload windows + TTFT + tokens x TPOT) + tools
+    client-placed  sum over turns of (RTT + windows up and down + TTFT + tokens x TPOT) + tools
     server-placed  one RTT                + sum over turns of (TTFT + tokens x TPOT) + tools
 
 TTFT and decode are what the model's profile asks for; tools are the measured time from the first call started
@@ -10,49 +10,19 @@ part is a finding, not an error.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from curserve_results.store import scan
 from curserve_results.summary import engine_place
 from curserve_results.table import Column, Table, Value
+from curserve_results.windows import INITIAL_WINDOW, MSS, Window
 
 if TYPE_CHECKING:
     import polars as pl
 
     from curserve_results.summary import Summary
-
-MSS = 1448
-"""Payload of a segment at an MTU of 1500 with timestamps."""
-
-INITIAL_WINDOW = 10
-"""Segments sent before the first acknowledgement (RFC 6928)."""
-
-MIN_RTO_NS = 200_000_000
-"""Linux' smallest retransmission time-out, added to the round-trip time."""
-
-
-def upload_rounds(sizes: Iterable[int], idle_ns: Iterable[int], rtt_ns: int, *, idle_restart: bool) -> list[int]:
-    """Return, for each upload of a connection in turn, the extra round trips that slow start costs it.
-
-    The window grows by a segment for each one acknowledged (RFC 5681 §3.1). After idling, Linux halves it once
-    per retransmission time-out, not below the initial window (RFC 2861, tcp_cwnd_restart), if `idle_restart`.
-    No loss is assumed, so there is no threshold.
-    """
-    window, rounds = INITIAL_WINDOW, []
-    for size, idle in zip(sizes, idle_ns, strict=True):
-        if idle_restart:
-            halvings = min(40, max(0, idle) // (rtt_ns + MIN_RTO_NS))
-            window = max(INITIAL_WINDOW, window >> halvings)
-        segments, extra = -(-size // MSS), 0
-        while segments > window:
-            segments -= window
-            window *= 2
-            extra += 1
-        window += max(0, segments)
-        rounds.append(extra)
-    return rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +31,7 @@ class Prediction:
 
     link_ns: int
     upload_ns: int
+    download_ns: int
     model_ns: int
     tools_ns: int
     measured_ns: int
@@ -69,11 +40,17 @@ class Prediction:
     @property
     def predicted_ns(self) -> int:
         """The sum of the parts."""
-        return self.link_ns + self.upload_ns + self.model_ns + self.tools_ns
+        return self.link_ns + self.upload_ns + self.download_ns + self.model_ns + self.tools_ns
 
 
 def predict(
-    turns: pl.DataFrame, *, measured_ns: int, placement: str, rtt_ns: int, idle_restart: bool
+    turns: pl.DataFrame,
+    *,
+    measured_ns: int,
+    placement: str,
+    rtt_ns: int,
+    idle_restart: bool,
+    streamed: bool = True,
 ) -> Prediction:
     """Predict one cell from its turn rows (sorted by turn)."""
     import polars as pl
@@ -81,21 +58,34 @@ def predict(
     model = int((turns["ttft_ns"].fill_null(0) + turns["decode_ns"].fill_null(0)).sum())
     tools = int((turns["tools_done_ns"] - turns["tools_started_ns"]).fill_null(0).sum())
     if placement != "client":
-        return Prediction(rtt_ns, 0, model, tools, measured_ns, turns.height)
-    idle = (turns["sent_ns"] - turns["prompt_read_ns"].shift(1)).fill_null(0).cast(pl.Int64)
-    rounds = upload_rounds(
-        turns["bytes_up"].fill_null(0).to_list(), idle.to_list(), rtt_ns, idle_restart=idle_restart
-    )
-    return Prediction(turns.height * rtt_ns, sum(rounds) * rtt_ns, model, tools, measured_ns, turns.height)
+        return Prediction(rtt_ns, 0, 0, model, tools, measured_ns, turns.height)
+    up, down = Window(rtt_ns, idle_restart), Window(rtt_ns, idle_restart)
+    idle = turns.select(
+        up=pl.col("sent_ns").diff(),
+        down=pl.col("first_token_ns") - pl.col("last_token_ns").shift(1),
+    ).fill_null(0)
+    rounds, waits = 0, 0
+    for turn, rest_up, rest_down in zip(turns.iter_rows(named=True), idle["up"], idle["down"], strict=True):
+        up.rest(rest_up)
+        rounds += up.upload_rounds(turn["bytes_up"] or 0)
+        down.rest(rest_down)
+        tokens = (turn["output_tokens"] or 1) if streamed else 1
+        step_ns = (turn["decode_ns"] or 0) // (tokens - 1) if tokens > 1 else 0
+        waits += down.stream_wait_ns(tokens, step_ns, turn["bytes_down"] or 0)
+    return Prediction(turns.height * rtt_ns, rounds * rtt_ns, waits, model, tools, measured_ns, turns.height)
 
 
-_NEEDED = ("ttft_ns", "decode_ns", "tools_started_ns", "tools_done_ns", "sent_ns", "prompt_read_ns", "bytes_up")
+_NEEDED = (
+    *("ttft_ns", "decode_ns", "tools_started_ns", "tools_done_ns", "sent_ns", "prompt_read_ns"),
+    *("first_token_ns", "last_token_ns", "output_tokens", "bytes_up", "bytes_down"),
+)
 
 _COLUMNS = (
     Column("engine", "engine"),
     Column("turns", "turns", "count", "model steps in a replay of all traces"),
     Column("link", "RTTs", "seconds", "turns x RTT if the tools run at the client, else one RTT"),
-    Column("upload", "upload windows", "seconds", "extra round trips of slow start and idle restart"),
+    Column("upload", "windows up", "seconds", "extra round trips of prompts in slow start, or after idling"),
+    Column("download", "windows down", "seconds", "last tokens that wait for acknowledgements of earlier ones"),
     Column("model", "model", "seconds", "TTFT + tokens x TPOT as the profile asks for"),
     Column("tools", "spawn + tools", "seconds", "first call started to last call done, as measured"),
     Column("predicted", "predicted", "seconds", "the sum"),
@@ -136,6 +126,7 @@ def _table(
                 placement=cell["placement"],
                 rtt_ns=rtt,
                 idle_restart=restart,
+                streamed=bool(summary.manifest.extra.get("stream", True)),
             )
             for cell in own.iter_rows(named=True)
             if (cell["block"], cell["cell"]) in turns
@@ -167,6 +158,7 @@ def _row(engine: str, found: list[Prediction], repetitions: float) -> dict[str, 
         "turns": total("turns"),
         "link": total("link_ns"),
         "upload": total("upload_ns"),
+        "download": total("download_ns"),
         "model": total("model_ns"),
         "tools": total("tools_ns"),
         "predicted": total("predicted_ns"),
