@@ -129,8 +129,10 @@ def export(paths: tuple[Path, ...], suite: str | None, form: str, out: Path) -> 
 
     if out.exists():
         raise exits.BadInput(f"{out} exists; name a new file with --out")
-    count = export_traces((load(path) for path in _traces_of(suite, paths)), form, out)
-    click.echo(f"{out}: {count} traces")
+    done = export_traces((load(path) for path in _traces_of(suite, paths)), form, out)
+    click.echo(f"{out}: {done.traces} traces")
+    for reason, count in (+done.left_out).most_common():
+        click.echo(f"left out: {count} × {reason}")
 
 
 @command.command()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from curserve_traces import codec, statistics, suites, synthetic
 from curserve_traces.anonymise import anonymise, mask_text
 from curserve_traces.errors import TraceError
-from curserve_traces.export import aiperf_session, export, mlperf_conversation
+from curserve_traces.export import aiperf_session, export, mlperf_rows
 from curserve_traces.model import Trace
 
 from .strategies import traces
@@ -70,18 +72,40 @@ def test_masking_tells_what_it_found() -> None:
 
 def test_exports_keep_every_turn(tmp_path: Path) -> None:
     for trace in suites.load_suite("quick"):
-        session = aiperf_session(trace)
-        assert [turn["output_length"] for turn in session["turns"]] == [turn.output_tokens for turn in trace.turns]
-        assert all(turn["delay"] >= 0 for turn in session["turns"][1:])
-        roles = [message["role"] for message in mlperf_conversation(trace)["messages"]]
-        assert roles.count("assistant") == len(trace.turns)
-        assert roles.count("tool") == sum(1 for _ in trace.calls())
+        system, *sent = aiperf_session(trace, "s")["turns"]
+        assert system["role"] == "system"
+        assert [turn["output_length"] for turn in sent] == [turn.output_tokens for turn in trace.turns]
+        assert all(turn["delay"] >= 0 for turn in sent[1:])
+        rows = list(mlperf_rows(trace, "s", Counter()))
+        assert [row["role"] for row in rows].count("assistant") == len(trace.turns)
+        assert sum(len(row.get("tool_results", ())) for row in rows) == sum(1 for _ in trace.calls())
+        assert [row["turn"] for row in rows] == list(range(1, len(rows) + 1))
     out = tmp_path / "calls.parquet"
-    assert export(suites.load_suite("quick"), "parquet", out) == 3
+    assert export(suites.load_suite("quick"), "parquet", out).traces == 3
     assert dict(pl.read_parquet(out).schema) == dict(pl.Schema(statistics.schema()))
     lines = tmp_path / "sessions.jsonl"
-    export(suites.load_suite("quick"), "mlperf", lines)
-    assert len([json.loads(line) for line in lines.read_bytes().splitlines()]) == 3
+    twice = [*suites.load_suite("quick"), *suites.load_suite("quick")]
+    export(twice, "mlperf", lines)
+    assert len({json.loads(line)["conversation_id"] for line in lines.read_bytes().splitlines()}) == 6
+
+
+@given(traces)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+def test_exports_hold_only_what_the_other_program_takes(trace: Trace) -> None:
+    """The rules of MLPerf Endpoints' data sets, and AIPerf's of its multi-turn input."""
+    rows = list(mlperf_rows(trace, "s", Counter()))
+    follows = {None: {"user"}, "user": {"assistant"}, "assistant": {"tool", "user"}, "tool": {"assistant", "user"}}
+    before: dict[str, Any] = {}
+    for row in rows:
+        assert row["role"] in follows[before.get("role")]
+        assert (row["role"] == "tool") == bool(before.get("tool_calls"))
+        assert row.get("content") or row.get("tool_calls") or row.get("tool_results")
+        before = row
+    assert not rows or before["role"] == "assistant"
+    if trace.turns:
+        for turn in aiperf_session(trace, "s")["turns"]:
+            assert turn["text"]
+            assert turn.get("output_length", 1) > 0
 
 
 def test_the_same_seed_makes_the_same_calls_whatever_the_batch(tmp_path: Path) -> None:
