@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from curserve_traces.errors import MalformedTrace
-from curserve_traces.files import json_bytes, parse_json, read_bytes, write_atomic
+from curserve_traces.files import json_bytes, parse_json, write_atomic
 from curserve_traces.model import Trace
 from curserve_traces.native import from_document, is_native, to_document
 
@@ -16,7 +16,10 @@ def load(path: Path | str) -> Trace:
     Raises TraceError (UnknownFormat, MalformedTrace, UnknownSchema) with one line that names file and field.
     """
     path = Path(path)
-    data = read_bytes(path)
+    from curserve_traces.importers.source import source_of
+
+    source = source_of(path)
+    data = source.data
     if data[:1] in (b"{", b" ", b"\n"):
         try:
             document = parse_json(data, str(path))
@@ -24,9 +27,9 @@ def load(path: Path | str) -> Trace:
             document = None  # JSON lines start with a brace too; the importers say what is wrong
         if is_native(document):
             return from_document(document, str(path))
-    from curserve_traces.importers import read_source, source_of
+    from curserve_traces.importers import read_source
 
-    traces = [imported.trace for imported in read_source(source_of(path, data))]
+    traces = [imported.trace for imported in read_source(source)]
     if len(traces) != 1:
         raise MalformedTrace(
             f"{path}: holds {len(traces)} traces where one is wanted; "

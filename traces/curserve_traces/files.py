@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import tempfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import orjson
 
@@ -17,44 +18,86 @@ from curserve_traces.errors import MalformedTrace, TraceError
 
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 MAX_BYTES = 4 * 1024**3
-"""What one compressed file may become; more is taken for a decompression bomb."""
+"""What one file may become; more is taken for a decompression bomb."""
+
+_PIECE = 8 << 20
 
 
 def read_bytes(path: Path) -> bytes:
     """Return a file's bytes, decompressed where it is gzip or zstd; raises TraceError with the reason."""
     try:
-        data = path.read_bytes()
+        return decompress(path.read_bytes(), str(path))
     except OSError as error:
         raise TraceError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    return decompress(data, str(path))
 
 
 def decompress(data: bytes, where: str) -> bytes:
     """Return `data`, decompressed where it is gzip or zstd."""
+    if not data.startswith((GZIP, ZSTD)):
+        return data
+    return b"".join(_pieces(io.BytesIO(data), where))
+
+
+def read_lines(file: IO[bytes], where: str, longest: int) -> tuple[bytes, list[str]]:
+    """Return a file's bytes, decompressed, without the lines of more than `longest` bytes, and a word on each.
+
+    Such a line is never held whole. What is no text (a zip, Parquet) comes whole.
+    """
+    kept, told = bytearray(), []
+    start = dropped = 0  # of the line that is not finished yet: where it starts in `kept`, and its dropped bytes
+    is_text = True
+    for piece in _pieces(file, where):
+        rest = piece
+        if not kept and not dropped:
+            is_text = not piece.startswith((b"PK", b"PAR1"))
+        if dropped:
+            end = piece.find(b"\n")
+            dropped += len(piece) if end < 0 else end
+            if end < 0:
+                continue
+            told.append(_too_long(kept, dropped))
+            dropped, rest = 0, piece[end:]
+        kept += rest
+        start = kept.rfind(b"\n", start) + 1 or start
+        if is_text and len(kept) - start > longest:
+            dropped = len(kept) - start
+            del kept[start:]
+    if dropped:
+        told.append(_too_long(kept, dropped))
+    return bytes(kept), told
+
+
+def _too_long(kept: bytearray, length: int) -> str:
+    number = kept.count(b"\n") + 1
+    return f"line {number}: {length >> 20} MB long, more than any agent writes"
+
+
+def _pieces(file: IO[bytes], where: str) -> Iterator[bytes]:
+    """Yield a file's bytes in pieces, decompressed; raises TraceError where that fails, or where it never ends."""
+    head = file.read(4)
+    file.seek(0)
+    stream: Any = file
     try:
-        if data.startswith(GZIP):
-            machine = zlib.decompressobj(wbits=31)
-            out = machine.decompress(data, MAX_BYTES)
-            if machine.unconsumed_tail:
-                raise TraceError(f"{where}: unpacks to more than {MAX_BYTES >> 30} GiB; unpack it by hand")
-            if not machine.eof:
-                raise MalformedTrace(f"{where}: the gzip stream ends early; fetch the file again")
-            return out
-        if data.startswith(ZSTD):
+        if head.startswith(GZIP):
+            stream = gzip.GzipFile(fileobj=file)
+        elif head == ZSTD:
             import zstandard
 
-            with zstandard.ZstdDecompressor().stream_reader(data) as stream:
-                out = stream.read(MAX_BYTES + 1)
-            if len(out) > MAX_BYTES:
+            stream = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+        total = 0
+        while piece := stream.read(_PIECE):
+            total += len(piece)
+            if total > MAX_BYTES:
                 raise TraceError(f"{where}: unpacks to more than {MAX_BYTES >> 30} GiB; unpack it by hand")
-            return out
-    except (zlib.error, EOFError) as error:
+            yield piece
+    except EOFError:
+        raise MalformedTrace(f"{where}: the gzip stream ends early; fetch the file again") from None
+    except (zlib.error, gzip.BadGzipFile) as error:
         raise MalformedTrace(f"{where}: the gzip stream is damaged ({error}); fetch the file again") from None
     except Exception as error:
         if type(error).__name__ == "ZstdError":
             raise MalformedTrace(f"{where}: the zstd stream is damaged; fetch the file again") from None
         raise
-    return data
 
 
 def parse_json(data: bytes, where: str) -> Any:

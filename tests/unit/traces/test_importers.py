@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import random
+import subprocess
+import sys
 import zipfile
 from collections import defaultdict
 from pathlib import Path
@@ -223,6 +225,57 @@ def test_a_line_longer_than_any_agents_is_told(monkeypatch: pytest.MonkeyPatch) 
     (imported,) = read_source(source_of(Path("s.jsonl"), data))
     assert imported.report.calls == 2
     assert any("more than any agent writes" in reason for reason in imported.report.dropped)
+
+
+HUGE = """
+import resource, sys
+from pathlib import Path
+from curserve_traces.importers import read_source, source_of
+from curserve_traces.errors import TraceError
+for name in sys.argv[1:]:
+    try:
+        (imported,) = read_source(source_of(Path(name)))
+        print(imported.report.calls, *imported.report.dropped)
+    except TraceError as error:
+        print(error)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+"""
+
+
+def test_a_line_of_two_gigabytes_is_never_held_in_memory(tmp_path: Path) -> None:
+    good = SAMPLES["pi"][1]
+    with (tmp_path / "mixed.jsonl").open("wb") as file:
+        file.write(good[: good.index(b"\n") + 1])
+        file.truncate(2 << 30)  # zeros that take no room on the disk
+        file.seek(0, 2)
+        file.write(b"\n" + good[good.index(b"\n") + 1 :])
+    with (tmp_path / "alone.json").open("wb") as file:
+        file.write(b"{")
+        file.truncate(2 << 30)
+    names = [str(tmp_path / name) for name in ("mixed.jsonl", "alone.json")]
+    done = subprocess.run([sys.executable, "-c", HUGE, *names], capture_output=True, text=True, check=True)
+    mixed, alone, peak_mb = done.stdout.splitlines()
+    assert mixed.startswith("2 damaged line (line 2: 2047 MB long")
+    assert "line 1: 2048 MB long, more than any agent writes; nothing else is in it" in alone
+    assert int(peak_mb) < 1024
+
+
+@pytest.mark.parametrize("packed", ["gz", "zst"])
+def test_packed_files_are_read_and_damaged_ones_told(tmp_path: Path, packed: str) -> None:
+    import gzip
+
+    import zstandard
+
+    data = SAMPLES["pi"][1]
+    squeezed = gzip.compress(data) if packed == "gz" else zstandard.ZstdCompressor().compress(data)
+    path = tmp_path / f"s.jsonl.{packed}"
+    path.write_bytes(squeezed)
+    (imported,) = read_source(source_of(path))
+    assert imported.report.calls == 2
+    path.write_bytes(squeezed[: len(squeezed) // 2] + b"\0" * 9)
+    with pytest.raises(TraceError) as caught:
+        list(read_source(source_of(path)))
+    assert "\n" not in str(caught.value)
 
 
 def test_two_objects_on_one_line_are_both_read() -> None:

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from curserve_traces.errors import MalformedTrace
-from curserve_traces.files import parse_json, read_bytes
+from curserve_traces.errors import MalformedTrace, TraceError
+from curserve_traces.files import GZIP, ZSTD, parse_json, read_lines
 
 MAX_LINE = 256 * 1024 * 1024
 """The longest JSON line that is read; no agent writes one, and parsing it would need many times its size."""
@@ -135,4 +135,22 @@ def _several(line: bytes) -> list[Any]:
 
 def source_of(path: Path, data: bytes | None = None) -> Source:
     """Return the source of a file; raises TraceError where it cannot be read."""
-    return Source(path, read_bytes(path) if data is None else data)
+    if data is not None:
+        return Source(path, data)
+    try:
+        if path.stat().st_size <= MAX_LINE:  # the usual case, fast
+            data = path.read_bytes()
+            if not data.startswith((GZIP, ZSTD)):
+                return Source(path, data)
+        with path.open("rb") as file:
+            return source_of_stream(path, file)
+    except OSError as error:
+        raise TraceError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+
+
+def source_of_stream(path: Path, file: IO[bytes]) -> Source:
+    """Return the source of an open file, whose overlong lines are never held in memory."""
+    data, told = read_lines(file, str(path), MAX_LINE)
+    if told and not data.strip():
+        raise MalformedTrace(f"{path}: {told[0]}; nothing else is in it")
+    return Source(path, data, damaged=told)

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from curserve_traces.errors import TraceError
 from curserve_traces.files import MAX_BYTES
-from curserve_traces.importers.source import Source, source_of
+from curserve_traces.importers.source import Source, source_of, source_of_stream
 
 _EVENT = re.compile(r"(?:event-)?(\d+)(?:-[\w-]+)?\.json")
 _IGNORED = {".git", "__pycache__", "node_modules"}
@@ -88,6 +88,7 @@ def _zip(source: Source) -> Iterator[Source | TraceError]:
             yield TraceError(f"{where}: unpacks to more than {MAX_BYTES >> 30} GiB; unpack it by hand")
         else:
             try:
-                yield source_of(source.path / inside, archive.read(entry))
+                with archive.open(entry) as member:
+                    yield source_of_stream(source.path / inside, member)
             except Exception as error:  # a zip can fail in a dozen ways, each of its own type
                 yield TraceError(f"{where}: cannot be unpacked ({type(error).__name__}: {error})")
