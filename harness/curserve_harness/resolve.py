@@ -70,7 +70,7 @@ def resolve(wishes: Wishes) -> tuple[Plan, dict[str, Trace]]:
 
 def reload(plan: Plan) -> dict[str, Trace]:
     """Load the traces of a plan again; raises BadInput where a file is not what it was."""
-    refs, traces = _load([_file(ref.path) for ref in plan.traces])
+    refs, traces = _load([_file(path) for path in dict.fromkeys(ref.path for ref in plan.traces)])
     for now, then in zip(refs, plan.traces, strict=True):
         if now.digest != then.digest:
             raise BadInput(f"--resume: {then.path} has changed since the run began; start a new run")
@@ -78,16 +78,19 @@ def reload(plan: Plan) -> dict[str, Trace]:
 
 
 def _load(files: Sequence[Path]) -> tuple[list[TraceRef], dict[str, Trace]]:
+    """Load every trace of every file that has calls to replay; a file may hold several."""
     refs: list[TraceRef] = []
     traces: dict[str, Trace] = {}
     for file in files:
-        trace = codec.load(file)
-        if trace.id in traces:
-            raise BadInput(f"--trace {file}: a trace called {trace.id!r} was given already; give each once")
-        if not any(turn.calls for turn in trace.turns):
+        found = [trace for trace in codec.load_all(file) if any(turn.calls for turn in trace.turns)]
+        if not found:
             raise BadInput(f"--trace {file}: it has no tool call to replay")
-        traces[trace.id] = trace
-        refs.append(TraceRef(trace.id, digest(file.read_bytes()), _label(file)))
+        content = digest(file.read_bytes())
+        for trace in found:
+            if trace.id in traces:
+                raise BadInput(f"--trace {file}: a trace called {trace.id!r} was given already; give each once")
+            traces[trace.id] = trace
+            refs.append(TraceRef(trace.id, content, _label(file)))
     return refs, traces
 
 

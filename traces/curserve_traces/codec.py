@@ -11,7 +11,18 @@ from curserve_traces.native import from_document, is_native, to_document
 
 
 def load(path: Path | str) -> Trace:
-    """Return the one trace in a file: native, or any format that an importer recognises.
+    """Return the one trace in a file; raises as `load_all`, and MalformedTrace where it holds several."""
+    traces = load_all(path)
+    if len(traces) != 1:
+        raise MalformedTrace(
+            f"{path}: holds {len(traces)} traces where one is wanted; "
+            f"use curserve-bench trace import {path} --out DIR"
+        )
+    return traces[0]
+
+
+def load_all(path: Path | str) -> list[Trace]:
+    """Return the traces in a file: native (one), or any format that an importer recognises.
 
     Raises TraceError (UnknownFormat, MalformedTrace, UnknownSchema) with one line that names file and field.
     """
@@ -26,16 +37,10 @@ def load(path: Path | str) -> Trace:
         except MalformedTrace:
             document = None  # JSON lines start with a brace too; the importers say what is wrong
         if is_native(document):
-            return from_document(document, str(path))
+            return [from_document(document, str(path))]
     from curserve_traces.importers import read_source
 
-    traces = [imported.trace for imported in read_source(source)]
-    if len(traces) != 1:
-        raise MalformedTrace(
-            f"{path}: holds {len(traces)} traces where one is wanted; "
-            f"use curserve-bench trace import {path} --out DIR"
-        )
-    return traces[0]
+    return [imported.trace for imported in read_source(source)]
 
 
 def loads(data: bytes, where: str = "trace") -> Trace:
