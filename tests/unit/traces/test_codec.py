@@ -23,6 +23,7 @@ from curserve_traces.model import (
     WorkspaceDelta,
 )
 
+from .samples import SAMPLES
 from .strategies import traces
 
 NATIVE_HEAD = b'{"schema_version": "ATIF-v1.7", "extra": {"curserve": {"version": 1}}'
@@ -148,3 +149,14 @@ def test_fields_of_the_wrong_type_raise_nothing_but_trace_errors(data: st.DataOb
         codec.loads(json.dumps(document).encode())
     except TraceError as error:
         assert "\n" not in str(error)
+
+
+def test_a_file_may_hold_several_traces(tmp_path: Path) -> None:
+    kind, row = SAMPLES["openhands-v0 output"]
+    assert kind == "openhands-v0"
+    path = tmp_path / "output.jsonl"
+    path.write_bytes(row + row.replace(b'"instance_id": "i"', b'"instance_id": "j"'))
+    both = codec.load_all(path)
+    assert len({trace.id for trace in both}) == 2
+    with pytest.raises(MalformedTrace, match="holds 2 traces"):
+        codec.load(path)
