@@ -42,14 +42,15 @@ impl Snapshot {
         let state = self.state();
         let contents = (0..state.tree.bound() as u32)
             .map(|id| state.content(id).map_or(0, |content| content.len()));
-        (
-            contents.sum(),
-            state
-                .segments
-                .iter()
-                .map(|shelved| shelved.segment.memory())
-                .sum(),
-        )
+        let shelved = state
+            .segments
+            .iter()
+            .map(|shelved| shelved.segment.memory() + shelved.nodes.len() * size_of::<u32>());
+        let own = state.fresh.iter().map(|&id| match state.indexed(id) {
+            Some(Indexed::Own(grams)) => grams.memory(),
+            _ => 0,
+        });
+        (contents.sum(), shelved.chain(own).sum())
     }
 }
 

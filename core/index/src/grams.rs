@@ -88,6 +88,11 @@ impl Grams {
         Grams(None)
     }
 
+    /// The bytes of memory that they take.
+    pub fn memory(&self) -> usize {
+        self.0.as_ref().map_or(0, |grams| size_of_val(&**grams))
+    }
+
     pub(crate) fn has(&self, gram: Gram) -> bool {
         self.0
             .as_ref()

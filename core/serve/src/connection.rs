@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use curserve_proto::{
-    read_frame, write_frame, Answer, Frame, FrameError, Handler, Op, Request, VERSION,
+    read_frame, write_frame, Answer, Frame, FrameError, Handler, Op, Request, MAX_PAYLOAD, VERSION,
 };
 use serde_json::{json, Value};
 
@@ -153,7 +153,10 @@ impl<H: Handler> Connection<H> {
         let id = request.id;
         match request.op {
             Op::Call => {
-                let answer = self.shared.handler.call(&request.call);
+                let mut answer = self.shared.handler.call(&request.call);
+                if answer.stdout.len() + answer.stderr.len() > MAX_PAYLOAD {
+                    answer = Answer::refused("more output than the protocol carries");
+                }
                 self.count(&answer);
                 let service_ns = u64::try_from(read.elapsed().as_nanos()).unwrap_or(u64::MAX);
                 self.send(

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 
 from curserve_harness.llm.vllm import VllmOptions, VllmServer, why_no_vllm
+
+sys.path.insert(0, str(Path(__file__).parent))  # for the helper `daemon`
 
 
 @pytest.fixture(scope="session")
