@@ -139,12 +139,22 @@ def _cell(value: object) -> str:
 
 def _html(counts: str, tables: dict[str, pl.DataFrame]) -> str:
     parts = ["<!doctype html><meta charset=utf-8><title>Traces</title>"]
-    parts.append("<style>body{font:15px sans-serif;margin:2em}td,th{padding:2px 12px}</style>")
+    parts.append(
+        "<style>body{font:15px sans-serif;margin:2em;color:#222}table{border-collapse:collapse}th{text-align:left}"
+        "td,th{padding:2px 12px}.n{text-align:right;font-variant-numeric:tabular-nums}"
+        ".bar{width:20em;padding:0}.bar div{height:.9em;background:#4477aa}</style>"
+    )
     parts.append(f"<h1>Traces</h1><p>{html_text.escape(counts)}</p>")
     for title, table in tables.items():
         parts.append(f"<h2>{html_text.escape(title)}</h2><table><tr>")
-        parts += [f"<th align=left>{html_text.escape(name)}</th>" for name in table.columns]
+        parts += [f"<th>{html_text.escape(name)}</th>" for name in table.columns]
+        shared = table.columns.index("%") if "%" in table.columns else None
         for row in table.iter_rows():
-            parts.append("<tr>" + "".join(f"<td>{html_text.escape(_cell(value))}</td>" for value in row))
+            numeric = (' class="n"' if isinstance(value, int | float) else "" for value in row)
+            cells = zip(numeric, row, strict=True)
+            line = "".join(f"<td{kind}>{html_text.escape(_cell(value))}</td>" for kind, value in cells)
+            if shared is not None:  # a share is drawn too: 100 % is the whole width
+                line += f'<td class="bar"><div style="width:{row[shared] or 0}%"></div></td>'
+            parts.append(f"<tr>{line}</tr>")
         parts.append("</table>")
     return "\n".join(parts)

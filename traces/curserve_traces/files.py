@@ -57,8 +57,9 @@ def read_lines(file: IO[bytes], where: str, longest: int) -> tuple[bytes, list[s
                 continue
             told.append(_too_long(kept, dropped))
             dropped, rest = 0, piece[end:]
+        if (newline := rest.rfind(b"\n")) >= 0:
+            start = len(kept) + newline + 1
         kept += rest
-        start = kept.rfind(b"\n", start) + 1 or start
         if is_text and len(kept) - start > longest:
             dropped = len(kept) - start
             del kept[start:]

@@ -1,0 +1,30 @@
+"""Heavy proof, run by `make prove`: every call of every bundled suite is executed again and compared."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from curserve_harness.fidelity import check
+from curserve_traces import suites
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(3600)
+def test_the_suites_say_what_the_real_programs_say() -> None:
+    figures = {}
+    for name in suites.names():
+        verdicts: Counter[str] = Counter()
+        for trace in suites.load_suite(name):
+            for row in check(trace):
+                verdicts[f"{row.effect}: {row.verdict}"] += 1
+                assert row.verdict in ("identical", "not re-executable"), row
+                assert row.verdict == "identical" or row.effect == "other", row
+        figures[name] = dict(sorted(verdicts.items()))
+    receipt = {"proof": "traces-check", "figures": figures}
+    (REPOSITORY / "results/proofs/traces-check.json").write_text(json.dumps(receipt, indent=2) + "\n")
