@@ -18,6 +18,7 @@ from curserve_traces import codec
 from curserve_traces.classify import effect
 from curserve_traces.errors import MalformedTrace, TraceError, UnknownFormat, UnknownSchema
 from curserve_traces.importers import formats, read_source, sniff, source_of
+from curserve_traces.importers.builder import Builder
 from curserve_traces.importers.run import import_path
 from curserve_traces.importers.tools import canonical
 from curserve_traces.importers.walk import sources
@@ -128,10 +129,21 @@ def test_agents_that_mean_another_thing_by_the_same_name() -> None:
         "read",
         {"path": "a", "offset": 3, "limit": 5},
     )
+    replaced = {"file_path": "a", "old_string": "x", "new_string": "y", "expected_replacements": 3}
+    assert canonical("replace", replaced, "gemini") == ("edit", {"path": "a", "old": "x", "new": "y", "all": True})
+    assert canonical("StringReplace", {"path": "a", "old_str": "x", "new_str": "y"})[0] == "edit"
     assert canonical("grep", {"pattern": "x"}, "openhands-v1")[1]["mode"] == "files"
     assert canonical("grep_search", {"pattern": "x"}, "qwen-code")[1]["mode"] == "content"
     assert canonical("grep_files", {"pattern": "x"}, "codex")[1]["mode"] == "files"
     assert canonical("search_dir", {"search_term": "x", "dir": "d"}, "swe-agent")[1]["mode"] == "count"
+
+
+def test_a_shell_calls_own_directory_is_kept() -> None:
+    builder = Builder("qwen-code", cwd="/w")
+    for where in ("/elsewhere", "sub/../deep", ""):
+        builder.call(None, "run_shell_command", {"command": "ls", "directory": where})
+    calls = [recorded.call.cwd for _, _, recorded in builder.finish(id="x").trace.calls()]
+    assert calls == ["/elsewhere", "/w/deep", "/w"]
 
 
 def test_ids_that_repeat_are_other_calls_where_the_format_has_no_copies() -> None:

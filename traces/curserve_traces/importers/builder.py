@@ -6,6 +6,7 @@ orphans and calls that never got an answer.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -116,6 +117,8 @@ class Builder:
         given = dict(arguments or {})
         tool, mapped = canonical(name, given, self.agent or self.format)
         same = tool == name and mapped == given
+        if tool == "bash" and cwd is None:
+            cwd = self._own_directory(given)
         own.append(
             RecordedCall(
                 ToolCall(
@@ -130,6 +133,16 @@ class Builder:
             )
         )
         return True
+
+    def _own_directory(self, arguments: Mapping[str, Any]) -> str | None:
+        """Return the directory that a shell call names itself; a relative one is below that of the session."""
+        for key in ("workdir", "directory", "dir_path", "working_directory", "cwd"):
+            named = arguments.get(key)
+            if isinstance(named, str) and named.startswith("/"):
+                return named
+            if isinstance(named, str) and named and self.cwd is not None:
+                return posixpath.normpath(posixpath.join(self.cwd, named))
+        return None
 
     def newest_call(self) -> str | None:
         """Return the id of the call added last."""

@@ -152,6 +152,8 @@ def _edit(arguments: Mapping[str, Any]) -> Mapped:
         new=("new_string", "new_str", "newText", "new"),
         all=("replace_all", "replaceAll", "all"),
     )
+    if arguments.get("allow_multiple") is True or arguments.get("expected_replacements", 1) not in (0, 1):
+        found["all"] = True
     texts = (found.get("path"), found.get("old"), found.get("new", ""))
     if not all(isinstance(text, str) for text in texts):
         return None
@@ -175,12 +177,12 @@ _BASH = (
 _RULES: dict[str, Callable[[Mapping[str, Any]], Mapped]] = (
     dict.fromkeys(_BASH.split(), _bash)
     | dict.fromkeys(
-        "grep grep_search search_file_content ripgrep grep_files search_dir search_file".split(), _grep
+        "grep grep_search search_file_content ripgrep grep_files search_dir search_file greptool".split(), _grep
     )
-    | dict.fromkeys("glob find glob_files find_files find_file findfile".split(), _glob)
-    | dict.fromkeys("read read_file view cat view_file open goto scroll_up scroll_down".split(), _read)
-    | dict.fromkeys("ls list list_directory list_dir list_files".split(), _list)
-    | dict.fromkeys("write write_file create_file".split(), _write)
-    | dict.fromkeys("edit replace str_replace edit_file search_replace".split(), _edit)
+    | dict.fromkeys("glob find glob_files find_files find_file findfile globtool".split(), _glob)
+    | dict.fromkeys("read read_file view cat view_file open goto scroll_up scroll_down readfile".split(), _read)
+    | dict.fromkeys("ls list list_directory list_dir list_files listfiles".split(), _list)
+    | dict.fromkeys("write write_file create_file createfile".split(), _write)
+    | dict.fromkeys("edit replace str_replace edit_file search_replace stringreplace".split(), _edit)
     | dict.fromkeys("str_replace_editor file_editor str_replace_based_edit_tool editor".split(), _editor)
 )
