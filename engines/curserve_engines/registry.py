@@ -23,6 +23,11 @@ def names() -> list[str]:
     return sorted(_entries())
 
 
+def title(name: str) -> str:
+    """Return the name that samples and tables carry, also where `name` is a file that declares the engine."""
+    return load(name).name if name.endswith(".toml") else name
+
+
 def load(name: str) -> Engine:
     """Return the engine `name`, or the one that the file `name` (an `engine.toml`) declares.
 

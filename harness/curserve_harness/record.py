@@ -25,7 +25,7 @@ def begin(plan: Plan, profiles: dict[str, ModelProfile], run: str) -> Manifest:
         pace=plan.pace,
         planned_blocks=len(plan.blocks),
         versions=versions(),
-        engines={name: registry.load(name).info().version for name in plan.engines},
+        engines={registry.title(name): registry.load(name).info().version for name in plan.engines},
         machine=machine(),
         models={profiles[name].name: _model(profiles[name]) for name in plan.models},
         traces={trace.id: trace.digest for trace in plan.traces},

@@ -131,14 +131,29 @@ def _vllm_args(wishes: Wishes) -> list[str]:
 def _engines(names: Sequence[str], llm: Llm) -> list[str]:
     """Return the engines to run: those asked for, or all that work here."""
     known = registry.names()
+    names = [_declared(name, known) if name.endswith(".toml") else name for name in names]
+    titles = [registry.title(name) for name in dict.fromkeys(names) if name.endswith(".toml")]
+    if len(set(titles)) < len(titles):
+        raise BadInput(f"--engine: two files declare {max(titles, key=titles.count)}; rename one")
     for name in names:
-        if name not in known:
+        if name not in known and not name.endswith(".toml"):
             raise BadInput(f"--engine {name}: unknown; one of {', '.join(known)} (see `curserve-bench engines`)")
     if "vllm" in names and llm != "vllm":
         raise BadInput("--engine vllm: it runs in the vLLM server; add --llm vllm")
     if names:
         return list(dict.fromkeys(names))
     return [name for name in known if _works(name, llm)]
+
+
+def _declared(name: str, known: Sequence[str]) -> str:
+    """Return the whole path of an `engine.toml` that can be used here."""
+    engine = registry.load(name)
+    if engine.name in known:
+        raise BadInput(f"--engine {name}: declares {engine.name}, which is an engine of ours; choose another name")
+    missing = engine.info().missing
+    if missing is not None:
+        raise BadInput(f"--engine {name}: {missing}")
+    return str(Path(name).resolve())
 
 
 def _works(name: str, llm: Llm) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from curserve_engines import registry
 from curserve_harness.cell import CellSpec
 
 Row = dict[str, Any]
@@ -74,7 +75,7 @@ def constant_columns(cell: CellSpec) -> Row:
         "cell": cell.cell,
         "trace": cell.trace_id,
         "repetition": cell.repetition,
-        "engine": cell.engine,
+        "engine": registry.title(cell.engine),
         "placement": cell.placement,
         "model": cell.model.name,
         "api": cell.api,

@@ -4,8 +4,7 @@ import json
 import resource
 import subprocess
 import sys
-import time
-from dataclasses import asdict
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,8 @@ import pytest
 
 from curserve_results.simulate import Place, Truth, block_frame, manifest_of
 from curserve_results.store import RunWriter
+
+Receipt = Callable[[str, dict[str, object]], None]
 
 MEASURE = """
 import json, resource, sys, time
@@ -72,7 +73,7 @@ def test_a_hundred_thousand_samples_within_bounded_memory(tmp_path: Path) -> Non
 @pytest.mark.prove
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("samples", [1_000_000, 100_000_000])
-def test_all_tables_within_bounded_memory(samples: int, tmp_path: Path) -> None:
+def test_all_tables_within_bounded_memory(samples: int, tmp_path: Path, receipt: Receipt) -> None:
     run = synthetic(tmp_path / "run", samples)
     found = measured(run)
     assert found["samples"] == samples
@@ -82,29 +83,9 @@ def test_all_tables_within_bounded_memory(samples: int, tmp_path: Path) -> None:
     )
 
 
-def receipt(name: str, figures: dict[str, object]) -> None:
-    """Write what was found, where and when, under results/proofs/."""
-    from curserve_harness.machine import machine
-
-    root = Path(__file__).parents[2]
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=root, check=False
-    ).stdout
-    folder = root / "results" / "proofs"
-    folder.mkdir(parents=True, exist_ok=True)
-    told = {
-        "proof": name,
-        "figures": figures,
-        "machine": asdict(machine()),
-        "commit": commit.strip(),
-        "at": time.time(),
-    }
-    (folder / f"{name}.json").write_text(json.dumps(told, indent=2) + "\n")
-
-
 @pytest.mark.prove
 @pytest.mark.timeout(3600)
-def test_the_gate_neither_blind_nor_jumpy() -> None:
+def test_the_gate_neither_blind_nor_jumpy(receipt: Receipt) -> None:
     """2,000 A/A trials fail at most 1 %; a true 10 % is found in at least 95 % of 500; at the defaults."""
     from curserve_results.trials import ROUNDS, TRACES, verdicts
 

@@ -97,7 +97,7 @@ def drawings(summary: Summary, model: str | None = None) -> list[Drawing]:
         ),
         Drawing(
             "crossover", data.crossover(summary), plots.crossover, "turns of client-subprocess and one engine",
-            "Speed-up of end-to-end time by decode rate and RTT; dashed: 95 % limits over traces; dots: measured.",
+            "Speed-up of end-to-end time by decode rate and RTT; dashed: 95 % limits; dots: measured.",
         ),
         Drawing(
             "cdf", data.distribution(summary, model), plots.distribution, chosen,

@@ -5,19 +5,20 @@ Loaded only where figures are drawn, so polars and numpy are imported at the top
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import polars as pl
 
 from curserve_results.derive import GROUP
 from curserve_results.schema import CONTROLS, REFERENCE
-from curserve_results.statistics import percentile_interval
+from curserve_results.statistics import interval, percentile_interval
 from curserve_results.store import scan
 from curserve_results.summary import Summary, engine_place
 
-RATES = (20.0, 4000.0)
+RATES = (20.0, 5000.0)
 RTTS_MS = (0.5, 400.0)
 GRID = 60
-RESAMPLES = 400
 
 
 def _requested(summary: Summary) -> pl.DataFrame:
@@ -149,68 +150,63 @@ def tokens(summary: Summary) -> pl.DataFrame:
 
 
 def crossover(summary: Summary) -> pl.DataFrame:
-    """Return the speed-up of the fastest co-located engine over decode rate x RTT, with limits over traces.
+    """Return the speed-up of the fastest co-located engine over decode rate x RTT, with limits.
 
-    For each trace, from the samples: tokens, TTFT and tool time a replay, and how many RTTs a client-placed turn
-    really takes (k, from the tool round trips). Then, with rate r and round trip R,
-    speed-up = (tokens / r + TTFT + tools_client + k R turns) / (tokens / r + TTFT + tools_server + R),
-    geometric mean over traces; limits: percentile bootstrap over traces. `kind` is `grid` or `measured`.
+    For each block of the longest tier, from its samples: tokens, TTFT and tool time of a replay, and how many RTTs
+    a client-placed replay really takes (k). Then, with rate r and round trip R,
+    speed-up = (tokens / r + TTFT + tools_client + k R) / (tokens / r + TTFT + tools_server + R).
+    At each point the logarithms become an estimate and its limits as everywhere (`statistics.interval`: over
+    traces from five on, over blocks below; no limits below eight blocks). `kind` is `grid` or `measured`.
     """
-    parts = _trace_parts(summary)
+    parts = _block_parts(summary)
     engines = [e for e in sorted(set(parts["engine"]), key=engine_place) if e != REFERENCE]
     if not engines or REFERENCE not in set(parts["engine"]):
         return pl.DataFrame()
     engine = "daemon" if "daemon" in engines else engines[-1]
-    both = parts.filter(engine=REFERENCE).join(parts.filter(engine=engine), on="trace", suffix="_server")
-    if both.height < 2:
+    reference = parts.filter(engine=REFERENCE)
+    both = reference.join(parts.filter(engine=engine), on=["block", "trace"], suffix="_server").sort("block")
+    if not both.height:
         return pl.DataFrame()
     rates, rtts = np.geomspace(*RATES, GRID), np.geomspace(*RTTS_MS, GRID)
-    logs = np.stack([_surface(row, rates, rtts) for row in both.iter_rows(named=True)])
-    random = np.random.default_rng(0)
-    chosen = random.integers(0, len(logs), (RESAMPLES, len(logs)))
-    means = np.stack([logs[pick].mean(axis=0) for pick in chosen])
-    low, high = np.quantile(means, [0.025, 0.975], axis=0)
+    logs = np.stack([_surface(row, rates, rtts).ravel() for row in both.iter_rows(named=True)])
+    found = [interval(point, both["trace"].to_list()).map(math.exp) for point in logs.T.tolist()]
     grid = pl.DataFrame(
         {
             "tokens_per_s": np.repeat(rates, GRID),
             "rtt_ms": np.tile(rtts, GRID),
-            "speed_up": np.exp(logs.mean(axis=0)).ravel(),
-            "low": np.exp(low).ravel(),
-            "high": np.exp(high).ravel(),
+            "speed_up": [one.estimate for one in found],
+            "low": pl.Series([one.low for one in found], dtype=pl.Float64()),
+            "high": pl.Series([one.high for one in found], dtype=pl.Float64()),
         }
     ).with_columns(kind=pl.lit("grid"), engine=pl.lit(engine))
     return pl.concat([grid, _measured(summary, engine).select(grid.columns)])
 
 
 def _surface(row: dict[str, float], rates: np.ndarray, rtts: np.ndarray) -> np.ndarray:
-    """Return ln(speed-up) of one trace on the grid (rates x RTTs in ms)."""
+    """Return ln(speed-up) of one block on the grid (rates x RTTs in ms)."""
     decode = row["tokens"] / rates[:, None] * 1e3
     client = decode + row["ttft_ms"] + row["tools_ms"] + row["rtts"] * rtts[None, :]
     server = decode + row["ttft_ms"] + row["tools_ms_server"] + rtts[None, :]
     return np.asarray(np.log(client / server))
 
 
-def _trace_parts(summary: Summary) -> pl.DataFrame:
-    """Return per engine and trace what one replay takes: tokens, ttft_ms, tools_ms, and RTTs (client-placed)."""
-    per_cell = (
+def _block_parts(summary: Summary) -> pl.DataFrame:
+    """Return what a replay takes in each cell of the longest tier: tokens, ttft_ms, tools_ms, rtts."""
+    longest = summary.cells["rtt_ns"].max()
+    way = pl.col("prompt_read_ns") - pl.col("sent_ns") + pl.col("received_ns") - pl.col("last_token_ns")
+    return (
         scan(summary.folder)
-        .filter(pl.col("kind") == "turn", ~pl.col("engine").is_in(list(CONTROLS)))
-        .group_by("block", "cell", "engine", "trace", "rtt_ns")
+        .filter(pl.col("kind") == "turn", ~pl.col("engine").is_in(list(CONTROLS)), pl.col("rtt_ns") == longest)
+        .group_by("block", "cell", "engine", "trace")
         .agg(
             tokens=pl.col("output_tokens").sum(),
             ttft_ms=pl.col("ttft_ns").sum() / 1e6,
             tools_ms=(pl.col("tools_done_ns") - pl.col("tools_started_ns")).sum() / 1e6,
-            link_ms=(
-                pl.col("prompt_read_ns") - pl.col("sent_ns") + pl.col("received_ns") - pl.col("last_token_ns")
-            ).sum()
-            / 1e6,
+            rtts=way.sum() / pl.col("rtt_ns").first(),
         )
-        .with_columns(rtts=pl.when(pl.col("rtt_ns") > 0).then(pl.col("link_ms") * 1e6 / pl.col("rtt_ns")))
+        .filter(pl.col("rtts").is_finite())
         .collect()
-    )
-    longest = pl.col("rtts").filter(pl.col("rtt_ns") == pl.col("rtt_ns").max()).median()
-    return per_cell.group_by("engine", "trace", maintain_order=True).agg(
-        pl.col("tokens", "ttft_ms", "tools_ms").median(), longest.fill_null(0)
+        .join(summary.cells.select("block", "cell"), on=["block", "cell"], how="semi")
     )
 
 

@@ -17,6 +17,21 @@ def _subplots(rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, 
     return plt.subplots(rows, columns, squeeze=False, **options)
 
 
+def _panels(links: list[str], width: float, height: float, **options: Any) -> tuple[Figure, list[Any]]:
+    """Return a figure with a panel for each tier, three a row, axes shared; `width` and `height` are a panel's."""
+    columns = min(3, len(links))
+    rows = -(-len(links) // columns)
+    figure, axes = _subplots(
+        rows, columns, figsize=(max(COLUMN, min(WIDE, width * columns)), height * rows), sharey=True, **options
+    )
+    flat = list(axes.ravel())
+    for axis in flat[len(links) :]:
+        axis.set_visible(False)
+    for axis in flat[max(0, len(links) - columns) : len(links)]:
+        axis.tick_params(labelbottom=True)
+    return figure, flat[: len(links)]
+
+
 def _unique(series: pl.Series) -> list[Any]:
     """Return distinct values in order of appearance."""
     return series.unique(maintain_order=True).to_list()
@@ -28,6 +43,11 @@ def _tier_label(frame: pl.DataFrame, link: str) -> str:
     if link.replace(" ", "") == f"{rtt:g}ms":
         return f"RTT {rtt:g} ms"
     return f"{plain(link)}\n{rtt:g} ms"
+
+
+def _narrow_label(frame: pl.DataFrame, link: str) -> str:
+    """Return the same, broken at its hyphens, for places as wide as a word."""
+    return _tier_label(frame, link).replace("-", "-\n")
 
 
 def latency(frame: pl.DataFrame) -> Figure:
@@ -50,7 +70,8 @@ def latency(frame: pl.DataFrame) -> Figure:
     axis.set_yscale("log")
     axis.yaxis.set_major_formatter("{x:g}")
     axis.set_ylabel("tool round trip p50 [ms]")
-    axis.set_xticks(range(len(links)), [_tier_label(frame, link) for link in links])
+    label = _tier_label if len(links) <= 3 else _narrow_label
+    axis.set_xticks(range(len(links)), [label(frame, link) for link in links])
     axis.set_xlim(-0.6, len(links) - 0.4)
     figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False)
     return figure
@@ -60,8 +81,8 @@ def breakdown(frame: pl.DataFrame) -> Figure:
     """Draw stacked bars of the parts of a turn: a panel a tier, a bar an engine."""
     links = _unique(frame["link"])
     rows = max(frame.filter(link=link).height for link in links)
-    figure, axes = _subplots(1, len(links), figsize=(WIDE, 0.9 + 0.2 * rows), sharey=True)
-    for axis, link in zip(axes[0], links, strict=True):
+    figure, axes = _panels(links, WIDE, 0.75 + 0.17 * rows, sharex=True)
+    for axis, link in zip(axes, links, strict=True):
         own = frame.filter(link=link)
         names, left = [plain(e) for e in own["engine"]], [0.0] * own.height
         for part, colour in PARTS.items():
@@ -70,8 +91,8 @@ def breakdown(frame: pl.DataFrame) -> Figure:
         axis.set_title(_tier_label(frame, link).replace("\n", ", "))
         axis.grid(axis="y", visible=False)
         axis.set_xlabel("ms a turn")
-    axes[0][0].invert_yaxis()
-    handles = axes[0][0].get_legend_handles_labels()
+    axes[0].invert_yaxis()
+    handles = axes[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside upper center", ncols=len(PARTS), frameon=False)
     return figure
 
@@ -82,9 +103,11 @@ LEVELS = (1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
 def crossover(frame: pl.DataFrame) -> Figure:
     """Draw contours of speed-up with their limits over decode rate and RTT, and what was measured as dots."""
     import numpy as np
+    from matplotlib.patheffects import withStroke
 
     figure, axes = _subplots(figsize=(COLUMN, 2.9))
     axis = axes[0, 0]
+    outline = [withStroke(linewidth=1.6, foreground="#222222")]  # white is read on the bright end too
     grid, measured = frame.filter(kind="grid"), frame.filter(kind="measured")
     size = grid["tokens_per_s"].n_unique()
     x, y, z, low, high = (
@@ -92,17 +115,19 @@ def crossover(frame: pl.DataFrame) -> Figure:
     )
     shade = axis.pcolormesh(x, y, np.log(z), cmap="cividis", shading="gouraud", rasterized=True)
     lines = axis.contour(x, y, z, levels=LEVELS, colors="white", linewidths=1.0)
-    axis.clabel(lines, fmt="%g×", fontsize=6)
+    for label in axis.clabel(lines, fmt="%g×", fontsize=6):
+        label.set_path_effects(outline)
     for limit in (low, high):
-        axis.contour(x, y, limit, levels=LEVELS, colors="white", linewidths=0.5, linestyles="dashed")
+        if not np.isnan(limit).any():
+            axis.contour(x, y, limit, levels=LEVELS, colors="white", linewidths=0.5, linestyles="dashed")
     axis.scatter(
         measured["tokens_per_s"], measured["rtt_ms"], c=np.log(measured["speed_up"].to_numpy()), cmap="cividis",
-        norm=shade.norm, edgecolors="white", linewidths=0.8, s=26, zorder=3,
+        norm=shade.norm, edgecolors="white", linewidths=0.6, s=12, zorder=3,
     )  # fmt: skip
     for rate, rtt, value in measured.select("tokens_per_s", "rtt_ms", "speed_up").iter_rows():
         axis.annotate(
-            f"{value:.2f}", (rate, rtt), xytext=(0, 4), textcoords="offset points", fontsize=5,
-            color="white", ha="center",
+            f"{value:.2f}", (rate, rtt), xytext=(4, 0), textcoords="offset points", fontsize=5,
+            color="white", va="center", path_effects=outline,
         )  # fmt: skip
     axis.set_xscale("log")
     axis.set_yscale("log")
@@ -119,8 +144,8 @@ def distribution(frame: pl.DataFrame) -> Figure:
     """Draw the share of tool round trips at or below each time: a panel a tier, a line an engine."""
     links, engines = _unique(frame["link"]), _unique(frame["engine"])
     colour = colours(engines)
-    figure, axes = _subplots(1, len(links), figsize=(max(COLUMN, 2.0 * len(links)), 2.2), sharey=True)
-    for axis, link in zip(axes[0], links, strict=True):
+    figure, axes = _panels(links, 2.3, 2.2 if len(links) <= 3 else 1.8, sharex=True)
+    for axis, link in zip(axes, links, strict=True):
         for place, engine in enumerate(engines):
             own = frame.filter(link=link, engine=engine)
             if own.height:
@@ -132,8 +157,8 @@ def distribution(frame: pl.DataFrame) -> Figure:
         axis.xaxis.set_major_formatter("{x:g}")
         axis.set_title(_tier_label(frame, link).replace("\n", ", "))
         axis.set_xlabel("tool round trip [ms]")
-    axes[0][0].set_ylabel("share of turns")
-    handles = axes[0][0].get_legend_handles_labels()
+    axes[0].set_ylabel("share of turns")
+    handles = axes[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside upper center", ncols=3 if len(links) < 3 else 5, frameon=False)
     return figure
 
@@ -166,7 +191,7 @@ def tokens(frame: pl.DataFrame) -> Figure:
     engines, links = _unique(frame["engine"]), _unique(frame["link"])
     models = _unique(frame.sort("tokens_per_s")["model"])
     figure, axes = _subplots(
-        1, len(engines), figsize=(max(COLUMN, 2.3 * len(engines)), 0.9 + 0.24 * len(models)), sharey=True
+        1, len(engines), figsize=(max(COLUMN, 2.3 * len(engines)), 1.0 + 0.24 * len(models)), sharey=True
     )
     positive = frame.filter(tokens=frame["tokens"])["tokens"].to_numpy()
     norm = LogNorm(max(0.1, float(positive.min())), max(1.0, float(positive.max())))
@@ -179,11 +204,12 @@ def tokens(frame: pl.DataFrame) -> Figure:
         )(values)
         sns.heatmap(
             values, ax=axis, annot=text, fmt="", norm=norm, cmap="cividis", cbar=False, linewidths=0.5,
-            annot_kws={"fontsize": 6}, xticklabels=[_tier_label(frame, link) for link in links],
+            annot_kws={"fontsize": 6}, xticklabels=[_narrow_label(frame, link) for link in links],
             yticklabels=[plain(model) for model in models],
         )  # fmt: skip
         axis.set_title(plain(engine))
         axis.tick_params(axis="both", rotation=0)
+        axis.tick_params(axis="x", labelsize=5)
     return figure
 
 

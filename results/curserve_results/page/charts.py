@@ -21,15 +21,13 @@ TIMELINE_TURNS = 8_000
 
 
 def charts(summary: Summary) -> list[dict[str, Any]]:
-    """Return caption and Vega-Lite specification of every chart."""
+    """Return caption and Vega-Lite specification of every chart that the samples carry."""
     engines = sorted(set(summary.cells["engine"]), key=engine_place)
     colour = alt.Color("engine:N", sort=engines, title=None, scale=_scale(engines))
     return [
         {"caption": caption, "spec": _spec(chart.properties(description=f"{caption}; numbers: in the table"))}
-        for caption, chart in (
-            _speed_up(summary),
-            _distribution(summary, engines, colour),
-            _timeline(summary, engines),
+        for caption, chart in filter(
+            None, (_speed_up(summary), _distribution(summary, engines, colour), _timeline(summary, engines))
         )
     ]
 
@@ -60,7 +58,7 @@ def _choice(name: str, values: list[str], label: str) -> alt.Parameter:
     return alt.param(name=name, value=values[0], bind=alt.binding_select(options=values, name=f"{label} "))
 
 
-def _speed_up(summary: Summary) -> tuple[str, Any]:
+def _speed_up(summary: Summary) -> tuple[str, Any] | None:
     """Chart the paired speed-up with its interval for the model that is chosen: a row a tier and engine."""
     from curserve_results.tables import speed_up
 
@@ -77,6 +75,8 @@ def _speed_up(summary: Summary) -> tuple[str, Any]:
         rows, schema=_SPEED_UP, orient="row",
         infer_schema_length=None,
     )  # fmt: skip
+    if not frame.height:
+        return None
     engines = sorted(set(frame["engine"]), key=engine_place)
     models, links = _models(summary), list(dict.fromkeys(link for link, _, _ in summary.groups()))
     colour = alt.Color("engine:N", sort=engines, title=None, scale=_scale(engines))
@@ -125,9 +125,12 @@ def _links(summary: Summary) -> list[str]:
     return by_rtt["link"].to_list()
 
 
-def _distribution(summary: Summary, engines: list[str], colour: alt.Color) -> tuple[str, Any]:
+def _distribution(summary: Summary, engines: list[str], colour: alt.Color) -> tuple[str, Any] | None:
     """Chart the distribution of tool round trips for the tier that is chosen."""
-    frame = data.distribution(summary, _models(summary)[0]).select("link", "engine", "ms", "share")
+    frame = data.distribution(summary, _models(summary)[0])
+    if not frame.height:
+        return None
+    frame = frame.select("link", "engine", "ms", "share")
     links = [link for link in _links(summary) if link in set(frame["link"])]
     chosen = _choice("cdf_link", links, "tier")
     chart = (

@@ -1,0 +1,190 @@
+"""Runs that must not be believed, from the command line: one clear line each and the right exit code."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from curserve_results.manifest import read_manifest
+from curserve_results.schema import polars_schema
+from curserve_results.simulate import ENGINES, Truth, write_run
+from curserve_results.store import RunWriter, block_files
+
+PROGRAM = Path(sys.executable).with_name("curserve-bench")
+HOSTILE = "<script>alert(1)</script> | $x_1$ & \\textbf{y} % # [a](b) `c` *d*"
+
+
+def bench(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [PROGRAM, *map(str, arguments)],
+        capture_output=True, text=True, check=False, timeout=120, env={**os.environ, **environment},
+    )  # fmt: skip
+
+
+def block(run: Path, change: Callable[[pl.DataFrame], pl.DataFrame], **options: object) -> None:
+    """Rewrite the first block as changed, by default without our mark in it."""
+    path = block_files(run)[0]
+    change(pl.read_parquet(path)).write_parquet(path, **options)  # type: ignore[arg-type]
+
+
+def ours(run: Path, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+    RunWriter(run).write_frame(0, change(pl.read_parquet(block_files(run)[0])))
+
+
+def on(kind: str, **changes: pl.Expr) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    """Change columns of the rows of one kind."""
+    chosen = pl.col("kind") == kind
+    return lambda frame: frame.with_columns(
+        pl.when(chosen).then(expression).otherwise(pl.col(name)).cast(frame.schema[name]).alias(name)
+        for name, expression in changes.items()
+    )
+
+
+def empty(run: Path) -> None:
+    for path in block_files(run).values():
+        path.unlink()
+
+
+MARK = "curserve.schema_version"
+SPOILED: dict[str, tuple[Callable[[Path], object], str]] = {
+    "empty": (empty, "no finished block"),
+    "no manifest": (lambda run: (run / "manifest.json").unlink(), "no manifest.json here"),
+    "damaged manifest": (lambda run: (run / "manifest.json").write_text("{"), "cannot be read as JSON"),
+    "half a file": (lambda run: os.truncate(block_files(run)[0], 2000), "cannot be read as Parquet"),
+    "an empty file": (lambda run: os.truncate(block_files(run)[0], 0), "cannot be read as Parquet"),
+    "mixed versions": (lambda run: block(run, lambda f: f, metadata={MARK: "0"}), "versions cannot be mixed"),
+    "foreign Parquet": (lambda run: block(run, lambda _: pl.DataFrame({"a": [1]})), "but not of curserve-bench"),
+    "a foreign file": (lambda run: (run / "samples" / "notes.txt").write_text("hello"), "not a block file"),
+    "NaN": (
+        lambda run: block(
+            run, lambda f: f.with_columns(wall_ns=pl.lit(float("nan"))), metadata={MARK: "1"}
+        ),
+        "columns are not those of schema version 1: wall_ns",
+    ),
+    "a negative duration": (lambda run: ours(run, on("call", wall_ns=pl.lit(-5))), "negative wall_ns"),
+    "a clock that stepped": (
+        lambda run: ours(run, on("turn", first_token_ns=pl.col("prompt_read_ns") - 1)),
+        "first_token_ns before prompt_read_ns; the clock stepped",
+    ),
+    "no cell finished": (
+        lambda run: [
+            RunWriter(run).write_frame(n, on("cell", done_ns=pl.lit(None))(pl.read_parquet(path)))
+            for n, path in block_files(run).items()
+        ],
+        "no cell was finished",
+    ),
+    "no row": (lambda run: (empty(run), RunWriter(run).write_frame(0, pl.DataFrame(schema=polars_schema()))),
+               "no sample is left"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", SPOILED)
+def test_one_clear_line_and_exit_code_two(tmp_path: Path, what: str) -> None:
+    spoil, says = SPOILED[what]
+    good = write_run(tmp_path / "good", Truth(repetitions=1))
+    run = write_run(tmp_path / "run", Truth(repetitions=1))
+    spoil(run)
+    for verb in (
+        ("report", run),
+        ("report", run, "--html", tmp_path / "page.html"),
+        ("figures", run, "--out", tmp_path / "figures"),
+        ("compare", good, run),
+    ):
+        done = bench(*verb)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), (verb, done)
+        assert says in done.stderr
+        assert str(run) in done.stderr or "block 0" in done.stderr
+    assert not (tmp_path / "page.html").exists()
+    assert not list(tmp_path.glob("figures/*"))
+
+
+def test_a_run_cut_short_is_told_and_fails_the_gate(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", Truth())
+    store = ("--store", tmp_path / "store")
+    for seed in (1, 2, 3):
+        saved = write_run(tmp_path / f"saved-{seed}", Truth(), seed=seed)
+        assert bench("baseline", "save", "main", saved, *store).returncode == 0
+    block_files(run)[3].unlink()
+    assert "Cut short: 1 of 12 blocks are missing" in bench("report", run).stdout
+    gate = bench("gate", run, "--baseline", "main", *store, "--max-regression", "50%")
+    assert (gate.returncode, "missing: 1 of 12 blocks" in gate.stdout) == (1, True)
+    assert bench("baseline", "save", "gone", tmp_path / "nowhere", *store).returncode == 2
+    gone = bench("gate", run, "--baseline", "nightly", *store)
+    assert (gone.returncode, gone.stderr.count("\n"), "there: main" in gone.stderr) == (2, 1, True)
+
+
+@pytest.mark.parametrize("limit", ["5", "five%", "-5%", "0%", "5 ms", ""])
+def test_a_limit_needs_a_unit(tmp_path: Path, limit: str) -> None:
+    run = write_run(tmp_path / "run", Truth(repetitions=1))
+    done = bench("gate", run, "--baseline", "main", "--max-regression", limit)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "expected a percentage above 0 with its unit" in done.stderr
+
+
+def test_one_sample_gives_a_table_without_intervals(tmp_path: Path) -> None:
+    only = {"client-subprocess": ENGINES["client-subprocess"]}
+    run = write_run(tmp_path / "run", Truth(traces=1, repetitions=1, turns=1, engines=only))
+    done = bench("report", run)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "No intervals: 1 blocks" in done.stdout
+    assert bench("figures", run, "--out", tmp_path / "figures").returncode == 0
+    assert bench("report", run, "--html", tmp_path / "page.html").returncode == 0
+    gate = bench("compare", run, run)
+    assert gate.returncode == 0
+    store = ("--store", tmp_path / "store")
+    bench("baseline", "save", "main", run, *store)
+    assert bench("gate", run, "--baseline", "main", *store).returncode == 5
+
+
+@pytest.mark.parametrize(
+    ("form", "raw", "escaped"),
+    [
+        ("html", "<script>alert", "&lt;script&gt;alert"),
+        ("markdown", "[a](b)", "\\[a\\]"),
+        ("latex", "$x_1$ &", "\\$x\\_1\\$ \\&"),
+    ],
+)
+def test_hostile_names_are_escaped(tmp_path: Path, form: str, raw: str, escaped: str) -> None:
+    truth = Truth(
+        links={HOSTILE: 150.0}, models={HOSTILE: 1.5}, engines=dict(ENGINES) | {HOSTILE: ("server", 1.0)}
+    )
+    run = write_run(tmp_path / "run", truth, suite=HOSTILE)
+    done = bench("report", run, "--format", form)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (raw in done.stdout, escaped in done.stdout) == (False, True)
+
+
+def test_runs_of_different_machines_are_incomparable(tmp_path: Path) -> None:
+    a, b = (write_run(tmp_path / name, Truth(repetitions=1)) for name in "ab")
+    read_manifest(b).with_changes(suite="another").write(b)
+    done = bench("compare", a, b)
+    assert (done.returncode, done.stderr.count("\n"), "different suite" in done.stderr) == (5, 1, True)
+
+
+def test_an_arm_that_fails_is_an_execution_failure(tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.write_text("#!/bin/sh\necho 'curserve-bench: it is broken' >&2\nexit 4\n")
+    broken.chmod(0o755)
+    done = bench("gate", "--against", f"program:{broken}", "--out", tmp_path / "out")
+    assert (done.returncode, done.stderr.count("\n")) == (4, 1)
+    assert "baseline, round 0: exit code 4: curserve-bench: it is broken" in done.stderr
+
+
+def test_a_revision_that_cannot_be_built_is_a_setup_failure(tmp_path: Path) -> None:
+    commands = (
+        "git init -q . && printf 'setup:\\n\\t@echo no compiler here; false\\n' > Makefile && git add . && "
+        "git -c user.name=t -c user.email=t@localhost commit -qm one"
+    )
+    subprocess.run(["bash", "-c", commands], cwd=tmp_path, check=True)
+    done = subprocess.run(
+        [PROGRAM, "gate", "--against", "git:HEAD", "--out", tmp_path / "out"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1), done.stderr
+    assert "building HEAD failed" in done.stderr
+    trees = subprocess.run(["git", "worktree", "list"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert len(trees.stdout.splitlines()) == 1
