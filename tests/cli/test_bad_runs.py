@@ -165,13 +165,23 @@ def test_runs_of_different_machines_are_incomparable(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr.count("\n"), "different suite" in done.stderr) == (5, 1, True)
 
 
-def test_an_arm_that_fails_is_an_execution_failure(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("code", "expected", "says", "times"),
+    [
+        (4, 4, "exit code 4: curserve-bench: it is broken", 1),
+        (5, 5, "void 3 times: curserve-bench: it is broken", 3),
+    ],
+)
+def test_an_arm_that_fails_and_one_whose_link_stays_void(
+    tmp_path: Path, code: int, expected: int, says: str, times: int
+) -> None:
     broken = tmp_path / "broken"
-    broken.write_text("#!/bin/sh\necho 'curserve-bench: it is broken' >&2\nexit 4\n")
+    broken.write_text(f"#!/bin/sh\necho >> {tmp_path}/ran\necho 'curserve-bench: it is broken' >&2\nexit {code}\n")
     broken.chmod(0o755)
     done = bench("gate", "--against", f"program:{broken}", "--out", tmp_path / "out")
-    assert (done.returncode, done.stderr.count("\n")) == (4, 1)
-    assert "baseline, round 0: exit code 4: curserve-bench: it is broken" in done.stderr
+    assert (done.returncode, done.stderr.count("\n")) == (expected, 1)
+    assert f"baseline, round 0: {says}" in done.stderr
+    assert (tmp_path / "ran").read_text().count("\n") == times
 
 
 def test_a_revision_that_cannot_be_built_is_a_setup_failure(tmp_path: Path) -> None:

@@ -64,22 +64,19 @@ def arms(small_trace: Trace, tmp_path: Path) -> tuple[Path, list[str]]:
     return baseline, arguments
 
 
-def gate(against: Path, arguments: list[str], folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run the gate; a replay that a busy machine made void is set up again."""
-    for attempt in range(3):
-        command = [
-            sys.executable, "-m", "curserve_harness", "gate", "--against", f"program:{against}",
-            "--rounds", str(ROUNDS), "--out", str(folder / f"gate-{attempt}"),
-            "--junit", str(folder / "gate.xml"), "--summary", str(folder / "gate.md"), *options, "--", *arguments,
-        ]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=540)
-        if "calibration" not in done.stderr and "void" not in done.stdout + done.stderr:
-            break
-    return done
+def gate(against: Path, arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the gate."""
+    command = [
+        sys.executable, "-m", "curserve_harness", "gate", "--against", f"program:{against}",
+        "--rounds", str(ROUNDS), "--out", str(folder / "gate"),
+        "--junit", str(folder / "gate.xml"), "--summary", str(folder / "gate.md"), "--", *arguments,
+    ]  # fmt: skip
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=840)
 
 
 @pytest.mark.skipif(not Path("/usr/bin/python3").exists(), reason="the sandbox has only the system's Python")
-@pytest.mark.timeout(600)
+@pytest.mark.prove  # two minutes on a quiet machine, and a busy one makes its links void
+@pytest.mark.timeout(900)
 def test_a_sleep_in_a_real_engine_is_caught_and_confirmed(arms: tuple[Path, list[str]], tmp_path: Path) -> None:
     done = gate(*arms, tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
@@ -88,7 +85,7 @@ def test_a_sleep_in_a_real_engine_is_caught_and_confirmed(arms: tuple[Path, list
     assert "confirmed by" in done.stdout
     assert 'failures="1"' in (tmp_path / "gate.xml").read_text()
     assert "**Gate at 5%: FAIL**" in (tmp_path / "gate.md").read_text()
-    folders = sorted(path.name for path in next(tmp_path.glob("gate-*/first")).iterdir())
+    folders = sorted(path.name for path in (tmp_path / "gate" / "first").iterdir() if "again" not in path.name)
     assert folders == [f"round-{n:02d}-{k}-{arm}" for n in range(ROUNDS) for k, arm in enumerate("abba")]
-    manifest = json.loads(next(tmp_path.glob("gate-*/first/*/manifest.json")).read_text())
+    manifest = json.loads(next(tmp_path.glob("gate/first/*/manifest.json")).read_text())
     assert list(manifest["engines"]) == ["sleeper"]
