@@ -219,7 +219,7 @@ def _ran(command: object, window: Sequence[Execution]) -> Execution | None:
 def _calls_alone(recording: Recording, unclaimed: list[Execution]) -> Builder:
     """Return a trace of executions alone: an agent whose model was not reached through the proxy."""
     builder = Builder("recorded")
-    builder.report.note("no request came through the proxy: a turn for each call, nothing of the model")
+    builder.report.note("no model answered through the proxy: a turn for each call, nothing of the model")
     for ran in unclaimed:
         seen = ran.observation(recording.epoch_ns)
         builder.turn(started_at_ns=seen.started_at_ns)

@@ -255,7 +255,7 @@ def test_without_a_model_the_calls_alone_are_a_trace(tmp_path: Path, workspace: 
     trace = codec.load(tmp_path / "out.json")
     seen = [recorded.observation for _, _, recorded in trace.calls()]
     assert [(s.exit_code, s.stdout) for s in seen if s is not None] == [(0, b"one\n"), (4, b"")]
-    assert any("no request came through the proxy" in line for line in told)
+    assert any("no model answered through the proxy" in line for line in told)
 
 
 def test_a_failing_agent_keeps_what_it_did(tmp_path: Path, workspace: Path) -> None:
