@@ -248,7 +248,7 @@ def test_a_command_killed_by_its_agent_dies_and_is_told(tmp_path: Path, workspac
 
 def test_without_a_model_the_calls_alone_are_a_trace(tmp_path: Path, workspace: Path) -> None:
     (tmp_path / "agent.sh").write_text(
-        "#!/bin/bash\nbash -c 'cat a.txt'\nbash -c 'exit 4'\n(sleep 0.2; echo late) &\n"
+        "#!/bin/bash\nbash -c 'cat a.txt'\nbash -c 'exit 4'\n(sleep 0.2; echo late) >/dev/null &\n"
     )
     told: list[str] = []
     record_to(["bash", str(tmp_path / "agent.sh")], workspace, tmp_path / "out.json", None, None, told.append)
