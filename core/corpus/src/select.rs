@@ -63,8 +63,9 @@ impl State {
                 .map(|at| shelved.nodes[at])
                 .collect()
         };
+        // A segment takes microseconds; handing them to the pool costs two switches of threads.
         let indexed: Vec<Vec<u32>> = match self.segments.len() {
-            0..=4 => self.segments.iter().enumerate().map(pick).collect(),
+            0..=64 => self.segments.iter().enumerate().map(pick).collect(),
             _ => self
                 .segments
                 .par_iter()

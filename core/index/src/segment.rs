@@ -177,15 +177,18 @@ impl Segment {
             Query::Gram(gram) => Some(self.find(*gram)),
             _ => None,
         });
-        let mut slots: Vec<(usize, usize)> = grams.collect();
+        let mut slots: Vec<(usize, usize)> = Vec::with_capacity(parts.len());
+        for slot in grams {
+            if slot.0 == slot.1 {
+                return Bits::none(self.texts);
+            }
+            slots.push(slot);
+        }
         slots.sort_unstable_by_key(|(start, end)| end - start);
         slots.dedup();
         let mut bits = Bits::all(self.texts);
         let mut left = self.texts;
         for slot in slots {
-            if slot.0 == slot.1 {
-                return Bits::none(self.texts);
-            }
             bits.and(&self.posting(slot));
             left = bits.count();
             if left == 0 {

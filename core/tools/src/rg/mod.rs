@@ -28,6 +28,9 @@ use walk::{File, Filter};
 
 type Sink = NoColor<Vec<u8>>;
 
+/// So many bytes are searched by one thread: waking others takes longer.
+const ALONE: usize = 256 << 10;
+
 /// `rg`.
 pub(crate) fn rg(call: &mut Call<'_>) -> Result<i32, Refusal> {
     let odd = |(name, _): &(String, String)| name == "RIPGREP_CONFIG_PATH";
@@ -153,12 +156,15 @@ impl<'r, 'c> Run<'r, 'c> {
             let (batch, after) = rest.split_at(size.min(rest.len()));
             rest = after;
             size = (size * 4).min(8192);
-            let results: Vec<Outcome> = match batch.len() {
-                0..=3 => {
+            let bytes = |file: &File<'_>| file.content().map_or(0, |content| content.len());
+            let small = batch.len() <= 3
+                || (batch.len() < 256 && batch.iter().map(bytes).sum::<usize>() < ALONE);
+            let results: Vec<Outcome> = match small {
+                true => {
                     let mut worker = worker();
                     batch.iter().map(|file| worker.search(file)).collect()
                 }
-                _ => batch
+                false => batch
                     .par_iter()
                     .with_min_len(4)
                     .map_init(worker, |worker, file| worker.search(file))
