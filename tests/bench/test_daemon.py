@@ -374,3 +374,37 @@ def test_an_overflow_gives_no_stale_answer(tmp_path: Path) -> None:
 @pytest.mark.timeout(3600)
 def test_the_rescan_of_a_rewritten_tree(tmp_path: Path) -> None:
     write_receipt("daemon-rescan", rescan(tmp_path, 40))
+
+
+def small_reads(tmp_path: Path, megabytes: int, rounds: int) -> dict:
+    """Time small reads over the socket from Python."""
+    corpus = make(CODE, megabytes * 1_000_000, tmp_path / "w", seed=1)
+    longest = max((path for path in corpus.root.rglob("*.py")), key=lambda path: (path.stat().st_size, path))
+    name = str(longest.relative_to(corpus.root))
+    figures = {}
+    with running(corpus.root, tmp_path / "s") as (client, _):
+        for command in (f"sed -n '10,40p' {name}", f"cat {name}", f"grep -n import {name} | head -5", "ls"):
+            expected = subprocess.run(["bash", "-c", command], cwd=corpus.root, stdout=subprocess.PIPE, check=True)
+            times = []
+            for _ in range(rounds):
+                began = time.perf_counter_ns()
+                reply = client.call("bash", {"command": command})
+                times.append(time.perf_counter_ns() - began)
+                assert reply.refused is None
+            if command != "ls":  # its order is the locale's
+                assert reply.stdout == expected.stdout
+            times.sort()
+            figures[command.replace(name, "FILE")] = {
+                "p50_us": times[rounds // 2] / 1e3, "p90_us": times[rounds * 9 // 10] / 1e3,
+                "bytes": len(reply.stdout),
+            }  # fmt: skip
+    return figures
+
+
+def test_small_reads_equal_the_real_programs(tmp_path: Path) -> None:
+    small_reads(tmp_path, 2, 20)
+
+
+@pytest.mark.prove
+def test_what_small_reads_take(tmp_path: Path) -> None:
+    write_receipt("daemon-small-reads", small_reads(tmp_path, 40, 5000))
