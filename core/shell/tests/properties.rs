@@ -111,6 +111,15 @@ fn sed() -> impl Strategy<Value = String> {
         )
             .prop_map(|(p, r, f)| format!("s/{p}/{r}/{f}")),
         Just("s/\\([a-z]*\\) \\([a-z0-9]*\\)/\\2-\\1/".to_string()),
+        one_of(&[
+            "s//<&>/g",
+            "//!p",
+            "a foo\n",
+            "i\\  a\\tb\\nc\n",
+            "c\\\n  a\\\nb\n",
+            "$a x\n",
+            "G;h"
+        ]),
     ];
     (
         one_of(&["", "-n ", "-E "]),

@@ -134,9 +134,10 @@ impl<'r, 'c> Run<'r, 'c> {
             Mode::Lines if self.options.context() != (0, 0) => self.options.separator.clone(),
             _ => None,
         };
-        // Few explicit files are mapped by the real program, and searched as one slice.
-        let mapped =
-            self.operands.len() <= 10 && files.iter().all(|file| file.explicit && !file.is_stdin());
+        // Few explicit files, all of them there, are mapped by the real program, and searched as one slice.
+        let mapped = self.operands.len() <= 10
+            && files.len() == self.operands.len()
+            && files.iter().all(|file| file.explicit && !file.is_stdin());
         let (options, with_filename) = (self.options, self.with_filename);
         let started = std::time::Instant::now();
         // Many ASCII files are searched with a smaller automaton, which pays from here on.

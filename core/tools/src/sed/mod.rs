@@ -8,6 +8,7 @@ use std::io::Write;
 use crate::input::{self, Content, Operand};
 use crate::opts::{self, Takes};
 use crate::{Call, Refusal};
+use regex::Matcher;
 use script::{Action, Address, Command, End, Part, Substitute};
 
 const KNOWN: &[opts::Known] = &[
@@ -95,6 +96,7 @@ pub fn sed(call: &mut Call) -> Result<i32, Refusal> {
         owed: false,
         after: Vec::new(),
         replaced: false,
+        last_regex: None,
         fuel: 50_000_000,
         call,
     };
@@ -194,6 +196,8 @@ struct Run<'a, 'c, 'd> {
     after: Vec<Vec<u8>>,
     /// Whether an `s` has replaced something since the last line was read, for `t`.
     replaced: bool,
+    /// The expression used last, for `//`.
+    last_regex: Option<&'a Matcher>,
     fuel: u64,
     call: &'c mut Call<'d>,
 }
@@ -208,7 +212,7 @@ enum Step {
     Quit(i32, bool),
 }
 
-impl Run<'_, '_, '_> {
+impl<'a> Run<'a, '_, '_> {
     fn all(&mut self) -> Result<i32, Refusal> {
         let mut fresh = true;
         loop {
@@ -298,18 +302,27 @@ impl Run<'_, '_, '_> {
         }
     }
 
-    fn matches(&self, address: &Address) -> Result<bool, Refusal> {
+    fn matches(&mut self, address: &'a Address) -> Result<bool, Refusal> {
         Ok(match address {
             Address::Line(n) => self.line == *n,
             Address::Last => self.inputs.at_end(),
-            Address::Regex(r) => r.is_match(&self.space)?,
+            Address::Regex(r) => {
+                self.last_regex = Some(r);
+                r.is_match(&self.space)?
+            }
+            Address::LastRegex => self.last_regex()?.is_match(&self.space)?,
             Address::Step(first, 0) => self.line == *first,
             Address::Step(first, step) => self.line >= *first && (self.line - first) % step == 0,
             Address::Zero => false,
         })
     }
 
-    fn selects(&mut self, at: usize, command: &Command) -> Result<bool, Refusal> {
+    fn last_regex(&self) -> Result<&'a Matcher, Refusal> {
+        self.last_regex
+            .ok_or_else(|| Refusal::new("sed without an expression before //"))
+    }
+
+    fn selects(&mut self, at: usize, command: &'a Command) -> Result<bool, Refusal> {
         let Some(start) = &command.start else {
             return Ok(true);
         };
@@ -369,7 +382,7 @@ impl Run<'_, '_, '_> {
         Ok(selected)
     }
 
-    fn act(&mut self, at: usize, command: &Command) -> Result<Step, Refusal> {
+    fn act(&mut self, at: usize, command: &'a Command) -> Result<Step, Refusal> {
         match &command.action {
             Action::Block(_) | Action::Nothing => {}
             Action::Print => self.print_space(),
@@ -481,11 +494,16 @@ impl Run<'_, '_, '_> {
         }
     }
 
-    fn substitute(&mut self, s: &Substitute) -> Result<bool, Refusal> {
+    fn substitute(&mut self, s: &'a Substitute) -> Result<bool, Refusal> {
         let mut out = Vec::new();
         let (mut copied, mut seen) = (0, 0);
+        let matcher = match &s.matcher {
+            Some(matcher) => matcher,
+            None => self.last_regex()?,
+        };
+        self.last_regex = Some(matcher);
         let space = std::mem::take(&mut self.space);
-        let found = s.matcher.each(&space, |start, end, group| {
+        let found = matcher.each(&space, |start, end, group| {
             seen += 1;
             if seen < s.number {
                 return true;

@@ -11,6 +11,8 @@ pub enum Address {
     Last,
     /// Lines that match.
     Regex(Matcher),
+    /// Lines that match the expression used last: `//`.
+    LastRegex,
     /// `first~step`.
     Step(u64, u64),
     /// `0` as the first address of `0,/re/`.
@@ -37,8 +39,8 @@ pub enum Part {
 
 /// `s/…/…/`.
 pub struct Substitute {
-    /// What is sought.
-    pub matcher: Matcher,
+    /// What is sought; `None` is the expression used last: `s//…/`.
+    pub matcher: Option<Matcher>,
     /// What replaces it.
     pub parts: Vec<Part>,
     /// Every match from `number` on.
@@ -212,6 +214,9 @@ impl Parser<'_> {
         if self.peek() == Some(b'M') {
             return refuse("the flag M");
         }
+        if pattern.is_empty() && !fold {
+            return Ok(Some(Address::LastRegex));
+        }
         Ok(Some(Address::Regex(Matcher::new(
             &pattern,
             self.extended,
@@ -265,17 +270,47 @@ impl Parser<'_> {
         self.text[start..self.at].to_vec()
     }
 
-    fn one_line(&mut self) -> Result<Vec<u8>, Refusal> {
+    /// The text of `a`, `i` or `c`: from the next line behind a backslash, or in one line (GNU), on to a newline that no
+    /// backslash stands before.
+    fn text(&mut self) -> Result<Vec<u8>, Refusal> {
         self.spaces();
-        let end =
-            memchr::memchr(b'\n', &self.text[self.at..]).map_or(self.text.len(), |i| self.at + i);
-        let mut text = self.text[self.at..end].to_vec();
-        self.at = (end + 1).min(self.text.len());
-        if text.is_empty() || text.contains(&b'\\') {
-            return refuse("text with a backslash, or none");
+        if self.peek() == Some(b'\\') {
+            self.at += 1;
+            match self.peek() {
+                Some(b'\n') => self.at += 1,
+                Some(b'\\') => return refuse("two backslashes before a text"),
+                // The backslash keeps blanks that follow it; a line of nothing else is an error.
+                Some(_) if self.rest_is_blank() => return refuse("blanks behind a backslash"),
+                Some(_) => {}
+                None => return refuse("text that is missing"),
+            }
+        } else if matches!(self.peek(), None | Some(b'\n')) {
+            return refuse("text that is missing");
+        }
+        let mut text = Vec::new();
+        loop {
+            match self.take() {
+                None | Some(b'\n') => break,
+                Some(b'\\') => text.push(match self.take() {
+                    Some(b'n') => b'\n',
+                    Some(b't') => b'\t',
+                    Some(b'r') => b'\r',
+                    Some(b'a' | b'f' | b'v' | b'c' | b'd' | b'o' | b'x') | None => {
+                        return refuse("an escape in a text")
+                    }
+                    Some(b) => b,
+                }),
+                Some(b) => text.push(b),
+            }
         }
         text.push(b'\n');
         Ok(text)
+    }
+
+    fn rest_is_blank(&self) -> bool {
+        let rest = &self.text[self.at..];
+        memchr::memchr(b'\n', rest)
+            .is_some_and(|end| rest[..end].iter().all(|b| matches!(b, b' ' | b'\t')))
     }
 
     fn substitute(&mut self) -> Result<Substitute, Refusal> {
@@ -302,7 +337,10 @@ impl Parser<'_> {
             }
             self.at += 1;
         }
-        let matcher = Matcher::new(&pattern, self.extended, fold)?;
+        let matcher = match pattern.is_empty() && !fold {
+            true => None,
+            false => Some(Matcher::new(&pattern, self.extended, fold)?),
+        };
         let parts = parts(&replacement)?;
         let used = parts
             .iter()
@@ -316,8 +354,8 @@ impl Parser<'_> {
             .max()
             .unwrap_or(0);
         let (groups, doubtful) = match &matcher {
-            Matcher::Literal(_) => (0, false),
-            Matcher::Regex(r) => (r.groups, r.doubtful_groups),
+            None | Some(Matcher::Literal(_)) => (0, false),
+            Some(Matcher::Regex(r)) => (r.groups, r.doubtful_groups),
         };
         if used > groups || (used > 0 && doubtful) {
             return refuse("a reference to a group that is not sure");
@@ -409,7 +447,7 @@ pub fn parse(text: &[u8], extended: bool) -> Result<Vec<Command>, Refusal> {
         }
         if matches!(end, Some(End::At(Address::Zero)))
             || matches!(start, Some(Address::Zero))
-                && !matches!(end, Some(End::At(Address::Regex(_))))
+                && !matches!(end, Some(End::At(Address::Regex(_) | Address::LastRegex)))
         {
             return refuse("line 0");
         }
@@ -476,9 +514,9 @@ pub fn parse(text: &[u8], extended: bool) -> Result<Vec<Command>, Refusal> {
                     Action::QuitSilently(status)
                 }
             }
-            b'a' => Action::After(p.one_line()?),
-            b'i' => Action::Before(p.one_line()?),
-            b'c' if !negated => Action::Change(p.one_line()?),
+            b'a' => Action::After(p.text()?),
+            b'i' => Action::Before(p.text()?),
+            b'c' if !negated => Action::Change(p.text()?),
             b's' => Action::Substitute(p.substitute()?),
             b'y' => {
                 let Some(delimiter) = p.take().filter(|b| b.is_ascii_punctuation() && *b != b'\\')
