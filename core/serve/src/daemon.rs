@@ -17,6 +17,8 @@ use curserve_proto::{Answer, Call, Handler, Identity};
 use curserve_tools::{Out, Stdin, World};
 use serde_json::{json, Value};
 
+use crate::apply::{apply, Failure};
+
 /// Answers the calls of one workspace.
 pub struct Daemon {
     root: PathBuf,
@@ -113,10 +115,17 @@ impl Daemon {
             output: self.limits.output,
             ..curserve_shell::Limits::default()
         };
-        match curserve_shell::run_in(&self.world, &snapshot, command, cwd.as_bytes(), limits) {
-            Ok(answer) => Ok(Answer::done(answer.exit_code, answer.stdout, answer.stderr)),
-            Err(refusal) => Err(Answer::refused(refusal.0)),
+        let (answer, writes) =
+            curserve_shell::run_writing(&self.world, &snapshot, command, cwd.as_bytes(), limits)
+                .map_err(|refusal| Answer::refused(refusal.0))?;
+        if !writes.is_empty() {
+            match apply(&self.root, snapshot.at(), &writes) {
+                Ok(()) => {}
+                Err(Failure::Nothing(why)) => return Err(Answer::refused(why)),
+                Err(Failure::Half(why)) => return Err(Answer::failed(why)),
+            }
         }
+        Ok(Answer::done(answer.exit_code, answer.stdout, answer.stderr))
     }
 
     /// One tool, without a shell around it.
@@ -134,6 +143,7 @@ impl Daemon {
             world: &self.world,
             out: &mut out,
             err: &mut err,
+            writes: None,
         };
         let code =
             curserve_tools::run(name, &mut call).map_err(|refusal| Answer::refused(refusal.0))?;

@@ -3,6 +3,7 @@
 //! The worker and the daemon differ only in the handler. Many connections, on each many calls in flight; peers are
 //! checked; a client that dies in mid-frame, never reads or sends garbage costs its own connection and nothing else.
 
+mod apply;
 mod connection;
 mod daemon;
 mod listen;

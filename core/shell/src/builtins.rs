@@ -1,7 +1,7 @@
 //! What bash does itself: `cd`, `pwd`, `echo`, `printf`, `test`, `read`, `exit` and a few more.
 
 use curserve_corpus::{Errno, Kind};
-use curserve_tools::{test, words, Call, Out, Stdin};
+use curserve_tools::{test, words, Call, Out, Stdin, Writes};
 
 use crate::exec::Flow;
 use crate::state::{Io, Pipe, Shell, Sink, Source};
@@ -131,6 +131,9 @@ impl Shell<'_> {
         words: &[Vec<u8>],
         io: &Io,
     ) -> Result<i32, Refusal> {
+        if !Writes::harmless(words) {
+            self.unwritten()?;
+        }
         let mut out = Out::new(self.limits.output);
         let mut err = Out::new(self.limits.output);
         let mut call = Call {
@@ -141,6 +144,7 @@ impl Shell<'_> {
             world: self.world,
             out: &mut out,
             err: &mut err,
+            writes: None,
         };
         let status = tool(&mut call)?;
         if out.overflowed() || !err.as_bytes().is_empty() {
@@ -154,6 +158,7 @@ impl Shell<'_> {
 
     /// One test of a file, for `[[ ]]`.
     pub fn file_test(&mut self, op: &[u8], word: &[u8]) -> Result<bool, Refusal> {
+        self.unwritten()?;
         let mut out = Out::new(0);
         let mut err = Out::new(0);
         let call = Call {
@@ -164,6 +169,7 @@ impl Shell<'_> {
             world: self.world,
             out: &mut out,
             err: &mut err,
+            writes: None,
         };
         test::unary(&call, op, word)
     }

@@ -130,13 +130,16 @@ impl<'s> Shell<'s> {
             Command::Simple(simple) => self.simple(simple, io),
             Command::Compound(compound, redirects) => {
                 let redirects = redirects.as_ref().map_or(&[][..], |r| r.0.as_slice());
-                match self.redirect(io, redirects)? {
-                    Some(io) => self.compound(compound, &io),
+                let mark = self.files.len();
+                let flow = match self.redirect(io, redirects)? {
+                    Some(io) => self.compound(compound, &io)?,
                     None => {
                         self.vars.status = 1;
-                        Ok(Flow::On)
+                        Flow::On
                     }
-                }
+                };
+                self.finish_files(mark)?;
+                Ok(flow)
             }
             Command::ExtendedTest(test, None) => {
                 self.depth = 0;
@@ -265,6 +268,13 @@ impl<'s> Shell<'s> {
     }
 
     fn simple(&mut self, command: &SimpleCommand, io: &Io) -> Result<Flow, Refusal> {
+        let mark = self.files.len();
+        let flow = self.simple_command(command, io)?;
+        self.finish_files(mark)?;
+        Ok(flow)
+    }
+
+    fn simple_command(&mut self, command: &SimpleCommand, io: &Io) -> Result<Flow, Refusal> {
         let name = command.word_or_name.as_ref();
         let place = name.map_or_else(|| command.location(), SourceLocation::location);
         if let (Some(place), Within::Nothing) = (place, self.substitution) {
@@ -374,6 +384,7 @@ impl<'s> Shell<'s> {
                 world: self.world,
                 out: &mut out,
                 err: &mut err,
+                writes: self.writes,
             };
             curserve_tools::run(&words[0], &mut call)?
         };

@@ -9,6 +9,7 @@ use crate::Refusal;
 impl Shell<'_> {
     /// The paths that match `pattern` (quoted characters behind backslashes), sorted; none where nothing matches.
     pub fn glob(&self, pattern: &[u8]) -> Result<Vec<Vec<u8>>, Refusal> {
+        self.unwritten()?;
         if memchr::memmem::find(pattern, b"//").is_some() || pattern.ends_with(b"\\") {
             return Err(Refusal::new("a glob with double slashes"));
         }

@@ -24,7 +24,7 @@ mod state;
 mod syntax;
 
 use curserve_corpus::Snapshot;
-pub use curserve_tools::{Refusal, World};
+pub use curserve_tools::{How, Refusal, World, Write, Writes};
 
 /// What one command line may use.
 #[derive(Clone, Copy, Debug)]
@@ -63,8 +63,34 @@ pub fn run_in(
     cwd: &[u8],
     limits: Limits,
 ) -> Result<Answer, Refusal> {
+    answer(world, snapshot, command, cwd, limits, None)
+}
+
+/// As [`run_in`], for a line that may write files: what it would write comes back with the answer, in order, and has
+/// still to be written. Without an answer nothing is to be written.
+pub fn run_writing(
+    world: &World,
+    snapshot: &Snapshot,
+    command: &str,
+    cwd: &[u8],
+    limits: Limits,
+) -> Result<(Answer, Vec<Write>), Refusal> {
+    let writes = Writes::new();
+    let answer = answer(world, snapshot, command, cwd, limits, Some(&writes))?;
+    Ok((answer, writes.into_list()))
+}
+
+fn answer(
+    world: &World,
+    snapshot: &Snapshot,
+    command: &str,
+    cwd: &[u8],
+    limits: Limits,
+    writes: Option<&Writes>,
+) -> Result<Answer, Refusal> {
     let program = syntax::parse(command)?;
     let mut shell = state::Shell::new(world, snapshot, cwd, limits)?;
+    shell.writes = writes;
     let exit_code = shell.program(&program)?;
     let (stdout, stderr) = shell.outputs()?;
     Ok(Answer {

@@ -126,6 +126,8 @@ fn describe(command: &Command) -> Part {
 impl Shell<'_> {
     /// Runs the parts of a pipeline; leaves the status of the last.
     pub fn pipe(&mut self, commands: &[Command], io: &Io) -> Result<(), Refusal> {
+        // The parts of a pipeline run at once: who sees a write is a matter of timing.
+        let barred = self.writes.map(|writes| writes.bar(true));
         let parts: Vec<Part> = commands.iter().map(describe).collect();
         let last = commands.len() - 1;
         let mut stdin = io.stdin.clone();
@@ -185,6 +187,9 @@ impl Shell<'_> {
             }
         }
         self.vars.status = status;
+        if let (Some(writes), Some(barred)) = (self.writes, barred) {
+            writes.bar(barred);
+        }
         for k in 1..=last {
             self.stop_early(&parts, k, &outs, &mut errs, io.err)?;
         }

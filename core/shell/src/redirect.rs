@@ -1,4 +1,4 @@
-//! Redirections: `/dev/null`, duplicates of 1 and 2, input from files and here-documents. Writing files is refused.
+//! Redirections: `/dev/null`, duplicates of 1 and 2, input from files and here-documents. Writes to files are planned.
 
 use brush_parser::ast::{IoFileRedirectKind as K, IoFileRedirectTarget as T, IoRedirect, Word};
 use curserve_corpus::{Errno, Kind};
@@ -22,12 +22,17 @@ impl Shell<'_> {
         let mut new = io.clone();
         for redirect in redirects {
             match redirect {
-                IoRedirect::File(fd, K::Write | K::Append | K::Clobber, T::Filename(word)) => {
-                    let sink = self.write_target(word, &new)?;
+                IoRedirect::File(
+                    fd,
+                    kind @ (K::Write | K::Append | K::Clobber),
+                    T::Filename(word),
+                ) => {
+                    let append = matches!(kind, K::Append);
+                    let sink = self.write_target(word, &new, append)?;
                     self.point(&mut new, fd.unwrap_or(1), sink)?;
                 }
-                IoRedirect::OutputAndError(word, _) => {
-                    let sink = self.write_target(word, &new)?;
+                IoRedirect::OutputAndError(word, append) => {
+                    let sink = self.write_target(word, &new, *append)?;
                     self.point(&mut new, 1, sink)?;
                     self.point(&mut new, 2, sink)?;
                 }
@@ -87,15 +92,12 @@ impl Shell<'_> {
         }
     }
 
-    fn write_target(&mut self, word: &Word, io: &Io) -> Result<Sink, Refusal> {
+    fn write_target(&mut self, word: &Word, io: &Io, append: bool) -> Result<Sink, Refusal> {
         match self.target(word, io)?.as_slice() {
             b"/dev/null" => Ok(Sink::Null),
             b"/dev/stdout" => Ok(io.out),
             b"/dev/stderr" => Ok(io.err),
-            path => Err(Refusal::new(format!(
-                "writes a file: {}",
-                String::from_utf8_lossy(path)
-            ))),
+            path => self.open_output(path, append),
         }
     }
 
@@ -113,6 +115,7 @@ impl Shell<'_> {
         if path == b"/dev/null" {
             return Ok(Ok(Source::Null));
         }
+        self.unwritten()?;
         match self.snapshot.resolve(&self.vars.cwd, path, true) {
             Ok(node) if node.kind() == Kind::File => match node.bytes() {
                 Ok(content) => Ok(Ok(Source::file(content.to_vec()))),

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use curserve_corpus::{Kind, Snapshot};
-use curserve_tools::{Out, World};
+use curserve_tools::{How, Out, World, Writes};
 
 use crate::{Limits, Refusal};
 
@@ -99,6 +99,10 @@ pub struct Shell<'s> {
     pub(crate) line: usize,
     /// Whether that line is known.
     pub(crate) substitution: Within,
+    /// Where writes to files are planned; `None` refuses them.
+    pub(crate) writes: Option<&'s Writes>,
+    /// Streams that go to files, with the number of the planned write.
+    pub(crate) files: Vec<(usize, usize)>,
 }
 
 /// Where a command stands, as far as the line numbers of messages go.
@@ -170,6 +174,8 @@ impl<'s> Shell<'s> {
             loops: 0,
             line: 1,
             substitution: Within::Nothing,
+            writes: None,
+            files: Vec::new(),
         })
     }
 
@@ -180,6 +186,45 @@ impl<'s> Shell<'s> {
         }
         let err = self.take_stream(STDERR);
         Ok((self.take_stream(STDOUT).into_bytes(), err.into_bytes()))
+    }
+
+    /// Refuses where a planned write could be seen, since the snapshot does not have it.
+    pub fn unwritten(&self) -> Result<(), Refusal> {
+        match self.writes {
+            Some(writes) if writes.pending() => {
+                Err(Refusal::new("what may depend on a file written before"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Opens a file for writing; the sink that fills it until [`Shell::finish_files`].
+    pub fn open_output(&mut self, path: &[u8], append: bool) -> Result<Sink, Refusal> {
+        let Some(writes) = self.writes else {
+            let path = String::from_utf8_lossy(path);
+            return Err(Refusal::new(format!("writes a file: {path}")));
+        };
+        let target = writes.target(self.snapshot, &self.vars.cwd, path)?;
+        let how = match (target.there, append) {
+            (None, _) => How::Create,
+            (Some(_), false) => How::Truncate,
+            (Some(_), true) => How::Append,
+        };
+        let number = writes.plan(target.path, Vec::new(), how)?;
+        let stream = self.open_stream();
+        self.files.push((stream, number));
+        Ok(Sink::Stream(stream))
+    }
+
+    /// Closes the files opened since there were `mark` of them: the command that wrote them has ended.
+    pub fn finish_files(&mut self, mark: usize) -> Result<(), Refusal> {
+        while self.files.len() > mark {
+            if let (Some((stream, number)), Some(writes)) = (self.files.pop(), self.writes) {
+                let written = self.close_stream(stream)?;
+                writes.fill(number, written.into_bytes());
+            }
+        }
+        Ok(())
     }
 
     /// Takes a stream out, leaving an empty one.

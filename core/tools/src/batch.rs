@@ -20,6 +20,7 @@ pub fn run(call: &mut Call, args: &[Vec<u8>], stdin: Stdin) -> Result<i32, Refus
         world: again.world,
         out: again.out,
         err: again.err,
+        writes: again.writes,
     };
     let status = crate::run(name, &mut inner)?;
     call.out.span(start, name);

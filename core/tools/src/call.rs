@@ -4,6 +4,7 @@ use curserve_corpus::Snapshot;
 
 use crate::out::Out;
 use crate::world::World;
+use crate::writes::Writes;
 
 /// What a tool reads on standard input.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +43,8 @@ pub struct Call<'a> {
     pub out: &'a mut Out,
     /// Standard error.
     pub err: &'a mut Out,
+    /// What it writes to files; `None` where it must not.
+    pub writes: Option<&'a Writes>,
 }
 
 impl<'a> Call<'a> {
@@ -68,6 +71,7 @@ impl<'a> Call<'a> {
             world: self.world,
             out: self.out,
             err: self.err,
+            writes: self.writes,
         }
     }
 }

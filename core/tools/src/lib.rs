@@ -28,11 +28,13 @@ mod uniq;
 mod wc;
 pub mod words;
 mod world;
+mod writes;
 mod xargs;
 
 pub use call::{Call, Refusal, Stdin};
 pub use out::{Mark, Out, Span};
 pub use world::World;
+pub use writes::{How, Target, Write, Writes};
 
 /// A tool: writes to `call.out` and `call.err` and returns the exit code.
 pub type Tool = fn(&mut Call<'_>) -> Result<i32, Refusal>;
@@ -76,6 +78,11 @@ pub fn is_tool(name: &[u8]) -> bool {
 
 /// Runs the tool `name`; refuses where there is none.
 pub fn run(name: &[u8], call: &mut Call<'_>) -> Result<i32, Refusal> {
+    if call.writes.is_some_and(Writes::pending) && !Writes::harmless(call.args) {
+        return Err(Refusal::new(
+            "a program that may read what was written before it",
+        ));
+    }
     match look_up(name) {
         Some(tool) => tool(call),
         None => Err(Refusal::new(format!(

@@ -13,6 +13,8 @@ pub enum Takes {
     Value,
     /// A value only behind the long name (`--color=never`).
     Maybe,
+    /// Nothing, but letters behind it in the same word, or `=`, would be its value, and are refused.
+    Last,
 }
 
 /// One known option: its letter (0 where it has none), its long name (empty where it has none), what it takes.
@@ -53,8 +55,8 @@ pub fn parse<'a, A: AsRef<[u8]>>(
                 return Err(unknown(word));
             };
             let value = match (takes, value) {
-                (Takes::Nothing, None) | (Takes::Maybe, None) => None,
-                (Takes::Nothing, Some(_)) => return Err(unknown(word)),
+                (Takes::Nothing | Takes::Maybe | Takes::Last, None) => None,
+                (Takes::Nothing | Takes::Last, Some(_)) => return Err(unknown(word)),
                 (_, Some(v)) => Some(v),
                 (Takes::Value, None) => Some(words.next().ok_or_else(|| unknown(word))?),
             };
@@ -72,7 +74,8 @@ pub fn parse<'a, A: AsRef<[u8]>>(
                     Takes::Nothing => None,
                     Takes::Value if i < word.len() => Some(&word[i..]),
                     Takes::Value => Some(words.next().ok_or_else(|| unknown(word))?),
-                    Takes::Maybe => None,
+                    Takes::Last if i < word.len() => return Err(unknown(word)),
+                    Takes::Maybe | Takes::Last => None,
                 };
                 parsed.options.push((key, value));
                 if takes == Takes::Value {

@@ -7,7 +7,7 @@ use std::io::Write;
 
 use crate::input::{self, Content, Operand};
 use crate::opts::{self, Takes};
-use crate::{Call, Refusal};
+use crate::{Call, How, Out, Refusal};
 use regex::Matcher;
 use script::{Action, Address, Command, End, Part, Substitute};
 
@@ -17,12 +17,15 @@ const KNOWN: &[opts::Known] = &[
     (b'e', "expression", Takes::Value),
     (b'E', "regexp-extended", Takes::Nothing),
     (b'r', "", Takes::Nothing),
+    // With a suffix, which makes backups, it does not parse: -i takes no letters behind it.
+    (b'i', "in-place", Takes::Last),
 ];
 
 /// Runs `sed`.
 pub fn sed(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
     let parsed = opts::parse(KNOWN, &args, false)?;
+    let in_place = parsed.options.iter().any(|o| o.0 == b'i');
     let mut operands = parsed.operands;
     let quiet = parsed.options.iter().any(|o| o.0 == b'n');
     let extended = parsed.options.iter().any(|o| matches!(o.0, b'E' | b'r'));
@@ -37,6 +40,12 @@ pub fn sed(call: &mut Call) -> Result<i32, Refusal> {
         operands.push(b"-");
     }
     let commands = script::parse(&pieces.join(&b"\n"[..]), extended)?;
+    if in_place {
+        return edit_in_place(call, &commands, &operands, quiet);
+    }
+    if call.writes.is_some_and(crate::Writes::pending) {
+        return Err(Refusal::new("sed that may read what was written before it"));
+    }
     let mut inputs = Vec::new();
     let mut status = 0;
     for &operand in &operands {
@@ -79,11 +88,22 @@ pub fn sed(call: &mut Call) -> Result<i32, Refusal> {
     {
         return Err(Refusal::new("sed that may quit before a missing file"));
     }
+    let quit = run(call, &commands, &inputs, quiet)?;
+    Ok(if quit != 0 { quit } else { status })
+}
+
+/// Runs the script over `inputs` as over one text; its exit status.
+fn run(
+    call: &mut Call,
+    commands: &[Command],
+    inputs: &[Content],
+    quiet: bool,
+) -> Result<i32, Refusal> {
     let mut run = Run {
-        commands: &commands,
+        commands,
         ranges: vec![Range::Inactive; commands.len()],
         inputs: Inputs {
-            contents: &inputs,
+            contents: inputs,
             file: 0,
             at: 0,
         },
@@ -100,9 +120,58 @@ pub fn sed(call: &mut Call) -> Result<i32, Refusal> {
         fuel: 50_000_000,
         call,
     };
-    let quit = run.all()?;
-    Ok(if quit != 0 { quit } else { status })
+    run.all()
 }
+
+/// `-i`: each file is a text of its own, and what the script prints takes its place under the same name.
+///
+/// Only plain files that are all there: what GNU sed does to links and folders, and on errors, is left to it.
+fn edit_in_place(
+    call: &mut Call,
+    commands: &[Command],
+    operands: &[&[u8]],
+    quiet: bool,
+) -> Result<i32, Refusal> {
+    let keeps_state = commands.iter().any(|c| {
+        use Action::{Exchange, Get, GetAppend, Hold, HoldAppend, Quit, QuitSilently};
+        matches!(
+            c.action,
+            Exchange | Get | GetAppend | Hold | HoldAppend | Quit(_) | QuitSilently(_)
+        )
+    });
+    if keeps_state {
+        return Err(Refusal::new("sed -i with a hold space or q"));
+    }
+    let Some(writes) = call.writes else {
+        return Err(Refusal::new("sed -i where nothing may be written"));
+    };
+    for &operand in operands {
+        if operand == b"-" {
+            return Err(Refusal::new("sed -i of standard input"));
+        }
+        let target = writes.target(call.snapshot, call.cwd, operand)?;
+        let Some(node) = target.there else {
+            return Err(Refusal::new("sed -i of a file that is not there"));
+        };
+        let content = match input::bytes(node)? {
+            Ok(content) => content,
+            Err(_) => return Err(Refusal::new("sed -i of a file that cannot be read")),
+        };
+        let mut edited = Out::new(EDITED);
+        let mut inner = call.again();
+        inner.out = &mut edited;
+        run(&mut inner, commands, &[content], quiet)?;
+        if edited.overflowed() {
+            return Err(Refusal::new("sed -i that makes a file very long"));
+        }
+        let how = How::Replace(*node.meta());
+        writes.plan(target.path, edited.into_bytes(), how)?;
+    }
+    Ok(0)
+}
+
+/// What a file edited in place may grow to.
+const EDITED: usize = 64 << 20;
 
 /// The lines that a sole command prints, when it is a `p` on line numbers.
 fn printed_range(command: &Command) -> Option<(u64, u64)> {
@@ -247,6 +316,9 @@ impl<'a> Run<'a, '_, '_> {
                         break;
                     }
                     Step::Restart => {
+                        if !self.after.is_empty() {
+                            return Err(Refusal::new("D of sed with text still to append"));
+                        }
                         silent = true;
                         fresh = false;
                         break;
@@ -333,9 +405,20 @@ impl<'a> Run<'a, '_, '_> {
         if matches!(start, Address::Zero) && range == Range::Inactive {
             range = Range::Active(None);
         }
+        // A range that starts at a line number or at 0 does so once.
+        let done = match start {
+            Address::Zero | Address::Line(_) => Range::Closed,
+            _ => Range::Inactive,
+        };
         let (selected, then) = match range {
+            Range::Closed if matches!(start, Address::Line(n) if self.line == *n) => {
+                return Err(Refusal::new("a range of sed on a line that comes again"))
+            }
             Range::Closed => (false, Range::Closed),
             Range::Inactive => {
+                if matches!(start, Address::Line(n) if self.line > *n) {
+                    return Err(Refusal::new("a range of sed whose first line was skipped"));
+                }
                 if !self.matches(start)? {
                     return Ok(false);
                 }
@@ -343,31 +426,22 @@ impl<'a> Run<'a, '_, '_> {
                     End::At(Address::Line(n)) => Some(*n),
                     End::Plus(n) => Some(self.line.saturating_add(*n)),
                     End::Multiple(0) => Some(self.line),
+                    End::Multiple(n) if self.line % n == 0 => {
+                        return Err(Refusal::new("a range of sed from a multiple to the next"))
+                    }
                     End::Multiple(n) => Some(self.line.div_ceil(*n).saturating_mul(*n)),
                     End::At(_) => None,
                 };
                 let one = until.is_some_and(|u| u <= self.line);
-                (
-                    true,
-                    if one {
-                        Range::Inactive
-                    } else {
-                        Range::Active(until)
-                    },
-                )
+                (true, if one { done } else { Range::Active(until) })
             }
             Range::Active(Some(until)) if self.line < until => (true, range),
-            Range::Active(Some(until)) if self.line == until => (true, Range::Inactive),
+            Range::Active(Some(until)) if self.line == until => (true, done),
             Range::Active(Some(_)) => {
                 return Err(Refusal::new("a range of sed whose last line was skipped"))
             }
             Range::Active(None) => {
                 let End::At(end) = end else { return Ok(true) };
-                let done = if matches!(start, Address::Zero) {
-                    Range::Closed
-                } else {
-                    Range::Inactive
-                };
                 (
                     true,
                     if self.matches(end)? {
@@ -399,7 +473,17 @@ impl<'a> Run<'a, '_, '_> {
                 self.space.drain(..=end);
                 return Ok(Step::Restart);
             }
-            Action::Quit(status) => return Ok(Step::Quit(*status, true)),
+            Action::Quit(status) => {
+                if !self.quiet {
+                    self.print_space();
+                }
+                self.flush_after();
+                // Unlike the end of the input, this ends the last line.
+                if std::mem::take(&mut self.owed) {
+                    self.call.out.write(b"\n");
+                }
+                return Ok(Step::Quit(*status, false));
+            }
             Action::QuitSilently(status) => return Ok(Step::Quit(*status, false)),
             Action::Number => self.write(self.line.to_string().as_bytes(), true),
             Action::Next => {
@@ -413,6 +497,9 @@ impl<'a> Run<'a, '_, '_> {
                 self.read();
             }
             Action::Append => {
+                if self.inputs.at_end() {
+                    return Ok(Step::Quit(0, true));
+                }
                 self.flush_after();
                 match self.inputs.next() {
                     None => return Ok(Step::Quit(0, true)),
@@ -458,6 +545,11 @@ impl<'a> Run<'a, '_, '_> {
             Action::Map(map) => self.space.iter_mut().for_each(|b| *b = map[*b as usize]),
             Action::After(text) => self.after.push(text.clone()),
             Action::Before(text) => self.write(&text[..text.len() - 1], true),
+            Action::Change(_)
+                if command.end.is_some() && matches!(command.start, Some(Address::Last)) =>
+            {
+                return Err(Refusal::new("c of sed over a range from the last line"))
+            }
             Action::Change(text) => {
                 let last = match self.ranges[at] {
                     Range::Active(_) => command.end.is_none(),

@@ -34,6 +34,7 @@ pub fn ours(corpus: &Corpus, args: &[String], stdin: Option<&[u8]>) -> Result<An
         world: &World::default(),
         out: &mut out,
         err: &mut err,
+        writes: None,
     };
     let code = curserve_tools::run(&args[0], &mut call)?;
     Ok(Answer(out.into_bytes(), err.into_bytes(), code))
