@@ -73,11 +73,12 @@ def _queries(outcome: Outcome) -> Table:
     rows = []
     for answer in outcome["answers"]:
         corpus, pattern, engine = answer["corpus"], answer["pattern"], answer["engine"]
-        own = [
-            row["wall_ns"]
+        asked = [
+            row
             for row in outcome["queries"]
             if (row["corpus"], row["pattern"], row["engine"]) == (corpus, pattern, engine)
         ]
+        own, first = [row["wall_ns"] for row in asked], [row["first_ns"] for row in asked]
         logs = ratios(outcome, corpus, pattern, engine) if engine != OVER else []
         found = interval(logs, [pattern] * len(logs)).map(math.exp) if logs else None
         rows.append(
@@ -88,6 +89,7 @@ def _queries(outcome: Outcome) -> Table:
                 "engine": Value(engine),
                 "p50": Value(percentile(own, 50) if own else None, n=len(own)),
                 "speed_up": Value(found.estimate, found.low, found.high, len(logs)) if found else Value(None),
+                "first": Value(percentile(first, 50) if first else None, n=len(first)),
                 "answer": Value(_verdict(answer)),
             }
         )
@@ -96,8 +98,13 @@ def _queries(outcome: Outcome) -> Table:
         Column("pattern", "pattern"),
         Column("lines", "lines found", "count", "lines that rg prints"),
         Column("engine", "engine"),
-        Column("p50", "p50", "duration", "median wall time from the question to the last byte of the answer"),
+        Column(
+            "p50", "p50", "duration", "median wall time from question to last byte, the second query of a turn"
+        ),
         Column("speed_up", f"over {OVER}", "ratio", "geometric mean of paired ratios over rounds, 95 % limits"),
+        Column(
+            "first", "first p50", "duration", "the first query after another engine's turn: its caches are cold"
+        ),
         Column("answer", "answer", "text", f"lines against {OVER}'s, their order aside"),
     )
     return Table(
