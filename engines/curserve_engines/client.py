@@ -39,6 +39,7 @@ class Reply:
     service_ns: int
     refused: str | None
     failed: str | None
+    cwd: str | None = None
 
 
 @contextmanager
@@ -163,6 +164,7 @@ class Client:
                 header["service_ns"],
                 header["refused"],
                 header["failed"],
+                header.get("cwd"),
             )
         except KeyError as error:
             raise ProtocolError(f"answer lacks the field {error}") from error

@@ -34,4 +34,5 @@ class DaemonEngine:
             daemon.close()
             worker.close()
 
-        return ProtocolSession(daemon.client, close=close, fallback=worker.client)
+        at = world.at if world.shell == "persistent" else None
+        return ProtocolSession(daemon.client, close=close, fallback=worker.client, lasting_at=at)

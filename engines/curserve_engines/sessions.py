@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from curserve_engines.client import Client, ProtocolError, Reply
+from curserve_engines.lasting import LastingShell
 from curserve_engines.protocol import Result
 from curserve_traces.model import Observation, ToolCall
 
@@ -15,8 +16,16 @@ from curserve_traces.model import Observation, ToolCall
 class ProtocolSession:
     """Calls `client`; what it refuses goes to `fallback`, inside the same wall time."""
 
-    def __init__(self, client: Client, *, close: Callable[[], None], fallback: Client | None = None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        *,
+        close: Callable[[], None],
+        fallback: Client | None = None,
+        lasting_at: str | None = None,
+    ) -> None:
         self._client = client
+        self._lasting = LastingShell(client, fallback, lasting_at) if lasting_at and fallback else None
         self._fallback = fallback
         self._close = close
         self.client = client
@@ -25,6 +34,9 @@ class ProtocolSession:
         """Execute `call`; a program that is gone or too slow is a failed Result."""
         started = time.monotonic_ns()
         try:
+            if self._lasting is not None and call.tool == "bash":
+                answer, refused, refusal_ns = self._lasting.call(call)
+                return _result(answer, started, refused, refusal_ns=refusal_ns)
             reply = self._client.call(call.tool, call.arguments, cwd=call.cwd)
             if reply.refused is None or self._fallback is None:
                 return _result(reply, started, reply.refused)

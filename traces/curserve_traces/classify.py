@@ -6,6 +6,7 @@ judgement is about replay and statistics; what keeps a hostile command from doin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -24,6 +25,13 @@ _BY_TOOL: dict[str, Effect] = {
 }
 _HARMLESS_TARGETS = ("/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "-")
 _WRAPPERS = frozenset("sudo time timeout nice nohup stdbuf env command builtin".split())
+_SHELL_CHANGERS = frozenset(
+    ". source eval set shopt alias unalias trap umask ulimit exec exit logout enable pushd popd hash".split()
+)
+_UNHEEDED = re.compile(
+    r"[a-z][a-z0-9_]*|(PYTHON|PYTEST|DJANGO|PIP|NODE|CARGO|RUST|JAVA|MAVEN|TEST|DEBUG)[A-Z0-9_]*"
+)
+"""Variables that neither the shell nor the programs here look at."""
 _MAX_DEPTH = 8
 
 
@@ -44,6 +52,23 @@ def parallel(turn: Turn) -> bool:
 def command_effect(command: str) -> Effect:
     """Return what a shell command does; the strongest effect of all it may run."""
     return _script_effect(parse(command), 0)
+
+
+def changes_shell(command: str) -> bool:
+    """Whether a command may leave a lasting shell changed in more than its folder and variables nothing heeds."""
+    script = parse(command)
+    if script.broken or script.functions:
+        return True
+    return any(_changes_shell(item) for item in script.commands)
+
+
+def _changes_shell(command: Command) -> bool:
+    names = [name for name, _ in command.assignments] if not command.words else []
+    if command.name in ("export", "declare", "typeset", "local", "readonly", "unset"):
+        names += [word.partition("=")[0] for word in command.words[1:] if not word.startswith("-")]
+    if command.name in _SHELL_CHANGERS or HOLE in command.name or "\0" in command.name:
+        return True
+    return any(not _UNHEEDED.fullmatch(name) for name in names)
 
 
 def programs(command: str) -> list[str]:

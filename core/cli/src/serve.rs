@@ -23,7 +23,8 @@ pub fn run(parser: Parser) -> Result<(), Failure> {
         options.at.clone(),
         options.limits,
         World::of_this_machine(),
-    )?;
+    )?
+    .lasting(options.persistent);
     let served = curserve_serve::serve(
         listener,
         Arc::new(daemon),

@@ -19,7 +19,9 @@ use crate::world::World;
 
 const SCRIPT: i32 = 7;
 const STATUS: i32 = 8;
-const SETUP: &str = "__curserve_end() { local status=$?; echo $status >&8; return $status; }\n";
+/// The status of a call, and where the shell is then, which a caller beside it wants to know.
+const SETUP: &str =
+    "__curserve_end() { local status=$?; printf '%d %s' $status \"$PWD\" >&8; return $status; }\n";
 const NEXT: &str = ". /proc/self/fd/7 </dev/null; __curserve_end\n";
 
 /// The session's shell; started by the first call, and again after one that ended it.
@@ -41,7 +43,7 @@ struct Live {
 }
 
 enum End {
-    Status(i32),
+    Status(i32, Option<String>),
     Gone,
     Failed(String),
 }
@@ -83,7 +85,10 @@ impl Persistent {
             ..Answer::default()
         };
         match end {
-            End::Status(code) => answer.exit_code = Some(code),
+            End::Status(code, cwd) => {
+                answer.exit_code = Some(code);
+                answer.cwd = cwd;
+            }
             End::Gone => {
                 match live.child.wait() {
                     Ok(code) => answer.exit_code = Some(code),
@@ -183,7 +188,7 @@ impl Live {
     fn wait(&mut self, deadline: Instant, timeout: Duration, limit: usize) -> End {
         let mut until = deadline;
         let mut gone = false;
-        let mut told = None;
+        let mut told: Option<(i32, Option<String>)> = None;
         loop {
             let mut waits = [
                 (self.out.source(), false),
@@ -200,8 +205,8 @@ impl Live {
             };
             let [(out, out_ready), (err, err_ready), (_, status_ready), (_, gone_now)] = waits;
             let closed = out.is_none() && err.is_none();
-            if let (Some(code), false) = (told, out_ready || err_ready) {
-                return End::Status(code);
+            if let (Some((code, cwd)), false) = (&mut told, out_ready || err_ready) {
+                return End::Status(*code, cwd.take());
             }
             if !ready || (gone && closed) {
                 return if gone {
@@ -231,9 +236,13 @@ impl Live {
         }
     }
 
-    fn read_status(&mut self) -> Option<i32> {
-        let mut text = [0u8; 32];
+    /// One write of less than PIPE_BUF bytes: it comes whole. A longer folder is not told.
+    fn read_status(&mut self) -> Option<(i32, Option<String>)> {
+        let mut text = [0u8; libc::PIPE_BUF];
         let n = self.status.read(&mut text).ok()?;
-        std::str::from_utf8(&text[..n]).ok()?.trim().parse().ok()
+        let told = String::from_utf8_lossy(&text[..n]);
+        let (status, cwd) = told.split_once(' ')?;
+        let known = n < text.len() && cwd.starts_with('/') && !cwd.contains('\u{fffd}');
+        Some((status.parse().ok()?, known.then(|| cwd.to_owned())))
     }
 }

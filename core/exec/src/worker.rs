@@ -68,6 +68,9 @@ impl Worker {
     fn outward(&self, mut answer: Answer) -> Answer {
         answer.stdout = self.places.outward(answer.stdout);
         answer.stderr = self.places.outward(answer.stderr);
+        answer.cwd = answer.cwd.map(|cwd| {
+            String::from_utf8_lossy(&self.places.outward(cwd.into_bytes())).into_owned()
+        });
         answer
     }
 

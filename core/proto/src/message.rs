@@ -74,6 +74,8 @@ pub struct Answer {
     pub refused: Option<String>,
     /// Why there is no answer (a time-out, a limit).
     pub failed: Option<String>,
+    /// Where a shell that lasts from call to call is now; `None` where none does, or (the daemon's) it did not move.
+    pub cwd: Option<String>,
 }
 
 impl Answer {
@@ -119,6 +121,8 @@ impl Answer {
             service_ns: u64,
             refused: Option<&'a str>,
             failed: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            cwd: Option<&'a str>,
         }
         serde_json::to_vec(&Header {
             id,
@@ -128,6 +132,7 @@ impl Answer {
             service_ns,
             refused: self.refused.as_deref(),
             failed: self.failed.as_deref(),
+            cwd: self.cwd.as_deref(),
         })
         .expect("a struct of numbers and strings is JSON")
     }

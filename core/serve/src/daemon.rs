@@ -14,6 +14,7 @@ use curserve_corpus::{Corpus, Options, Snapshot};
 use curserve_exec::search::Search;
 use curserve_exec::{edit, files, Limits, Places};
 use curserve_proto::{Answer, Call, Handler, Identity};
+use curserve_shell::Outcome;
 use curserve_tools::{Out, Stdin, World};
 use serde_json::{json, Value};
 
@@ -29,6 +30,8 @@ pub struct Daemon {
     corpus: Arc<OnceLock<Result<Corpus, String>>>,
     load_ns: Arc<AtomicU64>,
     panics: AtomicU64,
+    /// Whether the session's shell lasts from call to call.
+    lasting: bool,
 }
 
 impl Daemon {
@@ -72,7 +75,14 @@ impl Daemon {
             corpus,
             load_ns,
             panics: AtomicU64::new(0),
+            lasting: false,
         })
+    }
+
+    /// The same, for a session whose shell lasts from call to call (docs/PROTOCOL.md, `cwd`).
+    pub fn lasting(mut self, lasting: bool) -> Self {
+        self.lasting = lasting;
+        self
     }
 
     /// Wait until the corpus is there; why not, if it cannot be.
@@ -115,9 +125,18 @@ impl Daemon {
             output: self.limits.output,
             ..curserve_shell::Limits::default()
         };
-        let (answer, writes) =
-            curserve_shell::run_writing(&self.world, &snapshot, command, cwd.as_bytes(), limits)
-                .map_err(|refusal| Answer::refused(refusal.0))?;
+        let (world, place) = (&self.world, cwd.as_bytes());
+        let Outcome {
+            answer,
+            writes,
+            folder,
+        } = curserve_shell::run_writing(world, &snapshot, command, place, limits, self.lasting)
+            .map_err(|refusal| Answer::refused(refusal.0))?;
+        let cwd = match folder.filter(|_| self.lasting).map(String::from_utf8) {
+            Some(Err(_)) => return Err(Answer::refused("a folder whose name is not UTF-8")),
+            Some(Ok(folder)) => Some(folder),
+            None => None,
+        };
         if !writes.is_empty() {
             match apply(&self.root, snapshot.at(), &writes) {
                 Ok(()) => {}
@@ -125,7 +144,10 @@ impl Daemon {
                 Err(Failure::Half(why)) => return Err(Answer::failed(why)),
             }
         }
-        Ok(Answer::done(answer.exit_code, answer.stdout, answer.stderr))
+        Ok(Answer {
+            cwd,
+            ..Answer::done(answer.exit_code, answer.stdout, answer.stderr)
+        })
     }
 
     /// One tool, without a shell around it.

@@ -59,6 +59,7 @@ impl Shell<'_> {
                 0
             }
             b"read" => self.read_line(&args, io, empty_ifs)?,
+            b"exit" if self.lasting => return Err(Refusal::new("the end of a shell that lasts")),
             b"exit" => {
                 let status = match args.as_slice() {
                     [] => self.vars.status,

@@ -63,40 +63,51 @@ pub fn run_in(
     cwd: &[u8],
     limits: Limits,
 ) -> Result<Answer, Refusal> {
-    answer(world, snapshot, command, cwd, limits, None)
+    let program = syntax::parse(command)?;
+    let mut shell = state::Shell::new(world, snapshot, cwd, limits)?;
+    let exit_code = shell.program(&program)?;
+    shell.answer(exit_code)
 }
 
-/// As [`run_in`], for a line that may write files: what it would write comes back with the answer, in order, and has
-/// still to be written. Without an answer nothing is to be written.
+/// What a line gave, and what it leaves to its caller.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The answer.
+    pub answer: Answer,
+    /// What the line writes, in order; it has still to be written.
+    pub writes: Vec<Write>,
+    /// The folder that a shell that lasts is in now, if the line went to one.
+    pub folder: Option<Vec<u8>>,
+}
+
+/// As [`run_in`], for a line that may write files; without an answer nothing is to be written.
+///
+/// `lasting`: the shell lasts from call to call. What it carries on beside its folder (variables, its status, its
+/// options) is refused then, as is what depends on it, and so are its own messages, which name the file that it reads
+/// the line from.
 pub fn run_writing(
     world: &World,
     snapshot: &Snapshot,
     command: &str,
     cwd: &[u8],
     limits: Limits,
-) -> Result<(Answer, Vec<Write>), Refusal> {
+    lasting: bool,
+) -> Result<Outcome, Refusal> {
     let writes = Writes::new();
-    let answer = answer(world, snapshot, command, cwd, limits, Some(&writes))?;
-    Ok((answer, writes.into_list()))
-}
-
-fn answer(
-    world: &World,
-    snapshot: &Snapshot,
-    command: &str,
-    cwd: &[u8],
-    limits: Limits,
-    writes: Option<&Writes>,
-) -> Result<Answer, Refusal> {
     let program = syntax::parse(command)?;
     let mut shell = state::Shell::new(world, snapshot, cwd, limits)?;
-    shell.writes = writes;
+    shell.writes = Some(&writes);
+    shell.lasting = lasting;
     let exit_code = shell.program(&program)?;
-    let (stdout, stderr) = shell.outputs()?;
-    Ok(Answer {
-        exit_code,
-        stdout,
-        stderr,
+    if lasting && !shell.vars.set.is_empty() {
+        return Err(Refusal::new("a variable that the shell keeps"));
+    }
+    let folder = shell.vars.old_cwd.is_some().then(|| shell.vars.cwd.clone());
+    let answer = shell.answer(exit_code)?;
+    Ok(Outcome {
+        answer,
+        writes: writes.into_list(),
+        folder,
     })
 }
 

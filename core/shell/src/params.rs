@@ -189,6 +189,9 @@ impl Shell<'_> {
             Parameter::Named(name) => self.get(name),
             // `bash -c COMMAND` has no positional parameters.
             Parameter::Positional(_) => Ok(None),
+            Parameter::Special(SpecialParameter::LastExitStatus) if self.lasting => {
+                Err(Refusal::new("$? of a shell that lasts"))
+            }
             Parameter::Special(SpecialParameter::LastExitStatus) => {
                 Ok(Some(self.vars.status.to_string().into_bytes()))
             }

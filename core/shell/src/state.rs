@@ -5,7 +5,7 @@ use std::rc::Rc;
 use curserve_corpus::{Kind, Snapshot};
 use curserve_tools::{How, Out, World, Writes};
 
-use crate::{Limits, Refusal};
+use crate::{Answer, Limits, Refusal};
 
 /// Where a file descriptor writes: a stream by its number, or `/dev/null`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,6 +103,8 @@ pub struct Shell<'s> {
     pub(crate) writes: Option<&'s Writes>,
     /// Streams that go to files, with the number of the planned write.
     pub(crate) files: Vec<(usize, usize)>,
+    /// Whether the shell lasts from call to call: then what an earlier call left is not known here.
+    pub(crate) lasting: bool,
 }
 
 /// Where a command stands, as far as the line numbers of messages go.
@@ -176,16 +178,20 @@ impl<'s> Shell<'s> {
             substitution: Within::Nothing,
             writes: None,
             files: Vec::new(),
+            lasting: false,
         })
     }
 
-    /// What the two streams hold at the end.
-    pub fn outputs(mut self) -> Result<(Vec<u8>, Vec<u8>), Refusal> {
+    /// The answer at the end.
+    pub fn answer(mut self, exit_code: i32) -> Result<Answer, Refusal> {
         if self.streams.iter().take(2).any(Out::overflowed) {
             return Err(Refusal::new("an answer beyond the limit of output"));
         }
-        let err = self.take_stream(STDERR);
-        Ok((self.take_stream(STDOUT).into_bytes(), err.into_bytes()))
+        Ok(Answer {
+            exit_code,
+            stdout: self.take_stream(STDOUT).into_bytes(),
+            stderr: self.take_stream(STDERR).into_bytes(),
+        })
     }
 
     /// Refuses where a planned write could be seen, since the snapshot does not have it.
@@ -257,6 +263,9 @@ impl<'s> Shell<'s> {
 
     /// A message of the shell itself.
     pub fn complain(&mut self, io: &Io, text: &[u8]) -> Result<(), Refusal> {
+        if self.lasting && io.err != Sink::Null {
+            return Err(Refusal::new("a message of a shell that lasts"));
+        }
         if self.substitution == Within::Lines && io.err != Sink::Null {
             return Err(Refusal::new("a line number within a substitution"));
         }
@@ -282,6 +291,7 @@ impl<'s> Shell<'s> {
         }
         match name {
             "PWD" => return Ok(Some(self.vars.cwd.clone())),
+            "OLDPWD" if self.lasting && self.vars.old_cwd.is_none() => {}
             "OLDPWD" => return Ok(self.vars.old_cwd.clone()),
             _ => {}
         }
@@ -290,6 +300,11 @@ impl<'s> Shell<'s> {
         }
         if is_shells_own(name) {
             return Err(Refusal::new(format!("the shell's own variable {name}")));
+        }
+        if self.lasting {
+            return Err(Refusal::new(format!(
+                "{name}, which an earlier call may have set"
+            )));
         }
         Ok(None)
     }
