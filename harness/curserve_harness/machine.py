@@ -52,3 +52,15 @@ def _version(path: str) -> str:
         return f"no answer ({type(error).__name__})"
     lines = (done.stdout or done.stderr).splitlines()
     return lines[0].strip() if lines else "no answer"
+
+
+def revision() -> str | None:
+    """Return the commit of the checkout that runs, with `-dirty` where files differ from it; None if installed."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    words = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(words, capture_output=True, text=True, check=True, timeout=10).stdout.strip() or None
+    except (OSError, subprocess.SubprocessError):
+        return None

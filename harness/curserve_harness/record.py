@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from curserve_engines import registry
 from curserve_harness.llm.profiles import ModelProfile
-from curserve_harness.machine import machine, versions
+from curserve_harness.machine import machine, revision, versions
 from curserve_harness.plan import Plan
 from curserve_harness.runner import LinkReport
 from curserve_results.manifest import LinkRecord, Manifest, ModelRecord
@@ -22,6 +22,7 @@ def begin(plan: Plan, profiles: dict[str, ModelProfile], run: str) -> Manifest:
         command=("curserve-bench", *sys.argv[1:]),
         suite=plan.suite,
         started_at=now(),
+        revision=revision(),
         pace=plan.pace,
         planned_blocks=len(plan.blocks),
         versions=versions(),

@@ -182,6 +182,11 @@ def _apply(tcp: Tcp) -> list[str]:
 
 
 def _buffer(name: str, largest: int) -> str:
-    """Write a kernel triple of buffer sizes: Linux's smallest and first sizes, and the largest as declared."""
-    smallest, first = 4096, {"tcp_rmem": 131_072, "tcp_wmem": 16_384}[name]
+    """Write a kernel triple of buffer sizes: Linux's smallest, the first, and the largest as declared.
+
+    A receiver begins with Linux's own size, which is what it announces. A sender begins with 1 MB, not 16 kB: it
+    holds what the window does not let out yet, which a server otherwise holds itself, and a tool must not wait
+    for a client to acknowledge the tokens before it.
+    """
+    smallest, first = 4096, {"tcp_rmem": 131_072, "tcp_wmem": 1 << 20}[name]
     return f"{smallest} {min(first, largest)} {largest}"

@@ -43,7 +43,7 @@ struct Live {
 }
 
 enum End {
-    Status(i32, Option<String>),
+    Status(i32, Option<Box<str>>),
     Gone,
     Failed(String),
 }
@@ -188,7 +188,7 @@ impl Live {
     fn wait(&mut self, deadline: Instant, timeout: Duration, limit: usize) -> End {
         let mut until = deadline;
         let mut gone = false;
-        let mut told: Option<(i32, Option<String>)> = None;
+        let mut told: Option<(i32, Option<Box<str>>)> = None;
         loop {
             let mut waits = [
                 (self.out.source(), false),
@@ -237,12 +237,12 @@ impl Live {
     }
 
     /// One write of less than PIPE_BUF bytes: it comes whole. A longer folder is not told.
-    fn read_status(&mut self) -> Option<(i32, Option<String>)> {
+    fn read_status(&mut self) -> Option<(i32, Option<Box<str>>)> {
         let mut text = [0u8; libc::PIPE_BUF];
         let n = self.status.read(&mut text).ok()?;
         let told = String::from_utf8_lossy(&text[..n]);
         let (status, cwd) = told.split_once(' ')?;
         let known = n < text.len() && cwd.starts_with('/') && !cwd.contains('\u{fffd}');
-        Some((status.parse().ok()?, known.then(|| cwd.to_owned())))
+        Some((status.parse().ok()?, known.then(|| cwd.into())))
     }
 }

@@ -69,7 +69,8 @@ impl Worker {
         answer.stdout = self.places.outward(answer.stdout);
         answer.stderr = self.places.outward(answer.stderr);
         answer.cwd = answer.cwd.map(|cwd| {
-            String::from_utf8_lossy(&self.places.outward(cwd.into_bytes())).into_owned()
+            let outside = self.places.outward(String::from(cwd).into_bytes());
+            String::from_utf8_lossy(&outside).into()
         });
         answer
     }

@@ -75,7 +75,7 @@ pub struct Answer {
     /// Why there is no answer (a time-out, a limit).
     pub failed: Option<String>,
     /// Where a shell that lasts from call to call is now; `None` where none does, or (the daemon's) it did not move.
-    pub cwd: Option<String>,
+    pub cwd: Option<Box<str>>,
 }
 
 impl Answer {

@@ -134,7 +134,7 @@ impl Daemon {
             .map_err(|refusal| Answer::refused(refusal.0))?;
         let cwd = match folder.filter(|_| self.lasting).map(String::from_utf8) {
             Some(Err(_)) => return Err(Answer::refused("a folder whose name is not UTF-8")),
-            Some(Ok(folder)) => Some(folder),
+            Some(Ok(folder)) => Some(folder.into_boxed_str()),
             None => None,
         };
         if !writes.is_empty() {
