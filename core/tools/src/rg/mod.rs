@@ -296,7 +296,25 @@ impl<'r, 'c> Run<'r, 'c> {
     }
 }
 
+/// Whether a pattern asks for the start or the end of the text (`\A`, `\z`): what that is to the real program depends
+/// on how it came to read the line.
+fn asks_for_the_ends(options: &Options) -> bool {
+    use regex_syntax::hir::Look;
+    let parse = |pattern: &String| {
+        let mut parser = regex_syntax::ParserBuilder::new()
+            .utf8(false)
+            .multi_line(true)
+            .build();
+        let looks = parser.parse(pattern).ok()?.properties().look_set();
+        Some(looks.contains(Look::Start) || looks.contains(Look::End))
+    };
+    !options.fixed && options.patterns.iter().any(|p| parse(p) == Some(true))
+}
+
 fn matcher(options: &Options, unicode: bool) -> Result<RegexMatcher, Refusal> {
+    if asks_for_the_ends(options) {
+        return refuse("a pattern with the start or the end of the text");
+    }
     let mut builder = RegexMatcherBuilder::new();
     builder
         .multi_line(true)
