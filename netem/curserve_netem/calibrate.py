@@ -84,7 +84,7 @@ class Calibration:
 def calibrate(pair: Pair, *, samples: int = 40, tune: bool | None = None, uploads: int = 3) -> Calibration:
     """Measure the pair's link; the first time (or with `tune`) also take the path's own cost off its delay.
 
-    Takes about `samples` × RTT / 8, and the uploads: two to five seconds at 150 ms. Call it again after the run
+    Takes about `samples` × RTT / 16, and the uploads: two to five seconds at 150 ms. Call it again after the run
     and compare by `drift_verdict`.
     """
     link = pair.link
@@ -143,7 +143,7 @@ def _probe(pair: Pair, samples: int, uploads: int) -> dict[str, Any]:
         if not port:
             raise HostsError(f"calibration: the echo on the server host did not start: {echo.communicate()[1]}")
         address, at = pair.reach(int(port))
-        connections = max(1, min(8, samples, ceil(pair.link.rtt_ns / _PACE_NS)))
+        connections = max(1, min(16, samples, ceil(pair.link.rtt_ns / _PACE_NS)))
         spacing = pair.link.rtt_ns // connections
         counts = (str(samples), str(connections), str(spacing))
         payloads = ",".join(map(str, PAYLOADS)) if uploads else ""
