@@ -232,6 +232,10 @@ impl Parser {
                 Some((min, max, end)) => return Ok((Token::Repeat(min, max), end - self.at)),
                 None => return refuse("an invalid interval"),
             },
+            // Next to a negated bracket, real grep leaves such a letter without its other case, and itself.
+            other if self.ignore_case && other.is_alphanumeric() => {
+                return refuse("a stray backslash before a letter, with -i");
+            }
             other => Token::Literal(other),
         };
         Ok((token, 2))

@@ -186,6 +186,11 @@ impl<'r, 'c> Run<'r, 'c> {
                             self.call.out.write(separator);
                             self.call.out.write(b"\n");
                         }
+                        // In order, the real program writes the separator with a file's first line, and a message
+                        // about a binary file is none.
+                        if separator.is_some() && options.sort.is_some() && says_binary(&out) {
+                            return refuse("context around a binary file, in order");
+                        }
                         printed |= !out.is_empty();
                         self.call.out.write(&out);
                     }
@@ -562,4 +567,9 @@ fn printer(options: &Options, with_filename: bool) -> Printer {
                 .build(NoColor::new(Vec::new())),
         ),
     }
+}
+
+/// Whether what was printed about a file says that it is binary.
+fn says_binary(out: &[u8]) -> bool {
+    memchr::memmem::find(out, b"binary file matches (found ").is_some()
 }
