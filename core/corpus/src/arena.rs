@@ -35,7 +35,7 @@ impl<T: Clone> Arena<T> {
     pub(crate) fn push(&mut self, value: T) -> u32 {
         let at = self.len;
         let chunks = Arc::make_mut(&mut self.chunks);
-        if at % CHUNK == 0 {
+        if at.is_multiple_of(CHUNK) {
             chunks.push(Arc::new(Vec::with_capacity(CHUNK)));
         }
         Arc::make_mut(&mut chunks[at / CHUNK]).push(value);

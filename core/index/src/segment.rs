@@ -36,7 +36,7 @@ impl Bits {
 
     fn all(texts: usize) -> Bits {
         let mut bits = Bits(vec![u64::MAX; texts.div_ceil(64)]);
-        if texts % 64 != 0 {
+        if !texts.is_multiple_of(64) {
             *bits.0.last_mut().expect("texts > 0") = (1 << (texts % 64)) - 1;
         }
         bits

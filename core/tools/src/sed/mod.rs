@@ -384,7 +384,9 @@ impl<'a> Run<'a, '_, '_> {
             }
             Address::LastRegex => self.last_regex()?.is_match(&self.space)?,
             Address::Step(first, 0) => self.line == *first,
-            Address::Step(first, step) => self.line >= *first && (self.line - first) % step == 0,
+            Address::Step(first, step) => {
+                self.line >= *first && (self.line - first).is_multiple_of(*step)
+            }
             Address::Zero => false,
         })
     }
@@ -426,7 +428,7 @@ impl<'a> Run<'a, '_, '_> {
                     End::At(Address::Line(n)) => Some(*n),
                     End::Plus(n) => Some(self.line.saturating_add(*n)),
                     End::Multiple(0) => Some(self.line),
-                    End::Multiple(n) if self.line % n == 0 => {
+                    End::Multiple(n) if self.line.is_multiple_of(*n) => {
                         return Err(Refusal::new("a range of sed from a multiple to the next"))
                     }
                     End::Multiple(n) => Some(self.line.div_ceil(*n).saturating_mul(*n)),
