@@ -42,10 +42,16 @@ impl Pattern {
         };
         let mut branches = Vec::new();
         let (mut asks_words, mut has_looks) = (false, false);
+        // What makes real grep ask glibc's matcher, for the place of a match or for a class beyond ASCII.
+        let asks_glibc =
+            options.only_matching || options.words || patterns.contains(['[', '\\', '.']);
         for pattern in patterns.split('\n') {
             let translation = gnu::translate(pattern, options.matcher, options.ignore_case)?;
             asks_words |= translation.asks_words;
             has_looks |= translation.has_looks;
+            if translation.opens_with_brace && asks_glibc {
+                return refuse("a brace that begins a pattern");
+            }
             branches.push(translation.hir);
         }
         let inner = Hir::alternation(branches);

@@ -86,8 +86,9 @@ pub(super) fn search(
     } else {
         printer.run()?;
     }
-    if printer.encoding_error && options.groups() && content.len() > FIRST_BUFFER {
-        return refuse("context in a large file with encoding errors");
+    // Which context lines and separators it still prints hangs on where its buffers end.
+    if printer.encoding_error && options.groups() {
+        return refuse("context in a file with encoding errors");
     }
     let Printer {
         mut found,

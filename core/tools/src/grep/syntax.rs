@@ -22,6 +22,8 @@ pub(super) struct Translation {
     pub(super) asks_words: bool,
     /// It has `^`, `$`, or a word boundary.
     pub(super) has_looks: bool,
+    /// An extended `{` begins a branch: an ordinary character to dfa.c, nothing at all to glibc's matcher.
+    pub(super) opens_with_brace: bool,
 }
 
 /// Translates one pattern (without a newline).
@@ -38,6 +40,7 @@ pub(super) fn translate(
         depth: 0,
         asks_words: false,
         has_looks: false,
+        opens_with_brace: false,
     };
     let hir = match matcher {
         Matcher::Fixed => {
@@ -56,6 +59,7 @@ pub(super) fn translate(
         hir,
         asks_words: parser.asks_words,
         has_looks: parser.has_looks,
+        opens_with_brace: parser.opens_with_brace,
     })
 }
 
@@ -67,6 +71,7 @@ struct Parser {
     depth: usize,
     asks_words: bool,
     has_looks: bool,
+    opens_with_brace: bool,
 }
 
 /// What stands next in the pattern.
@@ -135,6 +140,10 @@ impl Parser {
                     pieces.push(repeat(sub, min, max));
                 }
                 token => {
+                    self.opens_with_brace |= at_start
+                        && self.extended
+                        && token == Token::Literal('{')
+                        && (self.at < 2 || self.text[self.at - 2] != '\\');
                     pieces.push(self.atom(token)?);
                     at_start &= matches!(token, Token::Start | Token::Finish);
                 }
