@@ -5,6 +5,7 @@
   - SchemaMismatch        samples or manifest of a version that this program does not know
   - BadSamples            the samples contradict themselves (a clock that stepped, a negative duration)
   - EmptyRun              a run without one finished block
+  - UnknownName           a link or model that the run does not have
   - Incomparable          two runs that must not be compared (exit code 5)
   - CannotWrite           a result that the disk does not take (exit code 4)
 """
@@ -30,6 +31,10 @@ class BadSamples(ResultsError):
 
 class EmptyRun(ResultsError):
     """Raised when a run has no finished block."""
+
+
+class UnknownName(ResultsError):
+    """Raised when a table is asked for a link or model that the run does not have."""
 
 
 class Incomparable(ResultsError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from curserve_results.errors import UnknownName
 from curserve_results.notes import notes
 from curserve_results.schema import CONTROLS, REFERENCE
 from curserve_results.summary import Summary, engine_place
@@ -28,9 +29,18 @@ def _rows(table: Table) -> Mapping[str, Mapping[str, Value]]:
     return {str(row["engine"].value): row for row in table.rows}
 
 
+def _one_of(wanted: str, known: list[str], option: str) -> str:
+    """Return the name that a user means, whatever its case; raise UnknownName where the run has none such."""
+    alike = {name.casefold().replace(" ", "-"): name for name in known}
+    name = alike.get(wanted.casefold().replace(" ", "-"))
+    if name is None:
+        raise UnknownName(f"{option} {wanted}: not in this run; it has {', '.join(dict.fromkeys(known))}")
+    return name
+
+
 def models_table(summary: Summary, link: str | None = None, api: str = "chat") -> Table:
     """Return token-equivalents by model for one tier (by default the one with the longest round trip)."""
-    link = link or _longest(summary)
+    link = _one_of(link, [at for at, _, _ in summary.groups()], "--link") if link else _longest(summary)
     engines = _engines(summary)
     models = [m for at, m, by in summary.groups() if at == link and by == api]
     rows = []
@@ -62,7 +72,8 @@ def models_table(summary: Summary, link: str | None = None, api: str = "chat") -
 
 def tiers_table(summary: Summary, model: str | None = None, api: str = "chat") -> Table:
     """Return the paired end-to-end speed-up by tier for one model (by default the first of the run)."""
-    model = model or summary.groups()[0][1]
+    models = [m for _, m, _ in summary.groups()]
+    model = _one_of(model, models, "--model") if model else models[0]
     engines = [engine for engine in _engines(summary) if engine != REFERENCE]
     links = [at for at, m, by in summary.groups() if m == model and by == api]
     rows = []

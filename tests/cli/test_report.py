@@ -144,3 +144,12 @@ def test_bench_startup_compares_whole_commands() -> None:
     assert second["p90_ns"]["value"] is None
     missing = bench("bench", "startup", "no-such-program-here")
     assert (missing.returncode, missing.stderr.count("\n")) == (2, 1)
+
+
+def test_a_model_or_link_is_found_whatever_its_case_and_an_unknown_one_named() -> None:
+    run = str(Path(__file__).parents[2] / "results/recorded/quick-150ms")
+    assert "1.7" in bench("report", run, "--table", "tiers", "--model", "swe-grep").stdout
+    for option, which in (("--model", "tiers"), ("--link", "models")):
+        done = bench("report", run, "--table", which, option, "nonsense")
+        assert done.returncode == 2
+        assert f"{option} nonsense: not in this run; it has" in done.stderr
