@@ -39,13 +39,17 @@ def test_answers_equal_the_daemons(root: Path, tmp_path: Path, at: str | None) -
 def test_what_the_daemon_refuses_is_raised(root: Path, tmp_path: Path) -> None:
     corpus = curserve_core.Corpus(root)
     with running(root, tmp_path / "s") as (client, _):
-        for command in ("python3 -c 1", "rm a.py", "cat /etc/passwd", "sed -i s/a/b/ a.py"):
+        for command in ("python3 -c 1", "rm a.py", "cat /etc/passwd", "awk 1 a.py"):
             reply = client.call("bash", {"command": command})
             assert reply.refused
             with pytest.raises(curserve_core.Refused) as caught:
                 corpus.shell(command)
             assert str(caught.value) == reply.refused
-    assert (root / "a.py").exists()
+    before = (root / "a.py").read_bytes()
+    for command in ("sed -i s/a/b/ a.py", "echo b > a.py"):  # the daemon writes, the core does not
+        with pytest.raises(curserve_core.Refused):
+            corpus.shell(command)
+    assert (root / "a.py").read_bytes() == before
     with pytest.raises(OSError, match="cannot load"):
         curserve_core.Corpus(root / "none")
 
