@@ -3,6 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use curserve_shell::{Limits, World};
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyOSError};
 use pyo3::prelude::*;
@@ -19,6 +20,8 @@ create_exception!(
 #[pyclass(frozen, module = "curserve_core")]
 pub struct Corpus {
     corpus: curserve_corpus::Corpus,
+    /// Names of users and groups as this machine has them, as for the daemon outside a sandbox.
+    world: World,
 }
 
 type Streams<'py> = (i32, Bound<'py, PyBytes>, Bound<'py, PyBytes>);
@@ -35,7 +38,8 @@ impl Corpus {
         };
         let loaded = py.detach(|| curserve_corpus::Corpus::load(root, options));
         let corpus = loaded.map_err(|error| PyOSError::new_err(error.to_string()))?;
-        Ok(Corpus { corpus })
+        let world = World::of_this_machine();
+        Ok(Corpus { corpus, world })
     }
 
     /// Answers `command` as `bash -c` would in `cwd` (absolute; None: the root): (exit code, output, errors).
@@ -55,7 +59,7 @@ impl Corpus {
                 Some(cwd) => cwd.as_os_str().as_bytes(),
                 None => snapshot.at(),
             };
-            curserve_shell::run(&snapshot, command, cwd, curserve_shell::Limits::default())
+            curserve_shell::run_in(&self.world, &snapshot, command, cwd, Limits::default())
                 .map_err(|refusal| Refused::new_err(refusal.to_string()))
         })?;
         let stdout = PyBytes::new(py, &answer.stdout);
