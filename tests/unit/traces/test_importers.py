@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import json
 import random
 import subprocess
 import sys
 import zipfile
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -354,6 +356,29 @@ def test_a_folder_of_events_is_one_source(tmp_path: Path) -> None:
 
 
 EVERY = {**SAMPLES, **VARIANTS}
+
+
+def _replaced(value: object, by: object) -> Iterator[object]:
+    """Yield a JSON value again and again, each time with another one inside of it replaced."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in list(pairs):
+        for other in (by, *_replaced(inner, by)):
+            yield value | {key: other} if isinstance(value, dict) else [*value[:key], other, *value[key + 1 :]]
+
+
+@pytest.mark.parametrize("by", [{}, [[]], 5, None], ids=repr)
+@pytest.mark.parametrize("case", [case for case, (_, data) in EVERY.items() if data[:1] in b"{["])
+def test_a_value_of_another_kind_does_not_cost_the_file(case: str, by: object) -> None:
+    """What is recorded beside it still comes, or the error names the field: no importer stumbles."""
+    name, data = EVERY[case]
+    several = b"}\n{" in data
+    document = [json.loads(line) for line in data.splitlines()] if several else json.loads(data)
+    for damaged in _replaced(document, by):
+        text = lines(*damaged) if several else json.dumps(damaged).encode()
+        try:
+            list(read_source(source_of(Path("x.json"), text), name))
+        except TraceError as error:
+            assert "after all" not in str(error), f"{error}: {text!r}"
 
 
 @given(st.sampled_from(sorted(EVERY)), st.data())

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 from curserve_traces import fields, native
 from curserve_traces.importers.builder import Builder, clean, text_of
 from curserve_traces.importers.report import Imported, Report
 from curserve_traces.importers.source import Source
+from curserve_traces.importers.values import iso_ns
 from curserve_traces.model import Observation, Workspace
 
 _METADATA = "\n\n[metadata] {"
@@ -83,7 +83,7 @@ def _step(builder: Builder, step: dict[str, Any], at: str) -> None:
     extra = fields.get_object(step, "extra", at)
     metrics = fields.get_object(step, "metrics", at)
     cwd = extra.get("cwd")
-    stamp = _ns(step.get("timestamp"))
+    stamp = iso_ns(step.get("timestamp"))
     builder.turn(
         text=text_of(step.get("message")),
         reasoning=fields.get_string(step, "reasoning_content", at),
@@ -140,12 +140,3 @@ def _observation(builder: Builder, content: object, extra: dict[str, Any]) -> Ob
         text=None if out == text else text,
         is_error=error if isinstance(error, bool) else None,
     )
-
-
-def _ns(stamp: object) -> int | None:
-    if not isinstance(stamp, str):
-        return None
-    try:
-        return round(datetime.fromisoformat(stamp).timestamp() * 1e6) * 1000
-    except (ValueError, OverflowError):
-        return None

@@ -27,6 +27,11 @@ def clean(text: str) -> str:
     return text
 
 
+def identity_of(value: object) -> str | None:
+    """Return a recorded id as text; `None` for what cannot be one (an object, a list)."""
+    return value if isinstance(value, str) else str(value) if isinstance(value, int) else None
+
+
 def text_of(content: object) -> str:
     """Return the text of a message's content: a string, or a list of parts of which the text ones count."""
     if isinstance(content, str):
@@ -93,7 +98,7 @@ class Builder:
 
     def call(
         self,
-        call_id: str | None,
+        call_id: object,
         name: str,
         arguments: Mapping[str, Any] | None,
         *,
@@ -101,6 +106,7 @@ class Builder:
         extra: Mapping[str, Any] | None = None,
     ) -> bool:
         """Add a call to the open turn; one whose id is known already may be a copy: dropped (returns False)."""
+        call_id = identity_of(call_id)
         if not self._turns:
             self.turn()
         if call_id is not None and call_id in self._where and not self.ids_repeat:
@@ -156,9 +162,10 @@ class Builder:
                     return recorded.call.id
         return None
 
-    def result(self, call_id: str | None, seen: Observation, extra: Mapping[str, Any] | None = None) -> bool:
+    def result(self, call_id: object, seen: Observation, extra: Mapping[str, Any] | None = None) -> bool:
         """Give a call its observation; one without a call, or a second one, is dropped (returns False)."""
-        place = self._where.get(call_id) if call_id is not None else None
+        identity = identity_of(call_id)
+        place = self._where.get(identity) if identity is not None else None
         if place is None:
             self.report.drop("result without a call")
             return False

@@ -46,10 +46,10 @@ def sniff(source: Source) -> bool:
     if isinstance(record.get("session"), dict) and isinstance(record.get("items"), list):
         return True
     head = source.head(4)
-    if any(record.get("type") in _TYPES and isinstance(record.get("payload"), dict) for record in head):
+    if any(a_string(record.get("type")) in _TYPES and isinstance(record.get("payload"), dict) for record in head):
         return True
     bare = bool(head) and {"id", "timestamp"} <= head[0].keys() and "type" not in head[0] and "role" not in head[0]
-    return bare and all(record.get("type") in _ITEMS or "record_type" in record for record in head[1:])
+    return bare and all(a_string(record.get("type")) in _ITEMS or "record_type" in record for record in head[1:])
 
 
 def _records(source: Source) -> Iterator[Json]:
@@ -63,7 +63,7 @@ def _records(source: Source) -> Iterator[Json]:
     for number, (_, record) in enumerate(source.records()):
         if isinstance(record.get("payload"), dict):
             yield record
-        elif record.get("type") in _ITEMS:
+        elif a_string(record.get("type")) in _ITEMS:
             yield {"type": "response_item", "payload": record, "timestamp": record.get("timestamp")}
         elif number == 0:
             yield {"type": "session_meta", "payload": record}
@@ -112,7 +112,7 @@ def read(source: Source) -> Iterator[Imported]:
 
 
 def _item(builder: Builder, item: Json, at: int | None, state: Json) -> None:
-    kind = item.get("type")
+    kind = a_string(item.get("type"))
     if kind == "message" and item.get("role") != "assistant":
         text = text_of(item.get("content"))
         builder.message("user" if item.get("role") == "user" else "system", text)

@@ -14,6 +14,7 @@ from typing import Any
 from curserve_traces.importers.builder import Builder, clean, text_of
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
+from curserve_traces.importers.values import a_list, a_string, an_integer, an_object, given
 from curserve_traces.model import Observation, Workspace
 
 _BLOCK = re.compile(r"```(?:bash|mswea_bash_command)\s*\n(.*?)\n```", re.DOTALL)
@@ -41,12 +42,10 @@ def read(source: Source) -> Iterator[Imported]:
     """Yield the one trace of the file."""
     document = source.document()
     record = document if isinstance(document, dict) else {}
-    messages = [m for m in (record.get("messages") if record else document) or [] if isinstance(m, dict)]
-    info = _object(record, "info")
-    config = _object(info, "config")
-    cwd = _object(config, "environment").get("cwd")
-    cwd = cwd if isinstance(cwd, str) else None
-    model = _object(config, "model").get("model_name")
+    messages = [m for m in a_list(record.get("messages") if record else document) if isinstance(m, dict)]
+    info = an_object(record.get("info"))
+    config = an_object(info.get("config"))
+    cwd = a_string(an_object(config.get("environment")).get("cwd"))
     builder = Builder("mini-swe-agent", cwd=cwd, ids_repeat=True)
     for message in messages:
         _message(builder, message)
@@ -56,21 +55,16 @@ def read(source: Source) -> Iterator[Imported]:
         workspace=Workspace(at=cwd or "/testbed"),
         agent="mini-swe-agent",
         agent_version=str(info.get("mini_version") or "unknown"),
-        model=model if isinstance(model, str) else None,
+        model=a_string(an_object(config.get("model")).get("model_name")),
         task=next((text_of(m.get("content")) for m in messages if m.get("role") == "user"), None),
         extra={key: info[key] for key in ("exit_status", "submission", "model_stats", "config") if key in info},
     )
 
 
-def _object(fields: dict[str, Any], key: str) -> dict[str, Any]:
-    value = fields.get(key)
-    return value if isinstance(value, dict) else {}
-
-
 def _message(builder: Builder, message: dict[str, Any]) -> None:
     message = _like_chat(message)
     role, text = message.get("role"), text_of(message.get("content"))
-    extra = message["extra"] if isinstance(message.get("extra"), dict) else {}
+    extra = an_object(message.get("extra"))
     if role == "assistant":
         _turn(builder, message, text, extra)
     elif role == "tool" or (
@@ -94,9 +88,9 @@ def _like_chat(message: dict[str, Any]) -> dict[str, Any]:
             "tool_call_id": message.get("call_id"),
         }
     if message.get("object") == "response":
-        items = [item for item in message.get("output") or () if isinstance(item, dict)]
+        items = [item for item in a_list(message.get("output")) if isinstance(item, dict)]
         words = [text_of(item.get("content")) for item in items if item.get("type") == "message"]
-        extra = {"response": message, **_object(message, "extra")}
+        extra = {"response": message, **an_object(message.get("extra"))}
         return {**message, "role": "assistant", "content": "\n".join(words), "extra": extra}
     return message
 
@@ -107,18 +101,17 @@ def _is_result(text: str) -> bool:
 
 
 def _turn(builder: Builder, message: dict[str, Any], text: str, extra: dict[str, Any]) -> None:
-    response = extra["response"] if isinstance(extra.get("response"), dict) else {}
-    usage = response["usage"] if isinstance(response.get("usage"), dict) else {}
-    details = usage["prompt_tokens_details"] if isinstance(usage.get("prompt_tokens_details"), dict) else {}
-    reasoning = message.get("reasoning_content")
+    response = an_object(extra.get("response"))
+    usage = an_object(response.get("usage"))
+    details = an_object(usage.get("prompt_tokens_details"))
     builder.turn(
         text=text,
-        reasoning=reasoning if isinstance(reasoning, str) and reasoning else None,
-        model=response.get("model") if isinstance(response.get("model"), str) else None,
-        prompt_tokens=_int(usage.get("prompt_tokens", usage.get("input_tokens"))),
-        cached_tokens=_int(details.get("cached_tokens")),
-        output_tokens=_int(usage.get("completion_tokens", usage.get("output_tokens"))),
-        extra={"answered_at_ns": _ns(extra["timestamp"])} if _ns(extra.get("timestamp")) else {},
+        reasoning=a_string(message.get("reasoning_content")),
+        model=a_string(response.get("model")),
+        prompt_tokens=an_integer(usage.get("prompt_tokens", usage.get("input_tokens"))),
+        cached_tokens=an_integer(details.get("cached_tokens")),
+        output_tokens=an_integer(usage.get("completion_tokens", usage.get("output_tokens"))),
+        extra=given(answered_at_ns=_ns(extra.get("timestamp"))),
     )
     actions = extra.get("actions")
     if isinstance(actions, list):
@@ -134,7 +127,7 @@ def _turn(builder: Builder, message: dict[str, Any], text: str, extra: dict[str,
 
 
 def _observation(text: str, extra: dict[str, Any]) -> Observation:
-    code = extra.get("returncode")
+    code = an_integer(extra.get("returncode"))
     raw = extra.get("raw_output", extra.get("output"))
     if isinstance(raw, str):
         out, err, merged = clean(raw), "", True
@@ -143,11 +136,11 @@ def _observation(text: str, extra: dict[str, Any]) -> Observation:
     else:
         found = _OUTPUT.search(text)
         out, err, merged = (found[1] if found else text), "", True
-    if not isinstance(code, int) and (match := _CODE.search(text)):
+    if code is None and (match := _CODE.search(text)):
         code = int(match[1])
     shown = None if text == out + err else text
     return Observation(
-        exit_code=code if isinstance(code, int) else None,
+        exit_code=code,
         stdout=out.encode("utf-8", "replace"),
         stderr=err.encode("utf-8", "replace"),
         merged=merged,
@@ -167,10 +160,6 @@ def _times(builder: Builder, extra: dict[str, Any]) -> dict[str, Any]:
         builder.report.note("tool time: only an upper bound (model answered → result), dispatch included")
         found["since_model_ns"] = at - answered
     return found
-
-
-def _int(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _ns(value: object) -> int | None:

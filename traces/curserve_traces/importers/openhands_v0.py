@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from curserve_traces.importers import openhands_v1
-from curserve_traces.importers.builder import Builder, text_of
+from curserve_traces.importers.builder import Builder, identity_of, text_of
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
 from curserve_traces.importers.values import (
@@ -80,7 +80,7 @@ def _trace(record: Json, name: str) -> Imported:
     flat = chain.from_iterable(item if isinstance(item, list) else [item] for item in history)
     events = [event for event in flat if isinstance(event, dict)]
     latencies = {
-        item.get("response_id"): seconds_ns(item.get("latency"))
+        identity_of(item.get("response_id")): seconds_ns(item.get("latency"))
         for item in map(an_object, a_list(an_object(record.get("metrics")).get("response_latencies")))
     }
     state: Json = {"latencies": latencies, "places": {}}
@@ -139,7 +139,7 @@ def _event(builder: Builder, event: Json, state: Json) -> None:
 def _turn(builder: Builder, event: Json, text: str, state: Json) -> None:
     response = an_object(an_object(event.get("tool_call_metadata")).get("model_response"))
     usage = an_object(response.get("usage"))
-    identity = response.get("id")
+    identity = identity_of(response.get("id"))
     builder.turn(
         text=text,
         model=a_string(response.get("model")),
@@ -174,7 +174,7 @@ def _call(builder: Builder, event: Json, action: str, metadata: Json, state: Jso
         identity = f"event-{event.get('id')}" if event.get("id") is not None else None  # ids repeat in some logs
     added = builder.call(identity, name, arguments, cwd=cwd, extra=given(asked_at_ns=asked))
     if added:
-        state["places"][event.get("id")] = builder.newest_call()
+        state["places"][identity_of(event.get("id"))] = builder.newest_call()
         state["waiting"] = builder.newest_call()
 
 
@@ -182,7 +182,7 @@ def _observation(builder: Builder, event: Json, kind: str, state: Json) -> None:
     if kind in _NO_RESULTS:
         builder.report.drop(f"observation {kind} (no tool's)")
         return
-    cause = event.get("cause")
+    cause = identity_of(event.get("cause"))
     call = state["places"].get(cause) if cause is not None else state.pop("waiting", None)
     extras = an_object(event.get("extras"))
     metadata = an_object(extras.get("metadata"))

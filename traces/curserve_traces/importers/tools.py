@@ -25,7 +25,12 @@ def canonical(name: str, arguments: Mapping[str, Any], agent: str = "") -> tuple
         return "other", dict(arguments)
     if mapped[0] == "grep" and "mode" not in mapped[1] and name != "Grep":
         mapped[1]["mode"] = _MODES.get(short, "files" if agent.startswith("openhands") else "content")
-    if mapped[0] == "read" and "offset" in arguments and any(kind in agent for kind in _COUNT_FROM_ZERO):
+    if (
+        mapped[0] == "read"
+        and "offset" in arguments
+        and "offset" in mapped[1]
+        and any(kind in agent for kind in _COUNT_FROM_ZERO)
+    ):
         mapped[1]["offset"] += 1
     return mapped
 
