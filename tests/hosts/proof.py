@@ -129,6 +129,14 @@ def idle_restart(backend: str, idle_s: float) -> list[dict]:
     return rows
 
 
+def loss_of_tcp(backend: str, count: int) -> dict:
+    """Send bytes by TCP over a link that loses one packet in a hundred; returns what its own counters say."""
+    with hosts(Link(rtt_ns=10 * MS, loss=0.01, seed=3), backend=backend) as pair:
+        sent = traffic.transfer(pair, count)
+        way = pair.counters()["up"]
+    return {"loss": 0.01, "came": way["packets"] + way["dropped"], "lost": way["dropped"], **sent}
+
+
 def exact(backend: str, large: int, lossy: int) -> dict:
     """Send many bytes at 150 ms, and some over a link that loses packets."""
     wide = Tcp(receive_max=64 << 20, send_max=64 << 20)
@@ -137,7 +145,8 @@ def exact(backend: str, large: int, lossy: int) -> dict:
         overruns = pair.counters()
     with hosts(Link(rtt_ns=150 * MS, loss=0.001, seed=5), backend=backend) as pair:
         dropping = traffic.transfer(pair, lossy)
-    return {"clean": clean, "lossy": dropping, "counters": overruns}
+        losses = pair.counters()
+    return {"clean": clean, "lossy": dropping, "counters": overruns, "lossy_counters": losses}
 
 
 def left_behind() -> list[str]:
@@ -160,6 +169,8 @@ def main(backend: str, out: str, size: str) -> None:
     try:
         figures["rtts"] = rtts(backend, 200 if full else 16)
         figures["loss"] = loss(backend, 20_000 if full else 4_000)
+        if backend == "netem":
+            figures["loss_of_tcp"] = loss_of_tcp(backend, 20_000_000 if full else 4_000_000)
         figures["bursts"] = bursts(backend, 20_000 if full else 4_000)
         figures["jitter"] = jitter(backend, 2_000 if full else 500)
         figures["directions"] = directions(backend)

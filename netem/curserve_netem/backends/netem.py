@@ -35,7 +35,10 @@ class Disciplined:
             _apply(fd, way, delay)
 
     def counters(self) -> dict[str, Any]:
-        """Return the disciplines' own counters."""
+        """Return the disciplines' own counters, and as `overruns` what the other end's kernel had no room for.
+
+        A burst of more packets than `net.core.netdev_max_backlog` is lost behind the discipline, undeclared.
+        """
         rows = {}
         for name, fd in zip(("up", "down"), self._ways, strict=True):
             with inside(fd), devices.netlink() as ip:
@@ -43,6 +46,8 @@ class Disciplined:
                 (discipline,) = [q for q in ip.get_qdiscs(index) if q.get_attr("TCA_KIND") == "netem"]
                 stats = discipline.get_attr("TCA_STATS")
                 rows[name] = {"packets": stats["packets"], "bytes": stats["bytes"], "dropped": stats["drop"]}
+                device = ip.get_links(index)[0].get_attr("IFLA_STATS64")
+                rows[name]["overruns"] = device["tx_dropped"]
         return rows
 
     def facts(self) -> dict[str, Any]:
