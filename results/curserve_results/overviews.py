@@ -1,7 +1,8 @@
-"""The two overviews of a run over many tiers and models: what a call costs in tokens, what co-location buys.
+"""The overviews of a run over many tiers and models: what a call costs in tokens, what co-location buys.
 
 `models_table`: a model a row, the token-equivalents of a tool round trip in each engine, for one tier.
 `tiers_table`: a tier a row, the paired end-to-end speed-up of each engine, for one model.
+`grid_table`: a tier and engine a row, a model a column, the same speed-up: where it pays.
 """
 
 from __future__ import annotations
@@ -99,6 +100,41 @@ def tiers_table(summary: Summary, model: str | None = None, api: str = "chat") -
                 Column(engine, engine, "ratio", "paired end-to-end speed-up with its 95 % interval")
                 for engine in engines
             ),
+        ),
+        rows=tuple(rows),
+        notes=notes(summary),
+    )
+
+
+def grid_table(summary: Summary, api: str = "chat") -> Table:
+    """Return the paired end-to-end speed-up of every engine by tier (rows) and model (columns)."""
+    groups = [(link, model) for link, model, by in summary.groups() if by == api]
+    links, models = (list(dict.fromkeys(names)) for names in zip(*groups, strict=True)) if groups else ([], [])
+    found = {group: _rows(main_table(summary, *group, api)) for group in groups}
+    rows = []
+    for link in links:
+        record = summary.manifest.link(link)
+        for engine in _engines(summary):
+            if engine == REFERENCE:
+                continue
+            row = {
+                "tier": Value(link),
+                "rtt": Value(float(record.requested_rtt_ns) if record else None),
+                "engine": Value(engine),
+            }
+            for model in models:
+                of = found.get((link, model), {})
+                row[f"speed_up:{model}"] = of[engine]["speed_up"] if engine in of else Value(None)
+            rows.append(row)
+    explanation = "paired end-to-end speed-up with its 95 % interval"
+    return Table(
+        name="grid",
+        title=f"End-to-end speed-up over {REFERENCE} by tier and model",
+        columns=(
+            Column("tier", "tier"),
+            Column("rtt", "RTT", "duration", "round-trip time requested"),
+            Column("engine", "engine"),
+            *(Column(f"speed_up:{model}", model, "ratio", explanation) for model in models),
         ),
         rows=tuple(rows),
         notes=notes(summary),

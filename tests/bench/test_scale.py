@@ -20,12 +20,12 @@ MEASURE = """
 import json, resource, sys, time
 began = time.perf_counter()
 from pathlib import Path
-from curserve_results.overviews import models_table, tiers_table
+from curserve_results.overviews import grid_table, models_table, tiers_table
 from curserve_results.render import render_tables
 from curserve_results.summary import summarise
 from curserve_results.tables import main_tables
 summary = summarise(Path(sys.argv[1]))
-tables = [*main_tables(summary), models_table(summary), tiers_table(summary)]
+tables = [*main_tables(summary), models_table(summary), tiers_table(summary), grid_table(summary)]
 text = render_tables(tables, "markdown")
 used = resource.getrusage(resource.RUSAGE_SELF)
 print(json.dumps({"samples": summary.samples, "seconds": time.perf_counter() - began, "rows": text.count("\\n"),

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from curserve_results.table import Table
 
 FORMS = ("table", "markdown", "latex", "csv", "json", "html")
-TABLES = ("main", "models", "tiers", "napkin")
+TABLES = ("main", "models", "tiers", "grid", "napkin")
 
 
 @click.command()
@@ -62,7 +62,7 @@ def command(
 
 def text_of(run: Path, form: str, which: str, link: str | None, model: str | None) -> str:
     """Return the chosen tables of a run in the chosen form."""
-    from curserve_results.overviews import models_table, tiers_table
+    from curserve_results.overviews import grid_table, models_table, tiers_table
     from curserve_results.render import render_tables
     from curserve_results.summary import summarise
     from curserve_results.tables import main_tables
@@ -73,6 +73,8 @@ def text_of(run: Path, form: str, which: str, link: str | None, model: str | Non
         tables = (models_table(summary, link),)
     elif which == "tiers":
         tables = (tiers_table(summary, model),)
+    elif which == "grid":
+        tables = (grid_table(summary),)
     elif which == "napkin":
         from curserve_results.napkin import napkin_tables
 
