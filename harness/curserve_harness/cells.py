@@ -6,6 +6,7 @@ import json
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import mkdtemp
 from types import TracebackType
 from typing import Any, Self
 
@@ -35,8 +36,8 @@ class CellRunner:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            logs = self._material.scratch
-            name, options = self._model_server()
+            logs = Path(mkdtemp(prefix="roles-", dir=self._material.scratch))
+            name, options = self._model_server(logs)
             self._server = stack.enter_context(
                 Role(name, self._pair.server, logs, "--bind", self._pair.server.address, *options)
             )
@@ -44,7 +45,7 @@ class CellRunner:
             self._stack = stack.pop_all()
         return self
 
-    def _model_server(self) -> tuple[str, list[str]]:
+    def _model_server(self, folder: Path) -> tuple[str, list[str]]:
         """Return the role that serves the model, and its options: the paced server, or the real vLLM.
 
         The tiny model that vLLM serves by default is stretched to the profile's pace; a given one has its own.
@@ -61,12 +62,17 @@ class CellRunner:
                 "ttft_ns": model.ttft_ns,
                 "prefill_tokens_per_s": model.prefill_tokens_per_s,
             }
-        return "vllm", ["--options", json.dumps(options), "--folder", str(self._material.scratch / "vllm")]
+        return "vllm", ["--options", json.dumps(options), "--folder", str(folder / "vllm")]
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.__exit__(kind, error, trace)
+
+    def stop(self) -> None:
+        """End the roles, from any thread; a cell that runs ends with ExecutionFailed."""
+        self._client.stop()
+        self._server.stop()
 
     def run(self, block: Block, engine: str, order: int) -> list[Row]:
         """Run one cell and return its rows, judged; raises ExecutionFailed where a role dies."""

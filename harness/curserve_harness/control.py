@@ -64,6 +64,10 @@ class Role:
         lines = self._log.read_text(errors="replace").strip().splitlines()
         return lines[-1] if lines else f"exit status {self._process.poll()}, nothing on its standard error"
 
+    def stop(self) -> None:
+        """Ask the process to end; whoever waits for its answer learns of it."""
+        self._process.terminate()
+
     def __enter__(self) -> Self:
         return self
 

@@ -68,6 +68,7 @@ class Plan:
     workspace: str | None = None
     llm: Llm = "paced"
     vllm_args: tuple[str, ...] = ()
+    links_at_once: int = 1
     version: int = PLAN_VERSION
 
     def to_json(self) -> str:
@@ -100,6 +101,7 @@ def make_plan(
     workspace: str | None = None,
     llm: Llm = "paced",
     vllm_args: Sequence[str] = (),
+    links_at_once: int = 1,
 ) -> Plan:
     """Resolve a plan: links in the given order (each needs hosts of its own), all else shuffled by `seed`."""
     chance = random.Random(seed)
@@ -128,6 +130,7 @@ def make_plan(
         workspace=workspace,
         llm=llm,
         vllm_args=tuple(vllm_args),
+        links_at_once=links_at_once,
     )
 
 

@@ -37,6 +37,7 @@ def begin(plan: Plan, profiles: dict[str, ModelProfile], run: str) -> Manifest:
             "stream": plan.stream,
             "llm": plan.llm,
             "vllm_args": list(plan.vllm_args),
+            "links_at_once": plan.links_at_once,
         },
     )
 

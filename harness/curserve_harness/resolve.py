@@ -40,6 +40,7 @@ class Wishes:
     stream: bool = True
     llm: Llm = "paced"
     vllm_args: str = ""
+    links_at_once: int = 1
 
 
 def resolve(wishes: Wishes) -> tuple[Plan, dict[str, Trace]]:
@@ -64,6 +65,7 @@ def resolve(wishes: Wishes) -> tuple[Plan, dict[str, Trace]]:
         workspace=str(wishes.workspace.resolve()) if wishes.workspace else None,
         llm=wishes.llm,
         vllm_args=_vllm_args(wishes),
+        links_at_once=wishes.links_at_once,
     )
     return plan, traces
 
@@ -123,6 +125,8 @@ def _vllm_args(wishes: Wishes) -> list[str]:
         raise BadInput("--pace virtual: the real server's time cannot be left out; drop it, or drop --llm vllm")
     if wishes.api == "responses":
         raise BadInput("--api responses: with --llm vllm client-placed turns are chat completions; drop it")
+    if wishes.links_at_once > 1:
+        raise BadInput("--links-at-once: one machine serves one vLLM at a time; drop it with --llm vllm")
     if len(_models(wishes.models)) > 1:
         raise BadInput("--model: one vLLM server has one pace; give one model with --llm vllm")
     return shlex.split(wishes.vllm_args)

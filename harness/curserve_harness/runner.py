@@ -1,22 +1,24 @@
 """Runs a plan: for each link two hosts, a calibration before and after, and the blocks between them.
 
-A block is written when all its engines have run, or not at all, so that an interrupted run loses at most one.
+A block is written when all its engines have run, or not at all: an interrupted run loses at most one a link.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from curserve_harness.cells import CellRunner, Row
+from curserve_harness.cells import CellRunner
+from curserve_harness.lanes import Lane, play
 from curserve_harness.llm.profiles import ModelProfile
 from curserve_harness.material import Material
 from curserve_harness.plan import Block, Plan
 from curserve_harness.progress import On
 from curserve_netem.calibrate import Calibration, calibrate
-from curserve_netem.hosts import hosts
+from curserve_netem.hosts import Pair, hosts
 from curserve_netem.link import Link
 from curserve_results.store import RunWriter
 
@@ -61,22 +63,25 @@ def run_blocks(
 ) -> Iterator[LinkReport]:
     """Run the blocks in `todo`, writing each as it is done; yield a report before and after those of each link.
 
+    Up to `plan.links_at_once` links run side by side; each is calibrated while nothing else runs.
     Raises HostsError where hosts cannot be made, ExecutionFailed where a role dies.
     """
-    for name, group in itertools.groupby(todo, key=lambda block: block.link):
-        on(f"calibrating {name}", 0)
-        link = Link.from_json(plan.links[name])
-        with hosts(link, backend=plan.backend) as pair:
-            before = calibrate(pair)
-            yield LinkReport(name, link, pair.backend, pair.reason, pair.facts, before, None)
-            with CellRunner(plan, profiles, pair, material, run) as cells:
-                for block in group:
-                    rows: list[Row] = []
-                    for order, engine in enumerate(block.engines):
-                        on(f"{name} · {block.model} · {block.trace} · {engine}", 0)
-                        rows += cells.run(block, engine, order)
-                        on("", 1)
-                    writer.write_block(block.block, rows)
-            on(f"calibrating {name}", 0)
-            after = calibrate(pair)
-            yield LinkReport(name, link, pair.backend, pair.reason, pair.facts, before, after, pair.counters())
+    groups = [(name, list(blocks)) for name, blocks in itertools.groupby(todo, key=lambda block: block.link)]
+    for start in range(0, len(groups), plan.links_at_once):
+        with ExitStack() as everything:
+            begun: list[tuple[LinkReport, Pair]] = []
+            with ExitStack() as roles:
+                lanes: list[Lane] = []
+                for name, blocks in groups[start : start + plan.links_at_once]:
+                    on(f"calibrating {name}", 0)
+                    link = Link.from_json(plan.links[name])
+                    pair = everything.enter_context(hosts(link, backend=plan.backend))
+                    report = LinkReport(name, link, pair.backend, pair.reason, pair.facts, calibrate(pair), None)
+                    yield report
+                    begun.append((report, pair))
+                    cells = roles.enter_context(CellRunner(plan, profiles, pair, material, run))
+                    lanes.append(Lane(cells, blocks))
+                play(lanes, writer, on)
+            for report, pair in begun:
+                on(f"calibrating {report.name}", 0)
+                yield replace(report, after=calibrate(pair), counters=pair.counters())

@@ -96,6 +96,12 @@ class Manifest:
         """Whether the whole run is void."""
         return self.void_reason is not None
 
+    @property
+    def links_at_once(self) -> int:
+        """How many links ran side by side on the one machine."""
+        at_once: int = self.extra.get("links_at_once", 1)
+        return at_once
+
     def link(self, name: str) -> LinkRecord | None:
         """Return the record of the link called `name`, if the run has it."""
         return next((link for link in self.links if link.name == name), None)
@@ -157,4 +163,6 @@ def _from_json(data: dict[str, Any]) -> Manifest:
     values["exclusions"] = tuple(data.get("exclusions", ()))
     if not isinstance(values["run"], str) or not isinstance(values["seed"], int):
         raise TypeError("run must be a string and seed a whole number")
+    if not isinstance(values["extra"].get("links_at_once", 1), int):
+        raise TypeError("links_at_once must be a whole number")
     return Manifest(**values)

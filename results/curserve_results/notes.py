@@ -20,6 +20,8 @@ def notes(summary: Summary) -> tuple[str, ...]:
     manifest = summary.manifest
     lines = [f"VOID: {manifest.void_reason}"] if manifest.void_reason else []
     lines += [_link(link) for link in manifest.links]
+    if manifest.links_at_once > 1:
+        lines.append(f"Side by side: {manifest.links_at_once} links ran at once here, each between its own hosts.")
     lines += dict.fromkeys(_backend(link) for link in manifest.links if link.calibration.get("reason"))
     lines.append(
         f"Speed-up: end-to-end, over {REFERENCE} in the same block. Tokens: tool round trip p50 / TPOT. "

@@ -41,6 +41,12 @@ BACKENDS = ("auto", "netem", "queue", "relay")
     "--llm", type=click.Choice(["paced", "vllm"]), default="paced", help="Model server: paced, or the real vLLM."
 )
 @click.option("--vllm-args", default="", help="Options for vLLM's command line, such as '--model DIR'.")
+@click.option(
+    "--links-at-once",
+    type=click.IntRange(1, 16),
+    default=1,
+    help="How many links run side by side, each between hosts of its own.",
+)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", help="Form of the printed table.")
 @click.option("--out", type=Path, help="Run folder. [default: runs/<time>-<suite>]")
 @click.option(
