@@ -14,7 +14,7 @@ from typing import Literal
 
 from curserve_engines.protocol import Session, World
 from curserve_engines.registry import load as load_engine
-from curserve_traces.classify import effect
+from curserve_traces.classify import effect, leaves_files
 from curserve_traces.errors import WorkspaceError
 from curserve_traces.model import Observation, RecordedCall, Trace
 from curserve_traces.workspace import apply_delta, diff, materialise, pristine_copy, snapshot
@@ -45,7 +45,8 @@ def check(trace: Trace, *, root: Path | None = None, engine: str = "client-subpr
             unknown: str | None = None
             for t, c, recorded in trace.calls():
                 verdict, reason = _check(recorded, session, copy, unknown)
-                if verdict == "not re-executable" and recorded.delta is None and effect(recorded.call) != "read":
+                unchanged = effect(recorded.call) == "read" or leaves_files(recorded.call)
+                if verdict == "not re-executable" and recorded.delta is None and not unchanged:
                     unknown = unknown or f"call {t}.{c} was not executed and left no delta"
                 call = recorded.call
                 shown = str(call.arguments.get("command", dict(call.arguments)))

@@ -2,7 +2,7 @@
 
 Reads and file edits run. Anything else (`python`, `pip`, whatever reaches the network) is answered from the
 recording, and its recorded delta is applied; where the recording has no delta, the state of the workspace is
-unknown from there on, and later answers do not count.
+unknown from there on, and later answers do not count. Tools that touch no file (`think`, `TodoWrite`) need none.
 """
 
 from __future__ import annotations
@@ -37,5 +37,6 @@ def _decide(recorded: RecordedCall, execute: Execute, unknown: str | None) -> tu
     if runs:
         return CallPolicy("executed", unknown is None, unknown, program), None
     reason = f"{recorded.call.original_name or recorded.call.tool}: neither a read nor a file edit"
-    lost = None if recorded.delta is not None else "a call that was not executed has no recorded delta"
+    known = recorded.delta is not None or classify.leaves_files(recorded.call)
+    lost = None if known else "a call that was not executed has no recorded delta"
     return CallPolicy("recorded", False, reason, program), lost

@@ -9,57 +9,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Barrier
 
+from curserve_engines.answer import Answer
 from curserve_engines.protocol import Result, Session
-from curserve_harness.cell import CallPolicy, CellSpec
+from curserve_harness.cell import CellSpec
 from curserve_harness.rows import Row
 from curserve_harness.shown import shown_text
-from curserve_traces.model import Observation, RecordedCall, Trace, WorkspaceDelta
+from curserve_traces.model import Observation, Trace, WorkspaceDelta
 
 Apply = Callable[[Path, WorkspaceDelta], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """How one call was answered, and when it was asked for and answered."""
-
-    turn: int
-    call: int
-    recorded: RecordedCall
-    policy: CallPolicy
-    result: Result
-    started_ns: int
-    done_ns: int
-
-    def row(self, cell: int) -> Row:
-        """Return the call's row, with the digests that the runner compares."""
-        observation, label, reason = self.result.observation, str(self.policy.label), self.policy.reason
-        if label == "executed":
-            if self.result.failed is not None:
-                label, reason = "failed", self.result.failed
-            elif self.result.refused is not None:
-                label, reason = "refused", self.result.refused
-        return {
-            "cell": cell,
-            "kind": "call",
-            "turn": self.turn,
-            "call": self.call,
-            "started_ns": self.started_ns,
-            "done_ns": self.done_ns,
-            "tool": self.recorded.call.tool,
-            "program": self.policy.program,
-            "wall_ns": self.result.wall_ns,
-            "service_ns": self.result.service_ns,
-            "exit_code": observation.exit_code,
-            "output_bytes": len(observation.stdout) + len(observation.stderr),
-            "label": label,
-            "reason": reason,
-            "digest": observation.digest(),
-            "lines_digest": observation.lines_digest(),
-        }
 
 
 class Tools:

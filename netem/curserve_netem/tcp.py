@@ -24,8 +24,3 @@ def configure(sock: socket.socket, tcp: Tcp) -> None:
             f"load the module tcp_{tcp.congestion}, "
             "or choose one of /proc/sys/net/ipv4/tcp_available_congestion_control"
         ) from None
-
-
-def congestion_of(sock: socket.socket) -> str:
-    """Return the congestion control that a socket uses."""
-    return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16).rstrip(b"\0").decode()

@@ -22,7 +22,6 @@ from curserve_results.manifest import NAME as MANIFEST
 from curserve_results.manifest import read_manifest
 from curserve_results.store import SAMPLES, block_files
 
-DEFAULT_STORE = ".curserve/baselines"
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 

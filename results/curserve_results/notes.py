@@ -33,8 +33,7 @@ def notes(summary: Summary) -> tuple[str, ...]:
     lines += _models(summary)
     lines.append(_intervals(summary))
     lines += diagnose(summary).lines()
-    failed = int(summary.calls["failed"].sum() or 0) if summary.calls.height else 0
-    if failed:
+    if failed := _of_engines(summary)["failed"]:
         lines.append(f"Calls that failed: {failed} (counted as not right).")
     lines += left_out(summary)
     lines.append(
@@ -53,7 +52,29 @@ def left_out(summary: Summary) -> list[str]:
         lines.append(f"Cut short: {missing} of {manifest.planned_blocks} blocks are missing (--resume).")
     if summary.unfinished:
         lines.append(f"Left out: {summary.unfinished} cells that did not finish.")
+    lines += _not_compared(summary)
     return lines + [f"Excluded: {what}" for what in manifest.exclusions]
+
+
+def _not_compared(summary: Summary) -> list[str]:
+    """Say how many of the answers that engines gave enter no column `right`, and why."""
+    total = _of_engines(summary)
+    answered = total["executed"] + total["refused"]
+    missing = answered + total["failed"] - total["judged"]
+    if missing <= 0:
+        return []
+    return [
+        f"Not compared: {missing:,} of {answered:,} answers, given after a call that was not executed and has no "
+        "recorded delta: the workspace is unknown from there on."
+    ]
+
+
+def _of_engines(summary: Summary) -> dict[str, int]:
+    """Return the sums of the calls' counts; controls, which answer nothing themselves, are left out."""
+    import polars as pl
+
+    calls = summary.calls.filter(~pl.col("engine").is_in(list(CONTROLS)))
+    return {name: int(calls[name].sum()) for name in ("executed", "refused", "failed", "judged")}
 
 
 def _link(link: LinkRecord) -> str:
@@ -134,7 +155,7 @@ def _intervals(summary: Summary) -> str:
     )
     blocks, traces = min(per_group["blocks"].to_list()), min(per_group["traces"].to_list())
     if blocks < MIN_BLOCKS:
-        return f"No intervals: {blocks} blocks a table, {MIN_BLOCKS} are needed (--repetitions)."
+        return f"No intervals: {blocks} of the {MIN_BLOCKS} blocks that a table needs (--repetitions)."
     if traces < MIN_TRACES:
         return f"Intervals: 95 %, over {blocks} blocks of {traces} traces; they speak about these traces only."
     return f"Intervals: 95 %, over {traces} traces ({blocks} blocks); they speak about traces like these."

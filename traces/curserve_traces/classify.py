@@ -43,6 +43,23 @@ def effect(call: ToolCall) -> Effect:
     return command_effect(command) if isinstance(command, str) else "other"
 
 
+_NO_FILES = frozenset(
+    (
+        *("think", "finish", "complete", "answer", "final_answer", "message", "task_tracker", "report_intent"),
+        *("todowrite", "todoread", "todo_write", "todo_read", "write_todos", "taskcreate", "taskupdate"),
+        *("tasklist", "taskget", "update_plan", "update_topic", "enterplanmode", "exitplanmode"),
+        *("exit_plan_mode", "askuserquestion", "ask_user", "request_user_input", "toolsearch"),
+        *("webfetch", "websearch", "web_fetch", "web_search", "google_web_search"),
+    )
+)
+"""Tools of agents that think, plan, ask or read the web: whatever they answer, the workspace stays as it was."""
+
+
+def leaves_files(call: ToolCall) -> bool:
+    """Return whether a call that is not executed has left the workspace as it was for sure."""
+    return call.tool == "other" and (call.original_name or "").lower() in _NO_FILES
+
+
 def parallel(turn: Turn) -> bool:
     """Whether a turn's calls may run at the same time: there are several, and all are reads."""
     return len(turn.calls) > 1 and all(effect(recorded.call) == "read" for recorded in turn.calls)

@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from curserve_engines.answer import Answer
 from curserve_engines.vllm.chat import Chat, called
-from curserve_engines.vllm.execution import Answer, ToolBench, policies_of
+from curserve_engines.vllm.execution import ToolBench, policies_of
 from curserve_engines.vllm.generation import Ask, Turns
 from curserve_engines.vllm.ledger import ContextOverflow, KvLedger
 from curserve_engines.vllm.parsing import CallParser, difference

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from curserve_engines.answer import Answer
 from curserve_engines.protocol import Result, Session
 from curserve_traces.model import Observation, RecordedCall, WorkspaceDelta
 
@@ -30,45 +31,6 @@ class Policy:
     label: str = "executed"
     reason: str | None = None
     program: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One answered call, and when it was asked for and answered (CLOCK_MONOTONIC)."""
-
-    turn: int
-    call: int
-    recorded: RecordedCall
-    policy: Policy
-    result: Result
-    started_ns: int
-    done_ns: int
-
-    def row(self, cell: int) -> dict[str, Any]:
-        """Return the call's row, with the digests that are compared with the reference."""
-        observation, label, reason = self.result.observation, self.policy.label, self.policy.reason
-        if label == "executed" and self.result.failed is not None:
-            label, reason = "failed", self.result.failed
-        elif label == "executed" and self.result.refused is not None:
-            label, reason = "refused", self.result.refused
-        return {
-            "cell": cell,
-            "kind": "call",
-            "turn": self.turn,
-            "call": self.call,
-            "started_ns": self.started_ns,
-            "done_ns": self.done_ns,
-            "tool": self.recorded.call.tool,
-            "program": self.policy.program,
-            "wall_ns": self.result.wall_ns,
-            "service_ns": self.result.service_ns,
-            "exit_code": observation.exit_code,
-            "output_bytes": len(observation.stdout) + len(observation.stderr),
-            "label": label,
-            "reason": reason,
-            "digest": observation.digest(),
-            "lines_digest": observation.lines_digest(),
-        }
 
 
 class ToolBench:

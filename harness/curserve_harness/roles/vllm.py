@@ -26,7 +26,6 @@ class Role:
 
     def __init__(self, server: VllmServer) -> None:
         self._server = server
-        self._last_steps: dict[int, list[dict[str, Any]]] = {}
 
     def answer(self, message: dict[str, Any]) -> dict[str, Any] | None:
         """Return the answer to a control message, None to end."""

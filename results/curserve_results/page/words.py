@@ -101,7 +101,7 @@ def exclusions(summary: Summary, tables: Sequence[Table]) -> list[str]:
     found += left_out(summary)
     blocks = min(summary.cells.group_by("link", "model", "api").agg(b=pl.col("block").n_unique())["b"].to_list())
     if blocks < MIN_BLOCKS:
-        found.append(f"Intervals: {blocks} blocks a table, and they need {MIN_BLOCKS}.")
+        found.append(f"Intervals: {_many(blocks, 'block')} a table, and they need {MIN_BLOCKS}.")
     for place, key in ((90, "round_trip_p90"), (95, "round_trip_p95")):
         short = [row[key].n or 0 for table in tables for row in table.rows if row[key].value is None]
         if short:

@@ -11,7 +11,7 @@ from curserve_harness.fidelity import check, compare
 from curserve_harness.perform import perform, read_script
 from curserve_traces import suites
 from curserve_traces.errors import TraceError
-from curserve_traces.model import Observation, RecordedCall, Trace
+from curserve_traces.model import Observation, RecordedCall, ToolCall, Trace
 
 SCRIPT = """
 id = "small"
@@ -87,6 +87,14 @@ def test_without_a_delta_the_state_is_unknown_from_there_on(trace: Trace, worksp
     rows = list(check(replace(trace, turns=(*trace.turns[:2], blind, trace.turns[3])), root=workspace))
     assert [row.verdict for row in rows[-2:]] == ["not re-executable", "not re-executable"]
     assert "unknown" in str(rows[-1].reason)
+
+
+def test_a_tool_that_touches_no_file_leaves_the_state_known(trace: Trace, workspace: Path) -> None:
+    run = trace.turns[2]
+    thought = replace(run.calls[0], call=ToolCall("x", "other", {}, original_name="think"), delta=None)
+    turns = (*trace.turns[:2], replace(run, calls=(thought,)), *trace.turns[:1])
+    rows = list(check(replace(trace, turns=turns), root=workspace))
+    assert "unknown" not in str(rows[-1].reason)
 
 
 def test_lines_in_another_order_are_told_apart() -> None:

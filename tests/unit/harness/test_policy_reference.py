@@ -41,6 +41,18 @@ def test_without_a_delta_the_workspace_is_unknown_and_later_answers_do_not_count
     assert "unknown since turn 2" in str(policy[4].calls[0].reason)
 
 
+def test_a_tool_that_touches_no_file_needs_no_delta(small_trace: Trace) -> None:
+    """Else one `think` or `TodoWrite` would keep every later answer of a session out of the column `right`."""
+    turns = list(small_trace.turns)
+    for name, known in (("think", True), ("TodoWrite", True), ("mcp__files__think", False), ("Task", False)):
+        blind = replace(turns[2].calls[0], call=ToolCall("x", "other", {}, original_name=name), delta=None)
+        policy = trace_policy(
+            replace(small_trace, turns=(*turns[:2], replace(turns[2], calls=(blind,)), *turns[3:])),
+            "reads-and-edits",
+        )
+        assert [call.counts for turn in policy[3:] for call in turn.calls] == [known] * 3, name
+
+
 def test_reference_follows_edits_and_applied_deltas(
     small_trace: Trace, small_workspace: Path, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from curserve_results.errors import EmptyRun, ResultsError
 from curserve_results.manifest import LinkRecord, read_manifest
+from curserve_results.schema import CONTROLS
 from curserve_results.simulate import ENGINES, Truth, write_run
 from curserve_results.store import RunWriter, scan
 from curserve_results.summary import summarise
@@ -79,7 +80,11 @@ def test_failed_calls_count_against_an_engine_and_unchecked_ones_do_not_count(tm
     row = table_rows(run)["daemon"]
     refused = frame.filter(kind="call", engine="daemon", label="refused").height
     assert row["right"] == {"value": refused / (refused + 1), "low": None, "high": None, "n": refused + 1}
-    assert "Calls that failed: 1" in render(run, "table")
+    text = " ".join(render(run, "table").split())
+    assert "Calls that failed: 1" in text
+    engines = frame.filter(kind="call").remove(pl.col("engine").is_in(CONTROLS))
+    answers = engines.filter(pl.col("label").is_in(["executed", "refused"])).height - 1
+    assert f"Not compared: {frame.filter(of_daemon).height - 1} of {answers} answers" in text
 
 
 def test_few_samples_show_neither_percentiles_nor_intervals(tmp_path: Path) -> None:
@@ -88,7 +93,7 @@ def test_few_samples_show_neither_percentiles_nor_intervals(tmp_path: Path) -> N
     assert row["round_trip_p50_ns"]["n"] == 57
     assert row["round_trip_p90_ns"]["value"] is None
     assert row["speed_up"]["low"] is None
-    assert "No intervals: 3 blocks a table, 8 are needed" in render(run, "markdown")
+    assert "No intervals: 3 of the 8 blocks that a table needs" in render(run, "markdown")
 
 
 def test_one_table_for_every_tier_and_model_in_the_manifests_order(tmp_path: Path) -> None:

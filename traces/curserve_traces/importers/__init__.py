@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Protocol, cast
 
 from curserve_traces.errors import MalformedTrace, TraceError, UnknownFormat
@@ -84,8 +83,3 @@ def read_source(source: Source, name: str = "auto") -> Iterator[Imported]:
         # the file has the outside of the format and not its inside; the type of the error is the best description
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:160]
         raise MalformedTrace(f"{source.path}: damaged, or not {chosen} after all ({reason})") from error
-
-
-def read_path(path: Path, name: str = "auto") -> Iterator[Imported]:
-    """Yield the traces of one file."""
-    yield from read_source(source_of(path), name)
