@@ -1,14 +1,22 @@
 """The search daemon: answers from memory, and a worker beside it for what it refuses.
 
 Both are processes of their own sandboxes on one workspace. A refused call costs the refusal and the real program,
-inside the same wall time, and is told in the Result.
+inside the same wall time, and is told in the Result. The daemon is resident: a session begins once it has loaded
+the workspace, else a first model turn that is short (or virtual) would decide how many calls it refuses.
 """
 
 from __future__ import annotations
 
+import time
+from contextlib import ExitStack
+
 from curserve_engines import programs, sandbox
-from curserve_engines.protocol import EngineInfo, Placement, World
+from curserve_engines.client import Client, ProtocolError
+from curserve_engines.protocol import EngineError, EngineInfo, Placement, World
 from curserve_engines.sessions import ProtocolSession
+
+LOAD_S = 60.0
+"""How long a daemon may load; the Linux kernel takes three seconds. After that it begins all the same."""
 
 
 class DaemonEngine:
@@ -23,16 +31,25 @@ class DaemonEngine:
 
     def open(self, world: World) -> ProtocolSession:
         """Start the daemon and the worker that stands behind it."""
-        worker = sandbox.launch(world, engine=self.name)
-        try:
+        with ExitStack() as started:
+            worker = sandbox.launch(world, engine=self.name)
+            started.callback(worker.close)
             daemon = sandbox.launch(world, verb="serve", engine=self.name)
-        except BaseException:
-            worker.close()
-            raise
-
-        def close() -> None:
-            daemon.close()
-            worker.close()
-
+            started.callback(daemon.close)
+            _wait_until_loaded(daemon.client)
+            close = started.pop_all().close
         at = world.at if world.shell == "persistent" else None
         return ProtocolSession(daemon.client, close=close, fallback=worker.client, lasting_at=at)
+
+
+def _wait_until_loaded(client: Client) -> None:
+    """Return when the daemon answers from memory; one that cannot load says why with every refusal."""
+    deadline = time.monotonic() + LOAD_S
+    while time.monotonic() < deadline:
+        try:
+            state = client.stats()
+        except ProtocolError as error:
+            raise EngineError(f"daemon: it ended while it loaded the workspace ({error})") from error
+        if state.get("loaded") or "trouble" in state:
+            return
+        time.sleep(0.002)

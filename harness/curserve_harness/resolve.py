@@ -17,6 +17,7 @@ from curserve_traces.model import Trace, digest
 
 BASELINE = "client-subprocess"
 BUNDLED = "bundled:"
+SUFFIXES = (".json", ".json.gz", ".json.zst")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,7 @@ def resolve(wishes: Wishes) -> tuple[Plan, dict[str, Trace]]:
     """Return the plan and its traces by id; raises BadInput, TraceError, LinkError or EngineError."""
     if wishes.workspace and not wishes.workspace.is_dir():
         raise BadInput(f"--workspace {wishes.workspace}: not a folder; give the one the traces were recorded in")
-    refs, traces = _load(wishes.traces or suites.files(wishes.suite))
+    refs, traces = _load(_files(wishes.traces) or suites.files(wishes.suite))
     links = declared.declare(wishes.rtts, wishes.tiers, wishes.last_mile)
     plan = make_plan(
         seed=wishes.seed,
@@ -79,12 +80,29 @@ def reload(plan: Plan) -> dict[str, Trace]:
     return traces
 
 
+def _files(paths: Sequence[Path]) -> list[Path]:
+    """Return the trace files that were named; of a folder, those with calls (`trace import` writes others too)."""
+    found = []
+    for path in paths:
+        inside = sorted(p for p in path.iterdir() if p.name.endswith(SUFFIXES)) if path.is_dir() else []
+        kept = [file for file in inside if _with_calls(file)] if path.is_dir() else [path]
+        if not kept:
+            raise BadInput(f"--trace {path}: no trace with a tool call is in this folder ({', '.join(SUFFIXES)})")
+        found += kept
+    return found
+
+
+def _with_calls(file: Path) -> list[Trace]:
+    """Return the traces of a file that have calls to replay."""
+    return [trace for trace in codec.load_all(file) if any(turn.calls for turn in trace.turns)]
+
+
 def _load(files: Sequence[Path]) -> tuple[list[TraceRef], dict[str, Trace]]:
     """Load every trace of every file that has calls to replay; a file may hold several."""
     refs: list[TraceRef] = []
     traces: dict[str, Trace] = {}
     for file in files:
-        found = [trace for trace in codec.load_all(file) if any(turn.calls for turn in trace.turns)]
+        found = _with_calls(file)
         if not found:
             raise BadInput(f"--trace {file}: it has no tool call to replay")
         content = digest(file.read_bytes())

@@ -49,7 +49,7 @@ def materialise(workspace: Workspace, cache: Path | None = None) -> Path:
     Raises WorkspaceError where it cannot be had, DigestMismatch where it is not what the trace was recorded on.
     """
     if workspace.source is None:
-        raise WorkspaceError(f"workspace of kind {workspace.kind!r} has no source; give one with --workspace DIR")
+        raise WorkspaceError("the trace names no workspace to run its calls in; give one with --workspace DIR")
     root = _materialise(workspace, workspace.source, cache or cache_folder())
     if workspace.digest is not None:
         found = tree_digest(root)

@@ -13,7 +13,9 @@ BACKENDS = ("auto", "netem", "queue", "relay")
 
 @click.command(context_settings={"show_default": True})
 @click.option("--suite", default="quick", help="Bundled suite to replay.")
-@click.option("--trace", "traces", multiple=True, type=Path, help="Replay this file's traces instead; repeatable.")
+@click.option(
+    "--trace", "traces", multiple=True, type=Path, help="Replay the traces of this file or folder instead."
+)
 @click.option("--workspace", type=Path, help="Folder to run the calls in, for traces that name no workspace.")
 @click.option("--rtt", "rtts", multiple=True, help="Round-trip time of the link, such as 150ms; repeatable.")
 @click.option("--tier", "tiers", multiple=True, help="Named link instead of --rtt (or `all`); repeatable.")

@@ -181,7 +181,13 @@ def record(words: tuple[str, ...], workspace: Path, out: Path, upstream: str | N
 @command.command()
 @click.argument("paths", nargs=-1, type=_EXISTING)
 @click.option("--suite", help="A bundled suite.")
-@click.option("--root", type=_EXISTING, help="The workspace of the traces, where it is already at hand.")
+@click.option(
+    "--workspace",
+    "--root",
+    "root",
+    type=_EXISTING,
+    help="The folder that the traces work on, in place of their own.",
+)
 @click.option("--engine", default="client-subprocess", show_default=True, help="What executes the calls.")
 @click.option("--verbose", is_flag=True, help="Show every call, not only those that differ.")
 def check(paths: tuple[Path, ...], suite: str | None, root: Path | None, engine: str, verbose: bool) -> None:

@@ -1,14 +1,18 @@
 """The plan is a pure function of its inputs and the seed."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from curserve_harness.exits import BadInput
 from curserve_harness.plan import Plan, PlanError, TraceRef, make_plan, read_plan
 from curserve_harness.resolve import Wishes, reload, resolve
+from curserve_traces import codec
+from curserve_traces.model import Trace
 
 ENGINES = ("recorded-client", "client-subprocess", "server-subprocess", "daemon")
 
@@ -66,3 +70,15 @@ def test_a_bundled_suite_gives_the_same_plan_in_every_checkout() -> None:
 def test_a_broken_plan_file_is_one_clear_error(text: str) -> None:
     with pytest.raises(PlanError, match=r"plan\.json"):
         read_plan(text, "plan.json")
+
+
+def test_a_folder_stands_for_its_traces_with_calls(small_trace: Trace, tmp_path: Path) -> None:
+    """What `trace import` wrote can be replayed as it is, also where a session in it has no call."""
+    for name, turns in (("b", small_trace.turns), ("a", small_trace.turns), ("talk", small_trace.turns[:0])):
+        codec.save(replace(small_trace, id=name, turns=turns), tmp_path / f"{name}.json")
+    plan, traces = resolve(Wishes(traces=(tmp_path,), engines=("client-subprocess",)))
+    assert [ref.id for ref in plan.traces] == list(traces) == ["a", "b"]
+    assert list(reload(plan)) == ["a", "b"]
+    (tmp_path / "none").mkdir()
+    with pytest.raises(BadInput, match="no trace with a tool call"):
+        resolve(Wishes(traces=(tmp_path / "none",)))
