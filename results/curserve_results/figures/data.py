@@ -51,8 +51,9 @@ def latency(summary: Summary, model: str) -> pl.DataFrame:
 def breakdown(summary: Summary, model: str) -> pl.DataFrame:
     """Return the mean time a turn takes in each part, in ms: link, rtt_ms, engine, one column a part.
 
-    Parts are summed over a cell's turns; a server-placed loop sends and receives over the link only once, and its
-    last downlink ends with the cell. What no part holds is dispatch, so that the parts add up to end-to-end.
+    Parts are summed over a cell's turns. A server-placed loop crosses the link only once in each direction: it
+    receives the turns where it runs, and the last downlink ends with the cell. What no part holds is dispatch, so
+    that the parts add up to end-to-end.
     """
 
     def total(late: pl.Expr, early: str) -> pl.Expr:
@@ -71,7 +72,7 @@ def breakdown(summary: Summary, model: str) -> pl.DataFrame:
     last = pl.col("turn") == pl.col("turn").max().over("block", "cell")
     done = pl.when(last).then(pl.col("started_ns") + pl.col("end_to_end_ns"))
     per_cell = (
-        turns.with_columns(received_ns=pl.col("received_ns").fill_null(done))
+        turns.with_columns(received_ns=pl.coalesce(done, "received_ns"))
         .group_by("block", "cell")
         .agg(
             pl.col("link", "engine").first(),

@@ -12,6 +12,7 @@ from curserve_results.figures import FORMATS, write_figures
 from curserve_results.figures.data import breakdown, crossover
 from curserve_results.schema import CONTROLS
 from curserve_results.simulate import Truth, write_run
+from curserve_results.store import RunWriter, scan
 from curserve_results.summary import summarise
 
 NAMES = {"latency", "breakdown", "crossover", "cdf", "link", "tokens"}
@@ -58,6 +59,18 @@ def test_the_parts_of_a_turn_add_up_to_the_end_to_end_time(wide: Path) -> None:
     assert 0.1 < parts["dispatch"].item() < 1.0  # 0.3 ms were simulated
     cells = summary.cells.filter(engine="daemon", link="us-asia", model="SWE-grep")
     assert total == pytest.approx(cells["end_to_end_ns"].mean() / 1e6, rel=1e-6)
+
+
+def test_the_last_answer_of_a_loop_on_the_server_travels_and_is_not_dispatched(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", Truth(traces=1, repetitions=1))
+    frame = scan(run).collect()
+    of_cell = (pl.col("kind") == "cell") & (pl.col("engine") == "daemon")
+    RunWriter(run).write_frame(
+        0, frame.with_columns(done_ns=pl.when(of_cell).then(pl.col("done_ns") + 75_000_000).otherwise("done_ns"))
+    )
+    parts = breakdown(summarise(run), "SWE-grep").filter(engine="daemon")
+    assert 75 / 20 <= parts["downlink"].item() < 75 / 20 + 0.1
+    assert parts["dispatch"].item() < 1.0
 
 
 def test_the_crossover_map_agrees_with_what_was_measured(wide: Path) -> None:
