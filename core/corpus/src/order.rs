@@ -1,8 +1,7 @@
 //! The walk order: where nodes come when fts walks from a folder. Each node knows its place in its own folder, so that
 //! a new name costs its folder's names and nothing else of the tree.
 
-use std::collections::HashMap;
-
+use crate::ids::IdMap;
 use crate::snapshot::State;
 use crate::tree::{Body, Tree, ROOT};
 
@@ -43,7 +42,7 @@ impl State {
 
     /// Those of `ids` that lie below `folder`, in walk order.
     pub(crate) fn in_walk_order(&self, folder: u32, ids: impl Iterator<Item = u32>) -> Vec<u32> {
-        let mut below: HashMap<u32, Vec<(u32, u32)>> = HashMap::new();
+        let mut below: IdMap<u32, Vec<(u32, u32)>> = IdMap::default();
         for id in ids {
             let mut at = id;
             while at != folder && at != ROOT {
@@ -73,7 +72,7 @@ impl State {
     }
 }
 
-fn collect(folder: u32, below: &mut HashMap<u32, Vec<(u32, u32)>>, into: &mut Vec<u32>) {
+fn collect(folder: u32, below: &mut IdMap<u32, Vec<(u32, u32)>>, into: &mut Vec<u32>) {
     let Some(mut children) = below.remove(&folder) else {
         return;
     };

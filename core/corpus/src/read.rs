@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use curserve_index::{Segment, MOST_TEXTS};
+use curserve_index::{Form, Segment, MOST_TEXTS};
 use rayon::prelude::*;
 
 use crate::content::Content;
@@ -68,21 +68,29 @@ pub(crate) fn read_pack(pack: &[Wanted], limit: u64) -> (Vec<Reading>, Segment) 
             slot.map(|(start, len, meta)| (Content::slice(buffer.clone(), start, len), Some(meta)))
         })
         .collect();
-    let texts: Vec<(&[u8], bool)> = readings
+    let texts: Vec<(&[u8], Form)> = readings
         .iter()
         .map(|reading| {
-            reading.as_ref().map_or((&[][..], false), |(content, _)| {
-                (&**content, is_wild(content))
-            })
+            reading
+                .as_ref()
+                .map_or((&[][..], Form::Whole), |(content, _)| {
+                    (&**content, form(content))
+                })
         })
         .collect();
     let segment = Segment::build(&texts);
     (readings, segment)
 }
 
-/// Tools may search something else than these bytes: UTF-16 is transcoded.
-pub(crate) fn is_wild(content: &Content) -> bool {
-    content.facts().has_bom
+/// How a content is indexed. Tools may search something else than the bytes of one with a mark (UTF-16 is transcoded),
+/// and what has no lines is of no use by blocks.
+pub(crate) fn form(content: &Content) -> Form {
+    let facts = content.facts();
+    match (facts.has_bom, facts.has_nul) {
+        (true, _) => Form::Wild,
+        (false, true) => Form::Whole,
+        (false, false) => Form::Lines,
+    }
 }
 
 /// Reads all of `wanted`, in parallel, in order: packs of readings, each with its index.

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use curserve_index::Grams;
+use curserve_index::{Form, Grams};
 
 use crate::corpus::Inner;
 use crate::error::Error;
@@ -162,7 +162,7 @@ impl Inner {
     fn read_one(&mut self, id: u32, path: &Path) {
         let reading = read::read_one(path, self.options.file_limit);
         let grams = match &reading {
-            Ok((content, _)) if !read::is_wild(content) => Grams::of(content),
+            Ok((content, _)) if read::form(content) != Form::Wild => Grams::of(content),
             _ => Grams::any(),
         };
         self.fill(id, reading, Indexed::Own(Arc::new(grams)));

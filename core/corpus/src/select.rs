@@ -1,13 +1,15 @@
 //! Choosing files: those below a folder that may match a query, in walk order.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use curserve_index::{Query, Segment, MOST_TEXTS};
+use curserve_index::{Form, Query, Segment, Within, MOST_TEXTS};
 use rayon::prelude::*;
 
 use crate::content::Content;
+use crate::ids::IdMap;
 use crate::node::Node;
-use crate::read::is_wild;
+use crate::read::form;
 use crate::snapshot::{Snapshot, State};
 use crate::tree::{Body, Indexed};
 
@@ -18,23 +20,54 @@ pub(crate) struct Shelved {
     pub(crate) nodes: Vec<u32>,
 }
 
+/// A file that may match, and where.
+#[derive(Clone, Debug)]
+pub struct Chosen<'s> {
+    /// The file.
+    pub node: Node<'s>,
+    /// Only these bytes of it may match, whole lines, ascending; None: any.
+    pub parts: Option<Box<[Range<usize>]>>,
+}
+
+/// Where in a file a match may lie, while its parts are gathered.
+type Parts = Option<Vec<Range<usize>>>;
+
 impl Snapshot {
     /// The files below `folder` whose content may match `query`, in the order in which fts walks, links not followed.
     /// None where something below it could not be read: a tool that must say so walks by itself.
-    pub fn files_below<'s>(&'s self, folder: Node<'s>, query: &Query) -> Option<Vec<Node<'s>>> {
+    pub fn files_below<'s>(
+        &'s self,
+        folder: Node<'s>,
+        query: &Query,
+        within: Within,
+    ) -> Option<Vec<Chosen<'s>>> {
         let state = self.state();
         if !state.is_readable(folder.id) {
             return None;
         }
-        let found = match query.is_all() {
-            true => {
-                let mut all = Vec::new();
-                state.files_of(folder.id, &mut all);
-                all
-            }
-            false => state.in_walk_order(folder.id, state.candidates(query)),
+        let chosen = |id, parts: Parts| Chosen {
+            node: Node { state, id },
+            parts: parts.map(Vec::into_boxed_slice),
         };
-        Some(found.into_iter().map(|id| Node { state, id }).collect())
+        if query.is_all() {
+            let mut all = Vec::new();
+            state.files_of(folder.id, &mut all);
+            return Some(all.into_iter().map(|id| chosen(id, None)).collect());
+        }
+        let (mut ids, mut parts) = (Vec::new(), IdMap::default());
+        for (id, part) in state.candidates(query, within) {
+            ids.push(id);
+            if part.is_some() {
+                parts.insert(id, part);
+            }
+        }
+        let found = state.in_walk_order(folder.id, ids.into_iter());
+        Some(
+            found
+                .into_iter()
+                .map(|id| chosen(id, parts.remove(&id).flatten()))
+                .collect(),
+        )
     }
 
     /// How much memory the corpus holds: (bytes of file contents, bytes of index).
@@ -55,16 +88,18 @@ impl Snapshot {
 }
 
 impl State {
-    fn candidates<'q>(&'q self, query: &'q Query) -> impl Iterator<Item = u32> + 'q {
-        let pick = |(number, shelved): (usize, &Arc<Shelved>)| -> Vec<u32> {
-            let positions = shelved.segment.candidates(query).into_iter();
-            positions
-                .filter(|&at| self.is_at(shelved.nodes[at], number as u32, at as u16))
-                .map(|at| shelved.nodes[at])
-                .collect()
+    fn candidates(&self, query: &Query, within: Within) -> impl Iterator<Item = (u32, Parts)> + '_ {
+        // What is rare in the largest segment is rare in the others too.
+        let sample = self
+            .segments
+            .iter()
+            .max_by_key(|shelved| shelved.nodes.len());
+        let query = sample.map_or_else(|| query.clone(), |shelved| shelved.segment.ordered(query));
+        let pick = |(number, shelved): (usize, &Arc<Shelved>)| {
+            self.in_segment(number, shelved, &query, within)
         };
         // A segment takes microseconds; handing them to the pool costs two switches of threads.
-        let indexed: Vec<Vec<u32>> = match self.segments.len() {
+        let indexed: Vec<Vec<(u32, Parts)>> = match self.segments.len() {
             0..=64 => self.segments.iter().enumerate().map(pick).collect(),
             _ => self
                 .segments
@@ -82,7 +117,35 @@ impl State {
                 Some(Indexed::Own(grams)) => query.admits(grams),
                 _ => false,
             });
-        indexed.into_iter().flatten().chain(fresh)
+        indexed
+            .into_iter()
+            .flatten()
+            .chain(fresh.map(|id| (id, None)))
+    }
+
+    /// The files of one segment that may match, each once.
+    fn in_segment(
+        &self,
+        number: usize,
+        shelved: &Shelved,
+        query: &Query,
+        within: Within,
+    ) -> Vec<(u32, Parts)> {
+        let found = shelved.segment.candidates(query, within);
+        let of_one_text = found.chunk_by(|a, b| a.text == b.text);
+        of_one_text
+            .filter_map(|found| {
+                let at = found[0].text;
+                let id = shelved.nodes[at];
+                let content = self
+                    .is_at(id, number as u32, at as u16)
+                    .then(|| self.content(id))??;
+                let covered: usize = found.iter().map(|found| found.range.len()).sum();
+                let all = covered == content.len();
+                let ranges = found.iter().map(|found| found.range.clone());
+                Some((id, (!all).then(|| joined(ranges))))
+            })
+            .collect()
     }
 
     fn indexed(&self, id: u32) -> Option<&Indexed> {
@@ -156,8 +219,8 @@ impl State {
             let contents = chunk
                 .iter()
                 .map(|&id| self.content(id).expect("a live file"));
-            let texts: Vec<(&[u8], bool)> = contents
-                .map(|content| (&**content, is_wild(content)))
+            let texts: Vec<(&[u8], Form)> = contents
+                .map(|content| (&**content, form(content)))
                 .collect();
             let shelved = Arc::new(Shelved {
                 segment: Segment::build(&texts),
@@ -179,4 +242,16 @@ impl State {
         self.segments = Arc::new(segments);
         self.fresh = Arc::default();
     }
+}
+
+/// Ranges that touch are one.
+fn joined(ranges: impl Iterator<Item = Range<usize>>) -> Vec<Range<usize>> {
+    let mut joined: Vec<Range<usize>> = Vec::new();
+    for range in ranges {
+        match joined.last_mut().filter(|last| last.end == range.start) {
+            Some(last) => last.end = range.end,
+            None => joined.push(range),
+        }
+    }
+    joined
 }

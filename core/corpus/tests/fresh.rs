@@ -4,8 +4,8 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use curserve_corpus::{Corpus, Error, Kind, Node, Options, Snapshot};
-use curserve_index::Query;
+use curserve_corpus::{Chosen, Corpus, Error, Kind, Node, Options, Snapshot};
+use curserve_index::{Query, Within};
 
 /// The whole tree as (path, kind, content or target), in order, from the file system.
 fn live(path: &Path, prefix: &str, into: &mut Vec<(String, Kind, Vec<u8>)>) {
@@ -62,8 +62,9 @@ fn assert_fresh(folder: &Path, corpus: &Corpus, after: &str) -> Snapshot {
 /// The files chosen for a query come in walk order, and none that holds its words is left out.
 fn assert_walk(snapshot: &Snapshot, held: &[(String, Kind, Vec<u8>)], after: &str) {
     let named = |query: &Query| -> Vec<String> {
-        let files = snapshot.files_below(snapshot.root(), query).unwrap();
-        let name = |node: &Node<'_>| String::from_utf8(node.relative()).unwrap();
+        let root = snapshot.root();
+        let files = snapshot.files_below(root, query, Within::Line).unwrap();
+        let name = |file: &Chosen<'_>| String::from_utf8(file.node.relative()).unwrap();
         files.iter().map(name).collect()
     };
     let of_kind = |wanted: &dyn Fn(&[u8]) -> bool| -> Vec<String> {

@@ -4,9 +4,12 @@
 
 use std::collections::BTreeSet;
 
-use regex_syntax::hir::{Class, Hir, HirKind};
+use regex_syntax::hir::{
+    Class, ClassBytes, ClassBytesRange, ClassUnicode, ClassUnicodeRange, Hir, HirKind,
+};
 
 use crate::grams::{fold, gram, Gram, Grams};
+use crate::segment::Within;
 
 /// More exact strings than this are given up for their beginnings, ends and trigrams.
 const MOST_STRINGS: usize = 24;
@@ -29,9 +32,9 @@ pub enum Query {
 }
 
 impl Query {
-    /// What a text must hold that `hir` matches.
-    pub fn of(hir: &Hir) -> Query {
-        analyse(hir).finish()
+    /// What must be held where `hir` matches. Within a line no part of it matches a newline.
+    pub fn of(hir: &Hir, within: Within) -> Query {
+        analyse(hir, within).finish()
     }
 
     /// What a text must hold that contains `literal`, in any case of its ASCII letters.
@@ -118,11 +121,15 @@ impl Part {
     }
 
     fn anything() -> Part {
-        let nothing: Strings = [Vec::new()].into();
+        Part::beginning([Vec::new()].into())
+    }
+
+    /// Something that begins with one of `begins`.
+    fn beginning(begins: Strings) -> Part {
         Part {
             exact: None,
-            begins: nothing.clone(),
-            ends: nothing,
+            begins,
+            ends: [Vec::new()].into(),
             holds: Query::All,
         }
     }
@@ -253,16 +260,16 @@ fn one_of(strings: &Strings) -> Query {
     }))
 }
 
-fn analyse(hir: &Hir) -> Part {
+fn analyse(hir: &Hir, within: Within) -> Part {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => Part::exactly([Vec::new()].into()),
         HirKind::Literal(literal) => {
             Part::exactly([literal.0.iter().map(|&byte| fold(byte)).collect()].into())
         }
-        HirKind::Class(class) => characters(class).map_or_else(Part::anything, Part::exactly),
-        HirKind::Capture(capture) => analyse(&capture.sub),
+        HirKind::Class(class) => one_of_class(class, within),
+        HirKind::Capture(capture) => analyse(&capture.sub, within),
         HirKind::Repetition(repetition) => {
-            let once = analyse(&repetition.sub);
+            let once = analyse(&repetition.sub, within);
             match (repetition.min, repetition.max) {
                 (0, Some(1)) => once.or(Part::exactly([Vec::new()].into())),
                 (0, _) => Part::anything(),
@@ -282,51 +289,72 @@ fn analyse(hir: &Hir) -> Part {
         }
         HirKind::Concat(parts) => parts
             .iter()
-            .map(analyse)
+            .map(|part| analyse(part, within))
             .reduce(Part::then)
             .unwrap_or_else(|| Part::exactly([Vec::new()].into())),
         HirKind::Alternation(parts) => parts
             .iter()
-            .map(analyse)
+            .map(|part| analyse(part, within))
             .reduce(Part::or)
             .unwrap_or_else(Part::anything),
     }
 }
 
-/// The folded encodings of a class's characters, where they are few.
-fn characters(class: &Class) -> Option<Strings> {
-    let mut strings = Strings::new();
-    match class {
+/// One character of a class: its folded encodings where they are few, else what they begin with.
+fn one_of_class(class: &Class, within: Within) -> Part {
+    // As ranges of code points, or of bytes.
+    let ranges: Vec<(u32, u32)> = match class {
         Class::Unicode(class) => {
-            let count: usize = class.ranges().iter().map(|range| range.len()).sum();
-            if count > MOST_CHARACTERS {
-                return None;
+            let mut class = class.clone();
+            if within == Within::Line {
+                class.difference(&ClassUnicode::new([ClassUnicodeRange::new('\n', '\n')]));
             }
-            for character in class
-                .ranges()
-                .iter()
-                .flat_map(|range| range.start()..=range.end())
-            {
-                let mut buffer = [0; 4];
-                let encoded = character.encode_utf8(&mut buffer).as_bytes();
-                strings.insert(encoded.iter().map(|&byte| fold(byte)).collect());
-            }
+            let ranges = class.iter();
+            ranges.map(|r| (r.start().into(), r.end().into())).collect()
         }
         Class::Bytes(class) => {
-            let count: usize = class.ranges().iter().map(|range| range.len()).sum();
-            if count > MOST_CHARACTERS {
-                return None;
+            let mut class = class.clone();
+            if within == Within::Line {
+                class.difference(&ClassBytes::new([ClassBytesRange::new(b'\n', b'\n')]));
             }
-            for byte in class
-                .ranges()
-                .iter()
-                .flat_map(|range| range.start()..=range.end())
-            {
-                strings.insert(vec![fold(byte)]);
-            }
+            let ranges = class.iter();
+            ranges.map(|r| (r.start().into(), r.end().into())).collect()
+        }
+    };
+    let count: usize = ranges
+        .iter()
+        .map(|(low, high)| (high - low) as usize + 1)
+        .sum();
+    let encoded = |point: u32| match (class, char::from_u32(point)) {
+        (Class::Bytes(_), _) => vec![fold(point as u8)],
+        (_, Some(character)) => character.to_string().bytes().map(fold).collect(),
+        (_, None) => Vec::new(),
+    };
+    if (1..=MOST_CHARACTERS).contains(&count) {
+        let points = ranges.iter().flat_map(|&(low, high)| low..=high);
+        return Part::exactly(points.map(encoded).collect());
+    }
+    let mut begins = Strings::new();
+    for (low, high) in ranges {
+        // Encodings ascend with the code points, so all first bytes from the lowest to the highest may occur.
+        let (low, high) = (first_byte(class, low), first_byte(class, high));
+        begins.extend((low..=high).map(|byte| vec![fold(byte)]));
+        if begins.len() > MOST_CHARACTERS {
+            return Part::anything();
         }
     }
-    (!strings.is_empty()).then_some(strings)
+    match begins.is_empty() {
+        true => Part::anything(),
+        false => Part::beginning(begins),
+    }
+}
+
+fn first_byte(class: &Class, point: u32) -> u8 {
+    let mut buffer = [0; 4];
+    match (class, char::from_u32(point)) {
+        (Class::Unicode(_), Some(character)) => character.encode_utf8(&mut buffer).as_bytes()[0],
+        _ => point as u8,
+    }
 }
 
 #[cfg(test)]
@@ -334,7 +362,16 @@ mod tests {
     use super::*;
 
     fn admits(pattern: &str, text: &str) -> bool {
-        Query::of(&regex_syntax::parse(pattern).unwrap()).admits(&Grams::of(text.as_bytes()))
+        Query::of(&regex_syntax::parse(pattern).unwrap(), Within::Line)
+            .admits(&Grams::of(text.as_bytes()))
+    }
+
+    #[test]
+    fn a_newline_counts_unless_matches_end_with_the_line() {
+        let hir = regex_syntax::parse(r"(?-u)def\sx").unwrap();
+        let held = Grams::of(b"def\nx");
+        assert!(Query::of(&hir, Within::Text).admits(&held));
+        assert!(!Query::of(&hir, Within::Line).admits(&held));
     }
 
     #[test]
@@ -349,6 +386,9 @@ mod tests {
             ("(abc)+d", "abcabcd"),
             ("ab{2,5}cd", "abbbcd"),
             ("x*", ""),
+            (r"def\s+x", "def\u{a0}x"),
+            (r"(?-u)def\s+x", "def\tx"),
+            (r"[0-9a-z]def[\n ]x", "adef x"),
         ] {
             assert!(admits(pattern, text), "{pattern} {text}");
         }
@@ -359,6 +399,7 @@ mod tests {
             ("(foo|bar)baz", "foo baz"),
             ("(abc)+d", "abd"),
             ("abcdef", "abc def"),
+            (r"def\s+x", "define x"),
         ] {
             assert!(!admits(pattern, text), "{pattern} {text}");
         }

@@ -1,244 +1,186 @@
-//! Postings of a run of texts: for each trigram, which of them have it.
+//! Postings of a run of texts: for each trigram, which of their blocks have it.
+
+use std::ops::Range;
 
 use crate::analysis::Query;
-use crate::grams::{collect, Gram};
+use crate::bits::Bits;
+use crate::blocks::Block;
+use crate::grams::Gram;
 
-/// A segment holds at most this many texts.
+/// A segment of more texts than this is worth cutting into several.
 pub const MOST_TEXTS: usize = 4096;
 
 /// The keys' upper bits choose a shelf …
-const SHELVES: usize = 4096;
+pub(crate) const SHELVES: usize = 4096;
 /// … in which the lower bits are searched.
-const SHELF_BITS: u32 = 12;
+pub(crate) const SHELF_BITS: u32 = 12;
 
-/// An immutable index over at most [`MOST_TEXTS`] texts, known by their position.
+/// An immutable index over some texts, known by their position.
 ///
 /// A posting list is either a row of LEB128 differences or, where that would be longer, a bitmap.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Segment {
-    texts: usize,
-    shelves: Box<[u32]>,
-    keys: Box<[u16]>,
-    starts: Box<[u32]>,
-    postings: Box<[u8]>,
-    /// Texts that are always candidates.
-    wild: Bits,
+    pub(crate) shelves: Box<[u32]>,
+    pub(crate) keys: Box<[u16]>,
+    pub(crate) starts: Box<[u32]>,
+    pub(crate) postings: Box<[u8]>,
+    pub(crate) blocks: Box<[Block]>,
+    /// The first block of each text.
+    pub(crate) firsts: Box<[u32]>,
+    /// Blocks that are always candidates.
+    pub(crate) wild: Bits,
 }
 
-/// A set of texts.
+/// Where the trigrams of a pattern must be found together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Within {
+    /// In one line: matches end at line ends.
+    Line,
+    /// Anywhere in the text.
+    Text,
+}
+
+/// A part of a text that may match.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Bits(Vec<u64>);
-
-impl Bits {
-    fn none(texts: usize) -> Bits {
-        Bits(vec![0; texts.div_ceil(64)])
-    }
-
-    fn all(texts: usize) -> Bits {
-        let mut bits = Bits(vec![u64::MAX; texts.div_ceil(64)]);
-        if !texts.is_multiple_of(64) {
-            *bits.0.last_mut().expect("texts > 0") = (1 << (texts % 64)) - 1;
-        }
-        bits
-    }
-
-    fn set(&mut self, at: usize) {
-        self.0[at / 64] |= 1 << (at % 64);
-    }
-
-    fn count(&self) -> usize {
-        self.0.iter().map(|word| word.count_ones() as usize).sum()
-    }
-
-    fn and(&mut self, other: &Bits) {
-        self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a &= b);
-    }
-
-    fn or(&mut self, other: &Bits) {
-        self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a |= b);
-    }
-
-    fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        self.0.iter().enumerate().flat_map(|(at, &word)| {
-            std::iter::successors((word != 0).then_some(word), |word| {
-                let rest = word & (word - 1);
-                (rest != 0).then_some(rest)
-            })
-            .map(move |word| at * 64 + word.trailing_zeros() as usize)
-        })
-    }
+pub struct Found {
+    /// The text's position.
+    pub text: usize,
+    /// Which of its bytes: whole lines.
+    pub range: Range<usize>,
 }
 
 impl Segment {
-    /// Indexes `texts`, at most [`MOST_TEXTS`]; those with `true` are always candidates.
-    pub fn build(texts: &[(&[u8], bool)]) -> Segment {
-        assert!(
-            texts.len() <= MOST_TEXTS,
-            "a segment of {} texts",
-            texts.len()
-        );
-        let mut wild = Bits::none(texts.len());
-        let mut pairs: Vec<u64> = Vec::new();
-        let mut grams: Vec<Gram> = Vec::new();
-        for (at, (text, always)) in texts.iter().enumerate() {
-            grams.clear();
-            if *always || !collect(text, &mut grams) {
-                wild.set(at);
-                continue;
-            }
-            pairs.extend(grams.iter().map(|&gram| u64::from(gram) << 16 | at as u64));
-        }
-        sort_by_gram(&mut pairs);
-        Segment::pack(texts.len(), &pairs, wild)
-    }
-
-    fn pack(texts: usize, pairs: &[u64], wild: Bits) -> Segment {
-        let bitmap_len = texts.div_ceil(8);
-        let (mut keys, mut starts, mut postings) = (Vec::new(), Vec::new(), Vec::new());
-        let mut shelves = vec![0u32; SHELVES + 1];
-        let mut list = Vec::new();
-        for run in pairs.chunk_by(|a, b| a >> 16 == b >> 16) {
-            let gram = (run[0] >> 16) as u32;
-            shelves[(gram >> SHELF_BITS) as usize + 1] += 1;
-            keys.push((gram & ((1 << SHELF_BITS) - 1)) as u16);
-            starts.push(postings.len() as u32);
-            list.clear();
-            let mut previous = 0;
-            for &pair in run {
-                let text = (pair & 0xFFFF) as usize;
-                push_varint(&mut list, text - previous);
-                previous = text;
-                if list.len() >= bitmap_len {
-                    break;
-                }
-            }
-            if list.len() >= bitmap_len {
-                list.clear();
-                list.resize(bitmap_len, 0);
-                for &pair in run {
-                    let text = (pair & 0xFFFF) as usize;
-                    list[text / 8] |= 1 << (text % 8);
-                }
-            }
-            postings.extend_from_slice(&list);
-        }
-        starts.push(postings.len() as u32);
-        for at in 0..SHELVES {
-            shelves[at + 1] += shelves[at];
-        }
-        Segment {
-            texts,
-            shelves: shelves.into(),
-            keys: keys.into(),
-            starts: starts.into(),
-            postings: postings.into(),
-            wild,
-        }
-    }
-
     /// How many texts are indexed.
     pub fn len(&self) -> usize {
-        self.texts
+        self.firsts.len().saturating_sub(1)
     }
 
     /// Whether no text is indexed.
     pub fn is_empty(&self) -> bool {
-        self.texts == 0
+        self.len() == 0
     }
 
-    /// The bytes of memory that the postings take.
+    /// The bytes of memory that the index takes.
     pub fn memory(&self) -> usize {
-        self.shelves.len() * 4 + self.keys.len() * 2 + self.starts.len() * 4 + self.postings.len()
+        size_of_val(&*self.shelves)
+            + size_of_val(&*self.keys)
+            + size_of_val(&*self.starts)
+            + size_of_val(&*self.postings)
+            + size_of_val(&*self.blocks)
+            + size_of_val(&*self.firsts)
     }
 
-    /// The positions of all texts that may match, ascending.
-    pub fn candidates(&self, query: &Query) -> Vec<usize> {
-        let mut bits = self.evaluate(query);
-        bits.or(&self.wild);
-        bits.iter().collect()
-    }
-
-    fn evaluate(&self, query: &Query) -> Bits {
+    /// The same query, asking first for what is rarest here: most often that says it all.
+    pub fn ordered(&self, query: &Query) -> Query {
         match query {
-            Query::All => Bits::all(self.texts),
-            Query::Gram(gram) => self.posting(self.find(*gram)),
+            Query::And(parts) => {
+                let mut parts: Vec<Query> = parts.iter().map(|part| self.ordered(part)).collect();
+                parts.sort_by_cached_key(|part| self.weight(part));
+                Query::And(parts)
+            }
+            Query::Or(parts) => Query::Or(parts.iter().map(|part| self.ordered(part)).collect()),
+            Query::All | Query::Gram(_) => query.clone(),
+        }
+    }
+
+    /// About how much there is to read for a query.
+    fn weight(&self, query: &Query) -> usize {
+        match query {
+            Query::All => usize::MAX,
+            Query::Gram(gram) => self.find(*gram).len(),
+            Query::And(parts) => parts
+                .iter()
+                .map(|part| self.weight(part))
+                .min()
+                .unwrap_or(0),
+            Query::Or(parts) => parts
+                .iter()
+                .fold(0, |sum, part| self.weight(part).saturating_add(sum)),
+        }
+    }
+
+    /// All that may match, ascending. Blocks without bytes are left out unless their text has no other.
+    pub fn candidates(&self, query: &Query, within: Within) -> Vec<Found> {
+        let mut bits = self.evaluate(query, within);
+        bits.or(&self.wild);
+        let found = bits.iter().map(|at| &self.blocks[at]);
+        found
+            .map(|block| Found {
+                text: block.text as usize,
+                range: block.range(),
+            })
+            .collect()
+    }
+
+    fn evaluate(&self, query: &Query, within: Within) -> Bits {
+        match query {
+            Query::All => Bits::all(self.blocks.len()),
+            Query::Gram(gram) => self.posting(self.find(*gram), within),
             Query::Or(parts) => {
-                let mut bits = Bits::none(self.texts);
-                parts.iter().for_each(|part| bits.or(&self.evaluate(part)));
+                let mut bits = Bits::none(self.blocks.len());
+                for part in parts {
+                    bits.or(&self.evaluate(part, within));
+                }
                 bits
             }
-            Query::And(parts) => self.intersect(parts),
-        }
-    }
-
-    fn intersect(&self, parts: &[Query]) -> Bits {
-        // The rarest trigram first: most often it says it all.
-        let grams = parts.iter().filter_map(|part| match part {
-            Query::Gram(gram) => Some(self.find(*gram)),
-            _ => None,
-        });
-        let mut slots: Vec<(usize, usize)> = Vec::with_capacity(parts.len());
-        for slot in grams {
-            if slot.0 == slot.1 {
-                return Bits::none(self.texts);
-            }
-            slots.push(slot);
-        }
-        slots.sort_unstable_by_key(|(start, end)| end - start);
-        slots.dedup();
-        let mut bits = Bits::all(self.texts);
-        let mut left = self.texts;
-        for slot in slots {
-            bits.and(&self.posting(slot));
-            left = bits.count();
-            if left == 0 {
-                return bits;
+            Query::And(parts) => {
+                let mut bits: Option<Bits> = None;
+                for part in parts {
+                    let found = self.evaluate(part, within);
+                    let bits = match &mut bits {
+                        Some(bits) => {
+                            bits.and(&found);
+                            bits
+                        }
+                        None => bits.insert(found),
+                    };
+                    if bits.is_empty() {
+                        break;
+                    }
+                }
+                bits.unwrap_or_else(|| Bits::all(self.blocks.len()))
             }
         }
-        for part in parts.iter().filter(|part| !matches!(part, Query::Gram(_))) {
-            if left == 0 {
-                break;
-            }
-            bits.and(&self.evaluate(part));
-            left = bits.count();
-        }
-        bits
     }
 
     /// Where the postings of `gram` lie; an empty range where there are none.
-    fn find(&self, gram: Gram) -> (usize, usize) {
+    fn find(&self, gram: Gram) -> Range<usize> {
         let shelf = (gram >> SHELF_BITS) as usize;
-        let (low, high) = (
-            self.shelves[shelf] as usize,
-            self.shelves[shelf + 1] as usize,
-        );
+        let Some(&[low, high]) = self.shelves.get(shelf..shelf + 2) else {
+            return 0..0;
+        };
+        let (low, high) = (low as usize, high as usize);
         let key = (gram & ((1 << SHELF_BITS) - 1)) as u16;
         match self.keys[low..high].binary_search(&key) {
-            Ok(at) => (
-                self.starts[low + at] as usize,
-                self.starts[low + at + 1] as usize,
-            ),
-            Err(_) => (0, 0),
+            Ok(at) => self.starts[low + at] as usize..self.starts[low + at + 1] as usize,
+            Err(_) => 0..0,
         }
     }
 
-    fn posting(&self, (start, end): (usize, usize)) -> Bits {
-        let bytes = &self.postings[start..end];
-        let mut bits = Bits::none(self.texts);
-        if !bytes.is_empty() && bytes.len() == self.texts.div_ceil(8) {
-            for (at, chunk) in bytes.chunks(8).enumerate() {
-                let mut word = [0; 8];
-                word[..chunk.len()].copy_from_slice(chunk);
-                bits.0[at] = u64::from_le_bytes(word);
+    fn posting(&self, place: Range<usize>, within: Within) -> Bits {
+        let bits = self.unpack(&self.postings[place]);
+        match within {
+            Within::Line => bits,
+            Within::Text => self.spread(bits),
+        }
+    }
+
+    fn unpack(&self, bytes: &[u8]) -> Bits {
+        let mut bits = Bits::none(self.blocks.len());
+        if !bytes.is_empty() && bytes.len() == self.blocks.len().div_ceil(8) {
+            for (word, chunk) in bits.0.iter_mut().zip(bytes.chunks(8)) {
+                let mut packed = [0; 8];
+                packed[..chunk.len()].copy_from_slice(chunk);
+                *word = u64::from_le_bytes(packed);
             }
             return bits;
         }
-        let (mut text, mut value, mut shift) = (0, 0, 0);
+        let (mut block, mut value, mut shift) = (0, 0, 0);
         for &byte in bytes {
             value |= usize::from(byte & 0x7F) << shift;
             if byte & 0x80 == 0 {
-                text += value;
-                bits.set(text);
+                block += value;
+                bits.set(block);
                 (value, shift) = (0, 0);
             } else {
                 shift += 7;
@@ -246,63 +188,94 @@ impl Segment {
         }
         bits
     }
-}
 
-fn push_varint(into: &mut Vec<u8>, mut value: usize) {
-    while value >= 0x80 {
-        into.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    into.push(value as u8);
-}
-
-/// Sorts (gram, text) pairs that are in the order of texts by gram: two counting passes over twelve bits each.
-fn sort_by_gram(pairs: &mut Vec<u64>) {
-    let mut other = vec![0u64; pairs.len()];
-    for shift in [16, 28] {
-        let mut starts = vec![0usize; 4097];
-        pairs
-            .iter()
-            .for_each(|pair| starts[(pair >> shift & 0xFFF) as usize + 1] += 1);
-        for at in 0..4096 {
-            starts[at + 1] += starts[at];
+    /// All blocks of every text that has one of `bits`.
+    fn spread(&self, mut bits: Bits) -> Bits {
+        if self.blocks.len() == self.len() {
+            return bits;
         }
-        for &pair in pairs.iter() {
-            let slot = &mut starts[(pair >> shift & 0xFFF) as usize];
-            other[*slot] = pair;
-            *slot += 1;
+        let found: Vec<usize> = bits.iter().collect();
+        for at in found {
+            let text = self.blocks[at].text as usize;
+            for block in self.firsts[text]..self.firsts[text + 1] {
+                bits.set(block as usize);
+            }
         }
-        std::mem::swap(pairs, &mut other);
+        bits
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Grams;
+    use crate::{Form, Grams};
+
+    const PATTERNS: [&str; 7] = [
+        "file77",
+        "common",
+        "xt 3 f",
+        "absent",
+        "FILE99",
+        "file(12|34)5",
+        "e|f",
+    ];
+
+    fn texts(segment: &Segment, query: &Query, within: Within) -> Vec<usize> {
+        let found = segment.candidates(&segment.ordered(query), within);
+        let mut texts: Vec<usize> = found.into_iter().map(|found| found.text).collect();
+        texts.dedup();
+        texts
+    }
 
     #[test]
     fn candidates_are_exactly_the_texts_with_all_trigrams() {
-        let texts: Vec<String> = (0..1000)
+        let held: Vec<String> = (0..1000)
             .map(|i| format!("common text {} file{}\n", i % 7, i))
             .collect();
-        let slices: Vec<(&[u8], bool)> =
-            texts.iter().map(|text| (text.as_bytes(), false)).collect();
+        let slices: Vec<(&[u8], Form)> = held
+            .iter()
+            .map(|text| (text.as_bytes(), Form::Lines))
+            .collect();
         let segment = Segment::build(&slices);
-        for pattern in [
-            "file77",
-            "common",
-            "xt 3 f",
-            "absent",
-            "FILE99",
-            "file(12|34)5",
-            "e|f",
-        ] {
-            let query = Query::of(&regex_syntax::parse(pattern).unwrap());
-            let expected: Vec<usize> = (0..texts.len())
-                .filter(|&at| query.admits(&Grams::of(texts[at].as_bytes())))
+        for pattern in PATTERNS {
+            let query = Query::of(&regex_syntax::parse(pattern).unwrap(), Within::Text);
+            let expected: Vec<usize> = (0..held.len())
+                .filter(|&at| query.admits(&Grams::of(held[at].as_bytes())))
                 .collect();
-            assert_eq!(segment.candidates(&query), expected, "{pattern}");
+            assert_eq!(texts(&segment, &query, Within::Line), expected, "{pattern}");
+            assert_eq!(texts(&segment, &query, Within::Text), expected, "{pattern}");
         }
+    }
+
+    #[test]
+    fn of_a_large_text_only_the_blocks_with_all_trigrams_are_candidates() {
+        let filler = "nothing to see here\n".repeat(1000);
+        let large = format!("{filler}alpha\n{filler}{filler}omega\n{filler}alpha omega\n{filler}");
+        let segment = Segment::build(&[
+            (b"alpha", Form::Lines),
+            (large.as_bytes(), Form::Lines),
+            (large.as_bytes(), Form::Whole),
+            (b"\xff\xfeo\0", Form::Wild),
+        ]);
+        assert_eq!((segment.len(), segment.is_empty()), (4, false));
+        let query = Query::of(
+            &regex_syntax::parse("(?s)alpha.*omega").unwrap(),
+            Within::Text,
+        );
+        let found = segment.candidates(&query, Within::Line);
+        assert_eq!(texts(&segment, &query, Within::Line), [1, 2, 3]);
+        let parts: Vec<&str> = found
+            .iter()
+            .filter(|found| found.text == 1)
+            .map(|found| &large[found.range.clone()])
+            .collect();
+        assert!(matches!(parts.as_slice(), [part] if part.contains("\nalpha omega\n")));
+        let whole = segment.candidates(&query, Within::Text);
+        let bytes: usize = whole
+            .iter()
+            .filter(|found| found.text == 1)
+            .map(|found| found.range.len())
+            .sum();
+        assert_eq!(bytes, large.len());
     }
 }

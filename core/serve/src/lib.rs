@@ -6,6 +6,7 @@
 mod apply;
 mod connection;
 mod daemon;
+mod heap;
 mod listen;
 mod server;
 

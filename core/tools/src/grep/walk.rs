@@ -3,11 +3,9 @@
 // Nodes are hashed and compared by their ids, which nothing changes.
 #![allow(clippy::mutable_key_type)]
 
-use std::collections::HashMap;
+use curserve_corpus::{Errno, IdMap, Kind, Node, Snapshot, Unreadable};
 
-use curserve_corpus::{Errno, Kind, Node, Snapshot, Unreadable};
-
-use curserve_index::Query;
+use curserve_index::{Query, Within};
 
 use super::exclude::Excludes;
 use super::matcher::Pattern;
@@ -53,18 +51,19 @@ impl<'s> Walk<'_, 's> {
             let query = if needs_all {
                 Query::All
             } else {
-                Query::of(self.pattern.hir())
+                Query::of(self.pattern.hir(), Within::Line)
             };
-            if let Some(files) = self.snapshot.files_below(folder, &query) {
+            // No pattern of grep's matches a newline.
+            if let Some(files) = self.snapshot.files_below(folder, &query, Within::Line) {
                 let mut names = Names {
                     walk: self,
                     folder,
                     prefix: &prefix,
-                    folders: HashMap::new(),
+                    folders: IdMap::default(),
                 };
                 return Ok(files
                     .into_iter()
-                    .filter_map(|file| names.job(file))
+                    .filter_map(|file| names.job(file.node))
                     .collect());
             }
         }
@@ -132,7 +131,7 @@ struct Names<'n, 's> {
     folder: Node<'s>,
     prefix: &'n [u8],
     /// The prefix of names in each folder met; None where it is excluded.
-    folders: HashMap<Node<'s>, Option<Vec<u8>>>,
+    folders: IdMap<Node<'s>, Option<Vec<u8>>>,
 }
 
 impl<'s> Names<'_, 's> {

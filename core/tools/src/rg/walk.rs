@@ -3,13 +3,13 @@
 // Nodes are hashed and compared by their ids, which nothing changes.
 #![allow(clippy::mutable_key_type)]
 
-use std::collections::HashMap;
 use std::ffi::OsStr;
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use curserve_corpus::{Content, Kind, Node, Snapshot, Unreadable, Verdict};
-use curserve_index::Query;
+use curserve_corpus::{Chosen, Content, IdMap, Kind, Node, Snapshot, Unreadable, Verdict};
+use curserve_index::{Query, Within};
 use ignore::overrides::{Override, OverrideBuilder};
 use ignore::types::{Types, TypesBuilder};
 
@@ -22,6 +22,8 @@ pub(super) struct File<'s> {
     /// Given on the command line.
     pub(super) explicit: bool,
     source: Source<'s>,
+    /// Only these bytes may match, whole lines; None: any.
+    parts: Option<Box<[Range<usize>]>>,
 }
 
 enum Source<'s> {
@@ -35,6 +37,7 @@ impl<'s> File<'s> {
             name,
             explicit: true,
             source: Source::Node(node),
+            parts: None,
         }
     }
 
@@ -43,6 +46,7 @@ impl<'s> File<'s> {
             name: b"<stdin>".to_vec(),
             explicit: true,
             source: Source::Stdin(Content::owned(bytes)),
+            parts: None,
         }
     }
 
@@ -54,6 +58,19 @@ impl<'s> File<'s> {
         match &self.source {
             Source::Node(node) => node.bytes(),
             Source::Stdin(content) => Ok(content),
+        }
+    }
+
+    /// The only bytes that may match, whole lines; None: any.
+    pub(super) fn parts(&self) -> Option<&[Range<usize>]> {
+        self.parts.as_deref()
+    }
+
+    /// About how many bytes must be looked at.
+    pub(super) fn bytes_to_search(&self) -> usize {
+        match self.parts() {
+            Some(parts) => parts.iter().map(ExactSizeIterator::len).sum(),
+            None => self.content().map_or(0, |content| content.len()),
         }
     }
 }
@@ -157,10 +174,10 @@ impl<'f, 's> Filter<'f, 's> {
         &self,
         folder: Node<'s>,
         prefix: &[u8],
-        query: &Query,
+        (query, within): (&Query, Within),
         into: &mut Vec<File<'s>>,
     ) -> Result<(), Refusal> {
-        let Some(nodes) = self.snapshot.files_below(folder, query) else {
+        let Some(chosen) = self.snapshot.files_below(folder, query, within) else {
             return refuse("something that cannot be read");
         };
         let mut start = prefix.to_vec();
@@ -171,9 +188,8 @@ impl<'f, 's> Filter<'f, 's> {
         if base != b"/" {
             base.push(b'/');
         }
-        let mut folders: HashMap<Node<'s>, Option<Vec<u8>>> =
-            HashMap::from([(folder, Some(Vec::new()))]);
-        for node in nodes {
+        let mut folders = IdMap::from_iter([(folder, Some(Vec::new()))]);
+        for Chosen { node, parts } in chosen {
             let Some(parent) = node.parent() else {
                 continue;
             };
@@ -183,11 +199,15 @@ impl<'f, 's> Filter<'f, 's> {
             };
             let relative = [above, node.name()].concat();
             if self.passes(node, &base, &relative)? {
-                let name = [start.as_slice(), &relative].concat();
+                let name = match start.is_empty() {
+                    true => relative,
+                    false => [start.as_slice(), &relative].concat(),
+                };
                 into.push(File {
                     name,
                     explicit: false,
                     source: Source::Node(node),
+                    parts,
                 });
             }
         }
@@ -228,7 +248,7 @@ impl<'f, 's> Filter<'f, 's> {
         &self,
         folder: Node<'s>,
         base: &[u8],
-        folders: &mut HashMap<Node<'s>, Option<Vec<u8>>>,
+        folders: &mut IdMap<Node<'s>, Option<Vec<u8>>>,
     ) -> Result<(), Refusal> {
         if folders.contains_key(&folder) {
             return Ok(());

@@ -1,0 +1,200 @@
+//! The patterns: compiled as rg compiles them, and as a query for the index.
+
+use std::sync::OnceLock;
+
+use curserve_corpus::Content;
+use curserve_index::{Query, Within};
+use grep_regex::{RegexMatcher, RegexMatcherBuilder};
+
+use super::options::{refuse, Case, Options};
+use crate::Refusal;
+
+/// The compiled patterns, as far as anybody needs them.
+pub(super) struct Matchers<'o> {
+    options: &'o Options,
+    unicode: OnceLock<Option<RegexMatcher>>,
+    ascii: Option<RegexMatcher>,
+}
+
+impl<'o> Matchers<'o> {
+    /// Refuses a pattern that does not compile. What means itself does, and most files are searched without.
+    pub(super) fn new(options: &'o Options) -> Result<Self, Refusal> {
+        Ok(Matchers {
+            options,
+            unicode: match literal(options) {
+                Some(_) => OnceLock::new(),
+                None => OnceLock::from(Some(matcher(options, true)?)),
+            },
+            ascii: None,
+        })
+    }
+
+    /// Compiles a smaller automaton for ASCII files: it pays where there are many.
+    pub(super) fn expect_many(&mut self) {
+        if literal(self.options).is_none() && is_ascii_alike(self.options) {
+            self.ascii = matcher(self.options, false).ok();
+        }
+    }
+
+    /// The one for `content`.
+    pub(super) fn of(&self, content: &Content) -> Option<&RegexMatcher> {
+        match &self.ascii {
+            Some(ascii) if content.facts().is_ascii => Some(ascii),
+            _ => self
+                .unicode
+                .get_or_init(|| matcher(self.options, true).ok())
+                .as_ref(),
+        }
+    }
+}
+
+/// Whether a pattern asks for the start or the end of the text (`\A`, `\z`): what that is to the real program depends
+/// on how it came to read the line.
+fn asks_for_the_ends(options: &Options) -> bool {
+    use regex_syntax::hir::Look;
+    let parse = |pattern: &String| {
+        let mut parser = regex_syntax::ParserBuilder::new()
+            .utf8(false)
+            .multi_line(true)
+            .build();
+        let looks = parser.parse(pattern).ok()?.properties().look_set();
+        Some(looks.contains(Look::Start) || looks.contains(Look::End))
+    };
+    !options.fixed && options.patterns.iter().any(|p| parse(p) == Some(true))
+}
+
+fn matcher(options: &Options, unicode: bool) -> Result<RegexMatcher, Refusal> {
+    if asks_for_the_ends(options) {
+        return refuse("a pattern with the start or the end of the text");
+    }
+    let mut builder = RegexMatcherBuilder::new();
+    builder
+        .multi_line(true)
+        .unicode(unicode)
+        .octal(false)
+        .fixed_strings(options.fixed);
+    match options.case {
+        Case::Sensitive => builder.case_insensitive(false),
+        Case::Insensitive => builder.case_insensitive(true),
+        Case::Smart => builder.case_smart(true),
+    };
+    builder.whole_line(options.line).word(options.word);
+    if options.multiline {
+        builder.dot_matches_new_line(options.dotall);
+    } else {
+        builder
+            .line_terminator(Some(b'\n'))
+            .dot_matches_new_line(false);
+    }
+    if !options.text {
+        builder.ban_byte(Some(b'\0'));
+    }
+    builder
+        .build_many(&options.patterns)
+        .or_else(|error| refuse(format!("a pattern that does not compile: {error}")))
+}
+
+/// What a file must hold to match. The index folds case, and so may a pattern here.
+pub(super) fn query(options: &Options, within: Within) -> Query {
+    if let Some(pattern) = literal(options) {
+        return Query::literal(pattern.as_bytes());
+    }
+    let parse = |pattern: &String| {
+        if options.fixed && options.case == Case::Sensitive {
+            return Query::literal(pattern.as_bytes());
+        }
+        let pattern = if options.fixed {
+            regex_syntax::escape(pattern)
+        } else {
+            pattern.clone()
+        };
+        let parsed = regex_syntax::ParserBuilder::new()
+            .utf8(false)
+            .multi_line(true)
+            .dot_matches_new_line(options.multiline && options.dotall)
+            .case_insensitive(options.case != Case::Sensitive)
+            .build()
+            .parse(&pattern);
+        parsed.map_or(Query::All, |hir| Query::of(&hir, within))
+    };
+    Query::any(options.patterns.iter().map(parse))
+}
+
+/// The one pattern, where it has no meaning beyond its letters.
+pub(super) fn literal(options: &Options) -> Option<&str> {
+    let [pattern] = options.patterns.as_slice() else {
+        return None;
+    };
+    let itself = options.fixed || !pattern.bytes().any(|b| !is_plain(b));
+    let simple = options.case == Case::Sensitive && !options.word && !options.line;
+    let fits = !pattern.is_empty() && !pattern.bytes().any(|b| b == b'\n' || b == 0);
+    (itself && simple && fits).then_some(pattern)
+}
+
+/// A byte that is no operator of the regex syntax; beyond ASCII nothing is.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || !byte.is_ascii() || b"_ -/:;,<>=!@%&'\"`~".contains(&byte)
+}
+
+/// Whether a pattern means the same without Unicode where the text is ASCII: it names no character beyond, by itself or
+/// by an escape (in any case, `ſ` is an `s`).
+fn is_ascii_alike(options: &Options) -> bool {
+    let names_none = |pattern: &String| {
+        pattern.is_ascii()
+            && !["\\x", "\\u", "\\U", "\\p", "\\P"]
+                .iter()
+                .any(|escape| pattern.contains(escape))
+    };
+    options.patterns.iter().all(names_none)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use grep_matcher::Matcher;
+    use proptest::prelude::*;
+
+    fn options(pattern: &str, flags: &[&str]) -> Options {
+        let words: Vec<Vec<u8>> = flags
+            .iter()
+            .copied()
+            .chain(["-e", pattern])
+            .map(|word| word.as_bytes().to_vec())
+            .collect();
+        Options::parse(&words).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn without_unicode_ascii_text_matches_alike(
+            pattern in r"([ab_K\ ]|\\w|\\W|\\d|\\s|\\S|\\b|\\B|\.|\[\^a\]|[ab][+*?]|\(a\|B\)|\^|\$){1,6}",
+            text in "[abBkKs_ 0-9\\-\n]{0,60}",
+            flag in prop::sample::select(vec!["-n", "-i", "-w", "-x", "-S"]),
+        ) {
+            let options = options(&pattern, &[flag]);
+            prop_assert!(is_ascii_alike(&options));
+            let matchers = [true, false].map(|unicode| matcher(&options, unicode));
+            let [Ok(with), Ok(without)] = matchers else {
+                return Ok(());
+            };
+            let mut ends = [Vec::new(), Vec::new()];
+            for (matcher, ends) in [&with, &without].into_iter().zip(&mut ends) {
+                for line in text.split('\n') {
+                    matcher
+                        .find_iter(line.as_bytes(), |found| {
+                            ends.push((found.start(), found.end()));
+                            true
+                        })
+                        .unwrap();
+                }
+            }
+            prop_assert_eq!(&ends[0], &ends[1]);
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_names_more_than_ascii_is_not_alike() {
+        assert!(!is_ascii_alike(&options("é", &[])));
+        assert!(!is_ascii_alike(&options(r"\x{17f}", &["-i"])));
+    }
+}

@@ -1,0 +1,109 @@
+//! One thread's searcher and printer.
+
+use curserve_corpus::Unreadable;
+use grep_printer::Stats;
+use grep_searcher::{BinaryDetection, Searcher};
+
+use super::options::Options;
+use super::pattern::Matchers;
+use super::plain::Plain;
+use super::printer::{searcher, Printed, Printer};
+use super::walk::File;
+
+/// What all threads of one run share.
+pub(super) struct Shared<'w> {
+    pub(super) options: &'w Options,
+    pub(super) matchers: &'w Matchers<'w>,
+    /// How the common form of output is made; None where another is asked for.
+    pub(super) plain: Option<Plain>,
+    pub(super) with_filename: bool,
+    /// The real program maps the files.
+    pub(super) mapped: bool,
+}
+
+/// What became of one file.
+pub(super) enum Outcome {
+    Done(Printed),
+    Failed(i32),
+    Unknown,
+}
+
+/// Searches file after file.
+pub(super) struct Worker<'w> {
+    shared: &'w Shared<'w>,
+    searcher: Option<Searcher>,
+    printer: Option<Printer>,
+}
+
+impl<'w> Worker<'w> {
+    pub(super) fn new(shared: &'w Shared<'w>) -> Self {
+        Worker {
+            shared,
+            searcher: None,
+            printer: None,
+        }
+    }
+
+    pub(super) fn search(&mut self, file: &File<'_>) -> Outcome {
+        match file.content() {
+            Ok(_) => self
+                .try_search(file)
+                .map_or(Outcome::Unknown, Outcome::Done),
+            Err(Unreadable::Errno(errno)) => Outcome::Failed(errno),
+            Err(_) => Outcome::Unknown,
+        }
+    }
+
+    fn try_search(&mut self, file: &File<'_>) -> Option<Printed> {
+        let Shared {
+            options, matchers, ..
+        } = *self.shared;
+        let content = file.content().ok()?;
+        if let Some(plain) = self
+            .shared
+            .plain
+            .as_ref()
+            .filter(|plain| plain.serves(content))
+        {
+            let name = self.shared.with_filename.then_some(file.name.as_slice());
+            let with = match plain.is_itself() {
+                true => None,
+                false => Some((
+                    self.searcher.get_or_insert_with(|| searcher(options)),
+                    matchers.of(content)?,
+                )),
+            };
+            let all = 0..content.len();
+            let out = plain.search(
+                with,
+                content,
+                file.parts().unwrap_or(std::slice::from_ref(&all)),
+                name,
+            )?;
+            return Some(Printed {
+                has_match: !out.is_empty(),
+                out,
+                stats: Stats::new(),
+            });
+        }
+        let searcher = self.searcher.get_or_insert_with(|| searcher(options));
+        searcher.set_binary_detection(match (options.text, file.explicit || options.binary) {
+            (true, _) => BinaryDetection::none(),
+            (false, true) => BinaryDetection::convert(0),
+            (false, false) => BinaryDetection::quit(0),
+        });
+        let facts = content.facts();
+        // A slice is what the real program searches when it maps; where there is no NUL and no mark it is all the same.
+        let as_slice = self.shared.mapped || (!facts.has_nul && !facts.has_bom);
+        let with_filename = self.shared.with_filename;
+        self.printer
+            .get_or_insert_with(|| Printer::new(options, with_filename))
+            .search(
+                searcher,
+                matchers.of(content)?,
+                &file.name,
+                content,
+                as_slice,
+            )
+    }
+}
