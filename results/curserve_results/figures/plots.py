@@ -210,6 +210,7 @@ def tokens(frame: pl.DataFrame) -> Figure:
         axis.set_title(plain(engine))
         axis.tick_params(axis="both", rotation=0)
         axis.tick_params(axis="x", labelsize=5)
+    figure.supxlabel("tokens that the model could write during one tool round trip (p50)", fontsize=7)
     return figure
 
 
