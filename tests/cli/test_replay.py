@@ -152,7 +152,11 @@ def test_a_corrupt_trace_is_one_clear_line(content: bytes, tmp_path: Path) -> No
 
 
 def start(trace: Path, out: Path, temporary: Path, links: tuple[str, ...]) -> subprocess.Popen[str]:
-    """Start a run of six blocks a link, the links side by side, and return when the first block is written."""
+    """Start a run of six blocks a link, the links side by side, and return when the first block is written.
+
+    By then it has been seen at work: the run, two roles and the keeper, so that the search for what is left behind
+    can find something. (Searched before the first block: on a busy machine that takes as long as several.)
+    """
     fast = ("--model", "swe-grep-mini", "--repetitions", "6", "--links-at-once", str(len(links)))
     fast += tuple(word for rtt in links for word in ("--rtt", rtt))
     process = subprocess.Popen(
@@ -163,10 +167,13 @@ def start(trace: Path, out: Path, temporary: Path, links: tuple[str, ...]) -> su
         env={**os.environ, "TMPDIR": str(temporary)},
     )
     deadline = time.monotonic() + 120
+    seen = 0
     while not list(out.glob("samples/block-*")):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
+        seen = seen if seen >= 4 else len(leftovers(temporary))
         time.sleep(0.02)
+    assert seen >= 4
     return process
 
 
@@ -179,7 +186,6 @@ def test_an_interrupted_run_leaves_nothing_and_resumes(
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     process = start(small_trace_file, out, temporary, links)
-    assert len(leftovers(temporary)) >= 4  # the run, two roles, the keeper: the search below can find something
     os.kill(process.pid, how)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[how]
