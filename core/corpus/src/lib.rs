@@ -30,6 +30,7 @@ mod resolve;
 mod scan;
 mod select;
 mod snapshot;
+mod straight;
 mod tree;
 mod watch;
 

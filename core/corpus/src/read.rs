@@ -1,8 +1,7 @@
 //! Reading contents: files of one walk are packed, in walk order, into large buffers read in parallel.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use rayon::prelude::*;
 
 use crate::content::Content;
 use crate::meta::Meta;
+use crate::straight;
 use crate::tree::Unreadable;
 
 /// A file to read: where, and how large the walk found it.
@@ -110,12 +110,8 @@ pub(crate) fn read_one(path: &Path, limit: u64) -> Reading {
 /// Appends the file at `path`; on an error `buffer` is as it was. A path that is no longer a regular file, or is gone,
 /// is `Unknown`: an event about that is on its way.
 fn append(path: &Path, limit: u64, buffer: &mut Vec<u8>) -> Result<Meta, Unreadable> {
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags)
-        .open(path)
-        .map_err(|error| errno(&error))?;
+    let file =
+        straight::open(path, libc::O_NONBLOCK | libc::O_NOCTTY).map_err(|error| errno(&error))?;
     let meta = Meta::of(&file.metadata().map_err(|error| errno(&error))?);
     if meta.kind() != crate::Kind::File {
         return Err(Unreadable::Unknown);

@@ -2,12 +2,14 @@
 
 use std::ffi::{CString, OsStr};
 use std::fs;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use rayon::prelude::*;
 
 use crate::meta::{Kind, Meta};
+use crate::straight;
 use crate::tree::Unreadable;
 use crate::watch::Watches;
 use crate::Error;
@@ -89,11 +91,15 @@ fn scan_folder(path: &Path, watches: &Watches) -> Result<FoundFolder, Error> {
 /// The names in a folder, in readdir's order.
 pub(crate) fn names_in(path: &Path) -> Result<Vec<Vec<u8>>, Unreadable> {
     let errno = |error: std::io::Error| match error.raw_os_error() {
-        Some(libc::ENAMETOOLONG) | None => Unreadable::Unknown,
+        Some(libc::ENAMETOOLONG | libc::ELOOP) | None => Unreadable::Unknown,
         Some(errno) => Unreadable::Errno(errno),
     };
+    let folder = straight::open(path, libc::O_DIRECTORY).map_err(errno)?;
+    let entries = fs::read_dir(format!("/proc/self/fd/{}", folder.as_raw_fd()))
+        .or_else(|_| fs::read_dir(path)) // where there is no /proc
+        .map_err(errno)?;
     let mut names = Vec::new();
-    for entry in fs::read_dir(path).map_err(errno)? {
+    for entry in entries {
         names.push(entry.map_err(errno)?.file_name().into_vec());
     }
     Ok(names)

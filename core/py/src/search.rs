@@ -20,7 +20,7 @@ create_exception!(
 #[pyclass(frozen, module = "curserve_core")]
 pub struct Corpus {
     corpus: curserve_corpus::Corpus,
-    /// Names of users and groups as this machine has them, as for the daemon outside a sandbox.
+    /// Names of users and groups: this machine's, as for the daemon outside a sandbox, or the sandbox's.
     world: World,
 }
 
@@ -28,17 +28,20 @@ type Streams<'py> = (i32, Bound<'py, PyBytes>, Bound<'py, PyBytes>);
 
 #[pymethods]
 impl Corpus {
-    /// Takes in the folder `root`; tools know it as `at`.
+    /// Takes in the folder `root`; tools know it as `at`, and its owners as in the sandbox where `sandboxed`.
     #[new]
-    #[pyo3(signature = (root, at=None))]
-    fn new(py: Python<'_>, root: PathBuf, at: Option<PathBuf>) -> PyResult<Self> {
+    #[pyo3(signature = (root, at=None, *, sandboxed=false))]
+    fn new(py: Python<'_>, root: PathBuf, at: Option<PathBuf>, sandboxed: bool) -> PyResult<Self> {
         let options = curserve_corpus::Options {
             at,
             ..curserve_corpus::Options::default()
         };
         let loaded = py.detach(|| curserve_corpus::Corpus::load(root, options));
         let corpus = loaded.map_err(|error| PyOSError::new_err(error.to_string()))?;
-        let world = World::of_this_machine();
+        let world = match sandboxed {
+            true => World::of_the_sandbox(),
+            false => World::of_this_machine(),
+        };
         Ok(Corpus { corpus, world })
     }
 

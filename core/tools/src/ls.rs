@@ -446,6 +446,7 @@ struct Row {
 impl Row {
     fn of(call: &Call<'_>, e: &Entry<'_>, flags: &Flags) -> Row {
         let human = flags.human;
+        let (uid, gid) = call.world.owner(e.meta.uid, e.meta.gid);
         Row {
             blocks: match human {
                 true => times::human(e.meta.blocks * 512),
@@ -456,11 +457,11 @@ impl Row {
                 false => e.meta.size.to_string(),
             },
             owner: match flags.long && flags.owner {
-                true => call.world.user(e.meta.uid, flags.numeric),
+                true => call.world.user(uid, flags.numeric),
                 false => String::new(),
             },
             group: match flags.long && flags.group {
-                true => call.world.group(e.meta.gid, flags.numeric),
+                true => call.world.group(gid, flags.numeric),
                 false => String::new(),
             },
         }

@@ -127,9 +127,10 @@ fn allowed(call: &Call, meta: &Meta, bit: u32) -> bool {
     if world.uid == 0 {
         return bit != 1 || meta.kind() == Kind::Folder || meta.mode & 0o111 != 0;
     }
-    let shift = if meta.uid == world.uid {
+    let (uid, gid) = world.owner(meta.uid, meta.gid);
+    let shift = if uid == world.uid {
         6
-    } else if meta.gid == world.gid {
+    } else if gid == world.gid {
         3
     } else {
         0

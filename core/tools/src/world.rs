@@ -11,9 +11,15 @@ pub struct World {
     pub uid: u32,
     /// The group that runs the commands.
     pub gid: u32,
+    /// The user and group of this machine that are `uid` and `gid` in here, all others being unknown, as in a user
+    /// namespace; None: the ids are this machine's own.
+    pub mapped: Option<(u32, u32)>,
     /// The whole environment of a command.
     pub environment: Vec<(String, String)>,
 }
+
+/// The id that a user namespace shows for one that it does not map.
+const UNMAPPED: u32 = 65534;
 
 impl Default for World {
     fn default() -> Self {
@@ -47,9 +53,29 @@ impl World {
             groups: named(&[(0, "root"), (1000, "curserve"), (65534, "nogroup")]),
             uid: 1000,
             gid: 1000,
+            mapped: None,
             environment: environment
                 .map(|(k, v)| (k.to_string(), v.to_string()))
                 .to_vec(),
+        }
+    }
+
+    /// The world of the sandbox as seen from outside it: files of this process's user are `curserve`'s.
+    pub fn of_the_sandbox() -> Self {
+        // SAFETY: geteuid and getegid take nothing and cannot fail.
+        let ids = unsafe { (libc::geteuid(), libc::getegid()) };
+        World {
+            mapped: Some(ids),
+            ..World::pinned()
+        }
+    }
+
+    /// A file's owner and group as commands in here see them.
+    pub fn owner(&self, uid: u32, gid: u32) -> (u32, u32) {
+        let seen = |id, ours, inside| if id == ours { inside } else { UNMAPPED };
+        match self.mapped {
+            None => (uid, gid),
+            Some((user, group)) => (seen(uid, user, self.uid), seen(gid, group, self.gid)),
         }
     }
 
