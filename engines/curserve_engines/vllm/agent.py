@@ -7,14 +7,14 @@ measures goes into rows of the harness's shape, and what only this process knows
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from curserve_engines.answer import Answer
 from curserve_engines.vllm.chat import Chat, called
 from curserve_engines.vllm.execution import ToolBench, policies_of
-from curserve_engines.vllm.generation import Ask, Turns
+from curserve_engines.vllm.generation import Ask, Turns, sampling
 from curserve_engines.vllm.ledger import ContextOverflow, KvLedger
 from curserve_engines.vllm.parsing import CallParser, difference
 from curserve_traces.model import Observation, Trace, Turn
@@ -39,12 +39,12 @@ class TurnDetail:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that the client is told: text that was decoded, a finished call, its observation."""
+    """One thing that the client is told: tokens that were decoded, or a call's observation."""
 
-    kind: str
+    kind: Literal["text", "output"]
     turn: int
     text: str = ""
-    call: tuple[str, str, str] | None = None
+    tokens: Sequence[int] = ()
     call_id: str = ""
 
 
@@ -62,6 +62,7 @@ class AgentLoop:
         ledger: KvLedger,
         *,
         longest: int,
+        trace_replay: bool = False,
         policies: Any = (),
         deadline_s: float = 3600.0,
     ) -> None:
@@ -72,8 +73,15 @@ class AgentLoop:
         self._held = 0
         # Encoded before the clock starts: what is forced is known from the recording.
         self._forced = [chat.spoken(turn) for turn in trace.turns]
+        self._params = [sampling(forced, trace_replay=trace_replay) for forced in self._forced]
+        for calls in {len(turn.calls) for turn in trace.turns} - {0}:
+            chat.frame(calls)
 
-    async def run(self, read_ns: int) -> AsyncIterator[Event]:
+    def text(self, tokens: Sequence[int]) -> str:
+        """Return the text of decoded tokens."""
+        return self._chat.text(tokens)
+
+    async def run(self, read_ns: int) -> AsyncGenerator[Event]:
         """Play every turn, telling what happens as it happens; raises CellError."""
         deadline = read_ns + round(self._deadline_s * 1e9)
         intended, shown = read_ns, list[Mapping[str, Any]]()
@@ -124,11 +132,14 @@ class AgentLoop:
         out: list[int] = []
         first = last = ready
         try:
-            async for tokens in self._turns.turn(Ask(new, forced, len(forced))):
+            async for tokens in self._turns.turn(Ask(new, self._params[number])):
                 last = time.monotonic_ns()
-                first = first if out else last
+                if not out:
+                    first = last
+                    if self._parser is not None:
+                        self._parser.prepare()
                 out += tokens
-                yield Event("text", number, text=self._chat.text(tokens))
+                yield Event("text", number, tokens=tokens)
         finally:
             self._held = prompt + len(out)
             self._ledger.park(self._name, self._held if self._turns.holds else 0)

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from curserve_engines import registry
 from curserve_engines.protocol import EngineError, Limits, Session, World
 from curserve_engines.vllm.agent import AgentLoop
 from curserve_engines.vllm.chat import Chat, Tokenizer
-from curserve_engines.vllm.engine import default_tools
+from curserve_engines.vllm.engine import TOOLS, open_tools
 from curserve_engines.vllm.execution import ToolBench
 from curserve_engines.vllm.generation import make_turns
 from curserve_engines.vllm.ledger import KvLedger
@@ -28,6 +30,7 @@ from curserve_traces import codec
 from curserve_traces.model import Trace
 
 PREFIX = "curserve"
+LOG = logging.getLogger(__name__)
 
 
 class CellRefused(Exception):
@@ -36,10 +39,15 @@ class CellRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What the plug-in knows of the server that it runs in."""
+    """What the plug-in knows of the server that it runs in.
+
+    A session that waits longer than `idle_s` for a tool gives up its KV blocks, and prefills again afterwards; a
+    cell that nobody plays or closes for `unplayed_s` is closed.
+    """
 
     engine: Any
-    tokenizer: Tokenizer
+    tokenizer: Any
+    plain: Tokenizer
     template: str | None
     tool_parser: str | None
     model: str
@@ -47,13 +55,15 @@ class Serving:
     ledger: KvLedger
     trace_replay: bool = False
     max_cells: int = 256
+    idle_s: float = 120.0
+    unplayed_s: float = 900.0
     forced: Path | None = None
     stamps: Path | None = None
 
 
 @dataclass(slots=True)
 class OpenCell:
-    """One open cell. `loop` is None where the client has the tools."""
+    """One open cell. `loop` is None where the client has the tools; `playing` requests of it are being served."""
 
     number: int
     loop: AgentLoop | None
@@ -63,7 +73,19 @@ class OpenCell:
     error: str | None = None
     task: asyncio.Task[None] | None = None
     files: tuple[Path, ...] = ()
+    playing: int = 0
+    used_s: float = field(default_factory=time.monotonic)
     responses: ResponsesLoop | None = None
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Say that a request of this cell is being served."""
+        self.playing += 1
+        try:
+            yield
+        finally:
+            self.playing -= 1
+            self.used_s = time.monotonic()
 
 
 class Cells:
@@ -73,6 +95,7 @@ class Cells:
         self.serving = serving
         self.open_cells: dict[int, OpenCell] = {}
         self.responses: dict[int, ResponsesLoop] = {}
+        self._sweeping: asyncio.Task[None] | None = None
 
     async def open(self, spec: Mapping[str, Any]) -> None:
         """Open a cell from a CellSpec's JSON (`engine_options`: `mode`, `tools`); raises CellRefused."""
@@ -92,12 +115,31 @@ class Cells:
         if not self.open_cells:  # what an earlier cell of the same trace left would be a gift to this one
             await self.serving.engine.reset_prefix_cache()
         at = _size(self.serving.stamps)
-        chat = Chat(self.serving.tokenizer, tool_definitions(trace), self.serving.template)
+        chat = Chat(self.serving.plain, tool_definitions(trace), self.serving.template)
         if spec.get("placement") == "client":
             cell = OpenCell(number, None, None, at, files=self._force(number, trace, chat))
         else:
             cell = await self._with_loop(number, spec, trace, chat, at)
         self.open_cells[number] = cell
+        if self._sweeping is None:
+            self._sweeping = asyncio.create_task(self._sweep())
+
+    async def _sweep(self) -> None:
+        """Free what nobody uses any more, as long as the server runs."""
+        pause_s = max(0.05, min(self.serving.idle_s, self.serving.unplayed_s) / 4)
+        while True:
+            await asyncio.sleep(pause_s)
+            try:
+                await self._free_unused()
+            except Exception:
+                LOG.exception("curserve: what nobody uses could not be freed; trying again")
+
+    async def _free_unused(self) -> None:
+        await self.serving.ledger.expire(self.serving.idle_s)
+        before = time.monotonic() - self.serving.unplayed_s
+        for number, cell in list(self.open_cells.items()):
+            if cell.playing == 0 and cell.used_s < before and number in self.open_cells:
+                await self.close(number)
 
     async def _with_loop(
         self, number: int, spec: Mapping[str, Any], trace: Trace, chat: Chat, at: int
@@ -106,7 +148,7 @@ class Cells:
         parser = None
         if any(turn.calls for turn in trace.turns):
             parser = CallParser(serving.tool_parser, serving.tokenizer, tool_definitions(trace))
-        session = await asyncio.to_thread(open_tools, spec, options, trace)
+        session = await asyncio.to_thread(open_session, spec, options, trace)
         bench = ToolBench(
             session, float(spec.get("timeout_s", 60.0)), root=_path(spec.get("root")), apply=_apply()
         )
@@ -116,7 +158,7 @@ class Cells:
         if mode not in ("session", "request"):
             await asyncio.to_thread(bench.close)
             raise CellRefused(f"vllm: unknown mode {mode!r}; known: session, request, responses")
-        turns = make_turns(mode, serving.engine, f"{PREFIX}-{number}", trace_replay=serving.trace_replay)
+        turns = make_turns(mode, serving.engine, f"{PREFIX}-{number}")
         loop = AgentLoop(
             number,
             trace,
@@ -126,6 +168,7 @@ class Cells:
             bench,
             serving.ledger,
             longest=serving.longest,
+            trace_replay=serving.trace_replay,
             policies=spec.get("turns") or (),
             deadline_s=float(spec.get("deadline_s", 3600.0)),
         )
@@ -154,7 +197,10 @@ class Cells:
         """Close a cell: rows, details, steps of the engine, error; raises CellRefused."""
         cell = self.open_cells.pop(number, None)
         if cell is None:
-            raise CellRefused(f"vllm: cell {number} is not open")
+            raise CellRefused(
+                f"vllm: cell {number} is not open; one that nobody plays for "
+                f"{self.serving.unplayed_s:g} s is closed"
+            )
         if cell.task is not None and not cell.task.done():
             cell.task.cancel()
             await asyncio.wait([cell.task], timeout=10)
@@ -177,14 +223,14 @@ class Cells:
             await self.close(number)
 
 
-def open_tools(spec: Mapping[str, Any], options: Mapping[str, Any], trace: Trace) -> Session | None:
+def open_session(spec: Mapping[str, Any], options: Mapping[str, Any], trace: Trace) -> Session | None:
     """Open the engine that executes the tools of a cell; `tools: "none"` answers all from the recording.
 
     A server-placed engine is asked from here too: the same loop, in `request` mode. The engine `vllm` itself is
-    the best that this process has.
+    the core in this process.
     """
     engine = str(spec.get("engine", "vllm"))
-    name = options.get("tools") or (default_tools() if engine == "vllm" else engine)
+    name = options.get("tools") or (TOOLS if engine == "vllm" else engine)
     if name == "none":
         return None
     root = _path(spec.get("root"))
@@ -194,7 +240,7 @@ def open_tools(spec: Mapping[str, Any], options: Mapping[str, Any], trace: Trace
     turns = tuple(turn.calls for turn in trace.turns)
     world = World(root, str(spec.get("at", "/testbed")), spec.get("shell", "fresh"), limits, turns)
     try:
-        return registry.load(name).open(world)
+        return open_tools(name, world)
     except EngineError as error:
         raise CellRefused(f"vllm: tools {name!r}: {error}") from error
 

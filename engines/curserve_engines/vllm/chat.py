@@ -7,6 +7,7 @@ conversation. `request` mode sends the same tokens, so the modes differ in nothi
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -34,6 +35,42 @@ class TemplateError(Exception):
     """Raised when the model's chat template cannot render or continue a conversation; says why."""
 
 
+class Plain:
+    """A Hugging Face tokenizer whose backend is asked directly, by a copy of our own.
+
+    vLLM's is a pool of copies for several threads; borrowing from it, and the layers above the backend, cost
+    time between a tool's answer and the next prefill. Tokenizers without such a backend are asked as they are.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self.eos_token, self.eos_token_id = tokenizer.eos_token, tokenizer.eos_token_id
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+        self._backend = copy.deepcopy(backend) if backend is not None else None
+        if self._backend is not None:
+            self._backend.no_truncation()
+            self._backend.no_padding()
+
+    def apply_chat_template(self, conversation: list[dict[str, Any]], **options: Any) -> Any:
+        """Render a conversation."""
+        return self._tokenizer.apply_chat_template(conversation, **options)
+
+    def encode(self, text: str, **options: Any) -> list[int]:
+        """Return the tokens of a text."""
+        asked = self._backend or self._tokenizer
+        found = asked.encode(text, **options)
+        return list(found if self._backend is None else found.ids)
+
+    def decode(self, token_ids: Sequence[int], **options: Any) -> str:
+        """Return the text of tokens."""
+        asked = self._backend or self._tokenizer
+        return str(asked.decode(list(token_ids), **options))
+
+
+PROBES = ("  \n<{}>\"&'\\\t observation \n ", "{}")
+"""Contents that a template must leave as they are for its frame to be used."""
+
+
 class Chat:
     """Renders the pieces of one conversation. `tools` are OpenAI function definitions."""
 
@@ -46,6 +83,7 @@ class Chat:
         if template is not None:
             self._options["chat_template"] = template
         self._bases: dict[int, tuple[list[dict[str, Any]], str, str]] = {}
+        self._frames: dict[int, list[str] | None] = {}
 
     def opening(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
         """Return the prompt of the first turn, the tools' definitions in it."""
@@ -53,6 +91,38 @@ class Chat:
 
     def following(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
         """Return what stands between the end of the model's turn (its end token included) and its next one."""
+        contents = [str(m["content"]) for m in messages if m["role"] == "tool"]
+        frame = self.frame(len(contents)) if contents and len(contents) == len(messages) else None
+        if frame is None:
+            return self._encode(self._following(messages))
+        return self._encode(
+            frame[0] + "".join(text + part for text, part in zip(contents, frame[1:], strict=True))
+        )
+
+    def frame(self, calls: int) -> list[str] | None:
+        """Return the text around the observations of `calls` calls, None where the template changes them.
+
+        It is the same for every turn, so it is rendered once; a session's turns then render nothing.
+        """
+        if calls not in self._frames:
+            self._frames[calls] = self._find_frame(calls)
+        return self._frames[calls]
+
+    def _find_frame(self, calls: int) -> list[str] | None:
+        frames = []
+        for number, probe in enumerate(PROBES):
+            marks = [probe.format(f"mark-{number}-{call}") for call in range(calls)]
+            asked = [{"role": "tool", "tool_call_id": f"id-{number}", "content": mark} for mark in marks]
+            parts, rest = [], self._following(asked)
+            for mark in marks:
+                part, found, rest = rest.partition(mark)
+                if not found:
+                    return None
+                parts.append(part)
+            frames.append([*parts, rest])
+        return frames[0] if all(frame == frames[0] for frame in frames) else None
+
+    def _following(self, messages: Sequence[Mapping[str, Any]]) -> str:
         base, before, tail = self._base(sum(message["role"] == "tool" for message in messages))
         after = self._render([*base, *messages], generation=True)
         if not after.startswith(before):
@@ -60,7 +130,7 @@ class Chat:
                 "vllm: the model's chat template changes earlier messages when one is added, so a session cannot "
                 "keep its KV cache; use --vllm-args with another --chat-template"
             )
-        return self._encode(tail + after[len(before) :])
+        return tail + after[len(before) :]
 
     def _base(self, calls: int) -> tuple[list[dict[str, Any]], str, str]:
         """Return a short conversation that ends with `calls` calls, its rendering, what follows its end token."""

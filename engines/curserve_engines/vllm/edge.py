@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+from contextlib import aclosing
 from typing import Any
 
+from curserve_engines.vllm.agent import Event
 from curserve_engines.vllm.cells import PREFIX, Cells, OpenCell
 from curserve_engines.vllm.events import ResponseEvents
 
@@ -40,15 +42,15 @@ class Edge:
         if cell is None:
             await answer_error(send, 404, f"vllm: cell {number.decode('latin-1')!r} is not open on this server")
             return
-        body, read_ns = await read_body(receive)
-        if cell.loop is not None:
-            await serve_loop(cell, read_ns, receive, send)
-            return
-        if cell.responses is not None:
-            await self._forward(cell, cell.responses.body(cells.serving.model), scope, receive, send)
-            return
-        turn = int(headers.get(b"x-curserve-turn", b"0"))
-        await self._chat(cells, cell, turn, body, read_ns, scope, receive, send)
+        with cell.used():
+            body, read_ns = await read_body(receive)
+            if cell.loop is not None:
+                await serve_loop(cell, read_ns, receive, send)
+            elif cell.responses is not None:
+                await self._forward(cell, cell.responses.body(cells.serving.model), scope, receive, send)
+            else:
+                turn = int(headers.get(b"x-curserve-turn", b"0"))
+                await self._chat(cells, cell, turn, body, read_ns, scope, receive, send)
 
     async def _chat(
         self,
@@ -141,30 +143,42 @@ async def serve_loop(cell: OpenCell, read_ns: int, receive: Receive, send: Send)
 
 async def _play(cell: OpenCell, read_ns: int, send: Send) -> None:
     assert cell.loop is not None
-    events = ResponseEvents(f"resp_{cell.number}", cell.loop.trace)
-    await start_stream(send)
-    await _body(send, events.begin())
+    told: asyncio.Queue[Event | None] = asyncio.Queue()
+    events = ResponseEvents(f"resp_{cell.number}", cell.loop.trace, cell.loop.text)
+    telling = asyncio.create_task(_tell(told, events, send))
     try:
-        async for data in _closing(cell.loop.run(read_ns), events):
-            await _body(send, data)
+        await _run(cell.loop.run(read_ns), told)
     except asyncio.CancelledError:
+        telling.cancel()
         raise
     except Exception as error:
         known = f"{error}" if type(error).__module__.startswith("curserve") else f"{type(error).__name__}: {error}"
         cell.error = cell.error or known
-        await _body(send, events.failed(cell.error))
-    else:
-        await _body(send, events.end())
+    told.put_nowait(None)
+    await telling
+    await _body(send, events.end() if cell.error is None else events.failed(cell.error))
     await _body(send, b"data: [DONE]\n\n", last=True)
 
 
-async def _closing(run: AsyncIterator[Any], events: ResponseEvents) -> AsyncIterator[bytes]:
-    try:
+async def _run(run: AsyncGenerator[Event], told: asyncio.Queue[Event | None]) -> None:
+    async with aclosing(run):  # an async generator: closing it ends the session at once
         async for event in run:
-            if data := events.event(event):
-                yield data
-    finally:
-        await run.aclose()  # type: ignore[attr-defined]  # an async generator: ends the session at once
+            told.put_nowait(event)
+
+
+async def _tell(told: asyncio.Queue[Event | None], events: ResponseEvents, send: Send) -> None:
+    """Tell the client what happens, behind the loop: it must not wait until a socket was written to."""
+    await start_stream(send)
+    await _body(send, events.begin())
+    event: Event | None
+    while (event := await told.get()) is not None:
+        await asyncio.sleep(0)  # what the event began (a tool, the next prefill) goes first
+        data = events.event(event)
+        while not told.empty() and (event := told.get_nowait()) is not None:
+            data += events.event(event)
+        await _body(send, data)
+        if event is None:
+            return
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -1,7 +1,7 @@
 """The engine `vllm` as the registry knows it, and where vLLM's own environment is: VllmEngine, `vllm_python`.
 
 The loop that makes it an engine runs in vLLM's process (`agent`); what a session of it executes tools with is the
-best engine that this process has, in memory where it can.
+core, in that process; for comparison any engine that is registered.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from curserve_engines import registry
 from curserve_engines.protocol import EngineError, EngineInfo, Placement, Session, World
 
 MAKE = "run `make vllm` (7 GB), or set CURSERVE_VLLM_PYTHON to a Python that has vLLM and curserve-bench"
+
+TOOLS = "in-process"
+"""What the engine executes tools with, unless `engine_options.tools` names another engine."""
 
 
 def vllm_python() -> Path:
@@ -34,10 +37,13 @@ def vllm_version(python: Path) -> str | None:
     return None
 
 
-def default_tools() -> str:
-    """Return the best engine for tools in this process: in memory where it is registered, else real processes."""
-    known = registry.names()
-    return next((name for name in ("in-process", "daemon") if name in known), "server-subprocess")
+def open_tools(name: str, world: World) -> Session:
+    """Open the tools `name` on `world`: `in-process` (the core in this process), or a registered engine."""
+    if name == "in-process":
+        from curserve_engines.vllm.in_process import InProcessSession
+
+        return InProcessSession(world)
+    return registry.load(name).open(world)
 
 
 class VllmEngine:
@@ -58,4 +64,4 @@ class VllmEngine:
 
     def open(self, world: World) -> Session:
         """Open the tools that this process calls."""
-        return registry.load(default_tools()).open(world)
+        return open_tools(TOOLS, world)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from curserve_engines.vllm.agent import Event
@@ -11,10 +12,10 @@ from curserve_traces.model import Trace
 
 
 class ResponseEvents:
-    """Turns the events of one loop into server-sent events, numbered in order."""
+    """Turns the events of one loop into server-sent events, numbered in order; `text` decodes tokens."""
 
-    def __init__(self, response: str, trace: Trace) -> None:
-        self._response, self._trace = response, trace
+    def __init__(self, response: str, trace: Trace, text: Callable[[Sequence[int]], str]) -> None:
+        self._response, self._trace, self._text = response, trace, text
         self._sequence = self._place = 0
         self._turn: int | None = None
 
@@ -35,7 +36,7 @@ class ResponseEvents:
                 "response.output_text.delta",
                 item_id=f"msg_{event.turn}",
                 output_index=self._place,
-                delta=event.text,
+                delta=self._text(event.tokens),
             )
         if event.kind == "output":
             item = {"type": "function_call_output", "call_id": event.call_id, "output": event.text}

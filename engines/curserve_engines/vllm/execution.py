@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from curserve_engines.answer import Answer
 from curserve_engines.protocol import Result, Session
-from curserve_traces.model import Observation, RecordedCall, WorkspaceDelta
+from curserve_traces.model import Observation, RecordedCall, ToolCall, WorkspaceDelta
 
 GRACE_S = 2.0
 """How long after the limit of the world a call is given up; the engine itself should have ended it."""
@@ -33,6 +33,15 @@ class Policy:
     program: str | None = None
 
 
+@runtime_checkable
+class AtOnce(Protocol):
+    """A session that can answer some calls faster than a thread could be woken for them."""
+
+    def at_once(self, call: ToolCall) -> Result | None:
+        """Return the answer, None where it may take longer."""
+        ...
+
+
 class ToolBench:
     """Answers the calls of a cell's turns. `root` is where deltas are applied, None: nowhere."""
 
@@ -40,6 +49,7 @@ class ToolBench:
         self, session: Session | None, timeout_s: float, *, root: Path | None = None, apply: Apply | None = None
     ) -> None:
         self._session, self._timeout_s, self._root, self._apply = session, timeout_s, root, apply
+        self._at_once = session.at_once if isinstance(session, AtOnce) else None
         self._pool = ThreadPoolExecutor(8, thread_name_prefix="curserve-tool")
         self.answers: list[Answer] = []
 
@@ -66,8 +76,10 @@ class ToolBench:
     async def _call(self, session: Session, turn: int, index: int, recorded: RecordedCall, started: int) -> Result:
         limit = self._timeout_s + GRACE_S
         try:
-            call = self._thread(lambda: session.call(recorded.call, turn=turn, index=index))
-            result: Result = await asyncio.wait_for(call, limit)
+            if self._at_once is not None and (now := self._at_once(recorded.call)) is not None:
+                return now
+            async with asyncio.timeout(limit):
+                result: Result = await self._thread(lambda: session.call(recorded.call, turn=turn, index=index))
         except TimeoutError:
             failed = f"the tool did not come back within {limit:g} s; it was cut off"
         except Exception as error:  # an engine must not raise; if it does, the model still gets an answer
@@ -77,8 +89,8 @@ class ToolBench:
         note = Observation(None, b"", f"curserve: {failed}\n".encode())
         return Result(note, time.monotonic_ns() - started, failed=failed)
 
-    async def _thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+    def _thread(self, function: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
+        return asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
 
     def close(self) -> None:
         """End the session (which ends what still runs) and the threads."""

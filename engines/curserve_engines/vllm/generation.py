@@ -20,11 +20,10 @@ _number = itertools.count()
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One turn: the tokens that are new since the model's last one, and what it must say (None: it is free)."""
+    """One turn: the tokens that are new since the model's last one, and vLLM's SamplingParams (see `sampling`)."""
 
     new: Sequence[int]
-    forced: Sequence[int] | None
-    max_tokens: int
+    params: Any
 
 
 class Turns(Protocol):
@@ -46,19 +45,28 @@ class GenerationError(Exception):
     """Raised when vLLM ends a turn without its tokens (the engine died, the request was refused)."""
 
 
-def sampling(ask: Ask, *, trace_replay: bool = False) -> Any:
-    """Return vLLM's SamplingParams of a turn: deltas, no stop strings (a resumable request allows none)."""
+def sampling(forced: Sequence[int], *, trace_replay: bool = False) -> Any:
+    """Return vLLM's SamplingParams of a turn that must say `forced`: deltas, and no stop strings.
+
+    (A resumable request allows none.)
+    """
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 
-    options: dict[str, Any] = {"max_tokens": ask.max_tokens}
-    if ask.forced is not None:
-        options |= {"max_tokens": len(ask.forced), "ignore_eos": True}
-        if trace_replay:
-            options["trace_decode_token_ids"] = list(ask.forced)
-        else:
-            options["extra_args"] = {"forced_token_ids": list(ask.forced)}
+    options: dict[str, Any] = {"max_tokens": len(forced), "ignore_eos": True}
+    options["skip_clone"] = True  # used for one turn: no deep copy
+    if trace_replay:
+        options["trace_decode_token_ids"] = list(forced)
+    else:
+        options["extra_args"] = {"forced_token_ids": list(forced)}
     return SamplingParams(temperature=0.0, detokenize=False, output_kind=RequestOutputKind.DELTA, **options)
+
+
+def rendered(tokens: list[int]) -> Any:
+    """Return a prompt as vLLM's renderer gives it, so that it does not go through the renderer again."""
+    from vllm.inputs import tokens_input
+
+    return tokens_input(tokens)
 
 
 class RequestTurns:
@@ -66,8 +74,8 @@ class RequestTurns:
 
     holds = False
 
-    def __init__(self, engine: Any, name: str, *, trace_replay: bool = False) -> None:
-        self._engine, self._name, self._trace_replay = engine, name, trace_replay
+    def __init__(self, engine: Any, name: str) -> None:
+        self._engine, self._name = engine, name
         self._tokens: list[int] = []
         self._turn = 0
 
@@ -76,9 +84,7 @@ class RequestTurns:
         self._tokens += ask.new
         name = f"{self._name}-{self._turn}-{next(_number)}"
         self._turn += 1
-        outputs = self._engine.generate(
-            {"prompt_token_ids": list(self._tokens)}, sampling(ask, trace_replay=self._trace_replay), name
-        )
+        outputs = self._engine.generate(rendered(list(self._tokens)), ask.params, name)
         try:
             async for output in outputs:
                 tokens = list(output.outputs[0].token_ids)
@@ -100,8 +106,8 @@ class SessionTurns:
 
     holds = True
 
-    def __init__(self, engine: Any, name: str, *, trace_replay: bool = False) -> None:
-        self._engine, self._name, self._trace_replay = engine, name, trace_replay
+    def __init__(self, engine: Any, name: str) -> None:
+        self._engine, self._name = engine, name
         self._tokens: list[int] = []
         self._inputs: asyncio.Queue[Any] | None = None
         self._outputs: AsyncGenerator[Any, None] | None = None
@@ -111,7 +117,7 @@ class SessionTurns:
         """Generate one turn."""
         from vllm.engine.protocol import StreamingInput
 
-        params = sampling(ask, trace_replay=self._trace_replay)
+        params = ask.params
         if self._inputs is None:
             self._tokens += ask.new
             chunk = list(self._tokens)
@@ -122,7 +128,7 @@ class SessionTurns:
         else:
             chunk = [*self._tokens[-1:], *ask.new]
             self._tokens += ask.new
-        self._inputs.put_nowait(StreamingInput(prompt={"prompt_token_ids": chunk}, sampling_params=params))
+        self._inputs.put_nowait(StreamingInput(prompt=rendered(chunk), sampling_params=params))
         assert self._outputs is not None
         while True:
             try:
@@ -160,7 +166,6 @@ async def _chunks(queue: asyncio.Queue[Any]) -> AsyncGenerator[Any, None]:
         yield chunk
 
 
-def make_turns(mode: Mode, engine: Any, name: str, *, trace_replay: bool = False) -> Turns:
+def make_turns(mode: Mode, engine: Any, name: str) -> Turns:
     """Return the turns of a new conversation."""
-    kind = SessionTurns if mode == "session" else RequestTurns
-    return kind(engine, name, trace_replay=trace_replay)
+    return SessionTurns(engine, name) if mode == "session" else RequestTurns(engine, name)

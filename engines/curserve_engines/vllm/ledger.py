@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ class _Entry:
     blocks: int = 0
     active: bool = False
     idle_since: int = 0
+    idle_since_s: float = 0.0
     live: bool = False  # holds blocks and a place in vLLM's batch
 
 
@@ -81,6 +83,12 @@ class KvLedger:
                 f"vllm: a turn of {tokens} tokens needs {need} KV blocks of {self.block_size} tokens, and "
                 f"sessions may hold {self.blocks}; shorten the trace, or give the server more KV cache"
             )
+        entry = self._entries.get(name)
+        if (
+            entry and not self._queue and not self._busy and self._fits(entry, need)
+        ):  # nobody waits: nothing to await
+            self._grant(entry, need)
+            return
         granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue.append((name, need, granted))
         try:
@@ -99,9 +107,25 @@ class KvLedger:
         if (entry := self._entries.get(name)) is None:
             return
         self._clock += 1
-        entry.active, entry.idle_since = False, self._clock
+        entry.active, entry.idle_since, entry.idle_since_s = False, self._clock, time.monotonic()
         entry.live = tokens > 0
         entry.blocks = self.blocks_of(tokens) if tokens else 0
+
+    async def expire(self, idle_s: float) -> int:
+        """Evict the sessions that have been idle for `idle_s` seconds; return how many."""
+        if self._busy:  # evictions are under way; the next call sees to the rest
+            return 0
+        self._busy, expired = True, 0
+        try:
+            before = time.monotonic() - idle_s
+            for name, entry in list(self._entries.items()):
+                if entry.live and not entry.active and entry.idle_since_s <= before and name in self._entries:
+                    await self._evict(name)
+                    expired += 1
+        finally:
+            self._busy = False
+        await self._settle()
+        return expired
 
     async def settle(self) -> None:
         """Grant what can be granted after `park`."""
@@ -133,7 +157,7 @@ class KvLedger:
                         granted.cancel()
                 elif self._fits(entry, need):
                     self._queue.popleft()
-                    entry.blocks, entry.active, entry.live = max(need, entry.blocks), True, True
+                    self._grant(entry, need)
                     granted.set_result(None)
                 elif (victim := self._victim(name)) is not None:
                     await self._evict(victim)
@@ -141,6 +165,9 @@ class KvLedger:
                     return
         finally:
             self._busy = False
+
+    def _grant(self, entry: _Entry, need: int) -> None:
+        entry.blocks, entry.active, entry.live = max(need, entry.blocks), True, True
 
     def _fits(self, entry: _Entry, need: int) -> bool:
         free = self.blocks - self.held + entry.blocks

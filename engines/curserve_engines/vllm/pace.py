@@ -8,7 +8,7 @@ cached tokens are not scheduled, so they are free). The first step of a prompt a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,35 @@ class Pace:
         if prefilled and self.prefill_tokens_per_s > 0:
             total += round(prefilled / self.prefill_tokens_per_s * 1e9)
         return max(total, self.tpot_ns) if decode else total
+
+
+class StepClock:
+    """When steps must end.
+
+    A step that goes on with a request counts from the end of the one before: what vLLM does between two steps is
+    part of the TPOT, not on top of it.
+    """
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self._ended_ns = 0
+        self._requests: set[str] = set()
+
+    def end_ns(self, started_ns: int, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Return when a step that started at `started_ns` must end."""
+        length = self._pace.step_ns(rows)
+        goes_on = any(not row["prefill"] and row["id"] in self._requests for row in rows)
+        self._requests = {row["id"] for row in rows}
+        begun = self._ended_ns if goes_on and started_ns - self._ended_ns < length else started_ns
+        return begun + length
+
+    def ended(self, planned_ns: int, now_ns: int) -> None:
+        """Note when a step ended: as planned if the timer was a little late, else when it did."""
+        self._ended_ns = planned_ns if now_ns - planned_ns < LATE_NS else now_ns
+
+
+LATE_NS = 500_000
+"""What a timer may be late without the next step being planned from then."""
 
 
 def pace_from_json(text: str) -> Pace:

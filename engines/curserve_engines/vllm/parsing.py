@@ -42,10 +42,15 @@ class CallParser:
         self._tokenizer = tokenizer
         offered = [{"type": "function", "function": dict(tool)} for tool in tools] or None
         self._request = ChatCompletionRequest(messages=[{"role": "user", "content": "."}], model="", tools=offered)
+        self._ready: Any = None
+
+    def prepare(self) -> None:
+        """Make the parser of a turn while the model still decodes it: each turn has a new one, as in vLLM."""
+        self._ready = self._kind(self._tokenizer, self._request.tools)
 
     def parse(self, text: str) -> list[ParsedCall] | None:
         """Return the calls in a turn's text; `None` where it begins one that cannot be read."""
-        parser = self._kind(self._tokenizer, self._request.tools)
+        parser, self._ready = self._ready or self._kind(self._tokenizer, self._request.tools), None
         found = parser.extract_tool_calls(text, self._request)
         try:
             calls = [ParsedCall(c.function.name, json.loads(c.function.arguments)) for c in found.tool_calls]

@@ -10,13 +10,14 @@ from __future__ import annotations
 import hmac
 import json
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, HTTPException, Request
 
 from curserve_engines.vllm.cells import CellRefused, Cells, Serving
-from curserve_engines.vllm.chat import TemplateError
+from curserve_engines.vllm.chat import Plain, TemplateError
 from curserve_engines.vllm.ledger import KvLedger
 from curserve_engines.vllm.parsing import NoToolParser
 from curserve_engines.vllm.responses_loop import ReplayToolServer
@@ -25,6 +26,16 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from starlette.datastructures import State
+
+
+SEAMS = (
+    ("vllm.engine.protocol", "StreamingInput"),  # sessions stand on it
+    ("vllm.inputs", "tokens_input"),
+    ("vllm.sampling_params", "RequestOutputKind"),
+    ("vllm.tool_parsers", "ToolParserManager"),
+    ("vllm.v1.sample.logits_processor", "AdapterLogitsProcessor"),  # forced replay
+)
+"""What of vLLM the plug-in cannot do without, beside the engine's own fields."""
 
 
 class CurservePlugin:
@@ -111,10 +122,11 @@ def read_serving(engine: Any, args: Namespace) -> Serving:
         cache, scheduler = config.cache_config, config.scheduler_config
         blocks, size = int(cache.num_gpu_blocks), int(cache.block_size)
         tokenizer = engine.get_tokenizer()
-        from vllm.engine.protocol import StreamingInput  # noqa: F401 - the seam that sessions stand on
+        for module, name in SEAMS:
+            getattr(import_module(module), name)
     except (AttributeError, ImportError, TypeError) as error:
         raise RuntimeError(
-            f"curserve: this vLLM lacks a seam that the plug-in needs: {error}; use 0.32"
+            f"curserve: this vLLM lacks a seam that the plug-in needs: {error}; use vLLM 0.32"
         ) from error
     limits = json.loads(os.environ.get("CURSERVE_VLLM_LIMITS", "{}"))
     share = float(limits.get("share", 0.9))
@@ -123,6 +135,7 @@ def read_serving(engine: Any, args: Namespace) -> Serving:
     return Serving(
         engine=engine,
         tokenizer=tokenizer,
+        plain=Plain(tokenizer),
         template=None,
         tool_parser=args.tool_call_parser if args.enable_auto_tool_choice else None,
         model=names[0],
@@ -130,6 +143,8 @@ def read_serving(engine: Any, args: Namespace) -> Serving:
         ledger=KvLedger(max(1, int(blocks * share)), size, places),
         trace_replay=bool(getattr(config.model_config, "enable_trace_replay", False)),
         max_cells=int(limits.get("cells", 256)),
+        idle_s=float(limits.get("idle_s", 120.0)),
+        unplayed_s=float(limits.get("unplayed_s", 900.0)),
         forced=_path("CURSERVE_VLLM_FORCED"),
         stamps=_path("CURSERVE_VLLM_STAMPS"),
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 from vllm.platforms import current_platform
 
-from curserve_engines.vllm.pace import Pace, pace_from_json
+from curserve_engines.vllm.pace import StepClock, pace_from_json
 from curserve_engines.vllm.stamps import StampWriter, step_rows
 
 if current_platform.is_cpu():
@@ -33,7 +33,7 @@ class Worker(Base):  # type: ignore[misc]  # vLLM is not typed here
         path = os.environ.get("CURSERVE_VLLM_STAMPS")
         self._stamps = StampWriter(path) if path and self.rank == 0 else None
         pace = os.environ.get("CURSERVE_VLLM_PACE")
-        self._pace: Pace | None = pace_from_json(pace) if pace else None
+        self._clock = StepClock(pace_from_json(pace)) if pace else None
         self._prompts: dict[str, int] = {}
         self._open: tuple[int, list[dict[str, Any]]] | None = None
 
@@ -59,9 +59,11 @@ class Worker(Base):  # type: ignore[misc]  # vLLM is not typed here
         (started, rows), self._open = self._open, None
         if not rows:
             return
-        if self._pace is not None:
-            wait = started + self._pace.step_ns(rows) - time.clock_gettime_ns(CLOCK)
+        if self._clock is not None:
+            planned = self._clock.end_ns(started, rows)
+            wait = planned - time.clock_gettime_ns(CLOCK)
             if wait > 0:
                 time.sleep(wait / 1e9)
+            self._clock.ended(planned, time.clock_gettime_ns(CLOCK))
         if self._stamps is not None:
             self._stamps.write(started, time.clock_gettime_ns(CLOCK), rows)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -23,8 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from curserve_engines.protocol import EngineError
-from curserve_engines.vllm.engine import vllm_python
+from curserve_engines.vllm.engine import VllmEngine, vllm_python, vllm_version
 
 READY_S = 600.0
 """A tiny model is up in 18 to 50 s on quiet cores; on busy ones it took three minutes."""
@@ -39,7 +39,8 @@ class VllmOptions:
     """How to start vLLM. `model` None: a tiny random one; `arguments` go to vLLM's own command line.
 
     `pace`: `{"tpot_ns", "ttft_ns", "prefill_tokens_per_s"}`, to stretch a tiny model's steps to a profile's.
-    `limits`: `{"share", "sessions", "cells"}` of the plug-in. `kv_blocks` overrides the size of the KV cache.
+    `limits`: `{"share", "sessions", "cells", "idle_s", "unplayed_s"}` of the plug-in. `kv_blocks` overrides the
+    size of the KV cache.
     """
 
     model: str | None = None
@@ -57,11 +58,7 @@ def why_no_vllm() -> str | None:
     """Return why the real server cannot be started here, `None` if it can."""
     if os.environ.get("CURSERVE_NO_VLLM"):
         return "vllm: not started, since CURSERVE_NO_VLLM is set"
-    try:
-        vllm_python()
-    except EngineError as error:
-        return str(error)
-    return None
+    return VllmEngine().info().missing
 
 
 class VllmServer:
@@ -179,7 +176,7 @@ class VllmServer:
             "CURSERVE_VLLM_LIMITS": json.dumps(dict(options.limits)),
             "VLLM_HOST_IP": "127.0.0.1",  # a host has its loopback and the link, and no way to ask the outside
             "TMPDIR": str(self.folder / "tmp"),
-            "VLLM_RPC_BASE_PATH": str(self.folder / "tmp"),
+            "VLLM_RPC_BASE_PATH": "/dev/shm",  # noqa: S108 - its own, see `_apart`; a socket's name must be short
         }
         # The engines' programs (`curserve`, `rg`) are of this environment; vLLM's own tools come first.
         environment["PATH"] = f"{python.parent}:{Path(sys.executable).parent}:{environment.get('PATH', '')}"
@@ -187,6 +184,9 @@ class VllmServer:
             environment["CURSERVE_VLLM_PACE"] = json.dumps(dict(options.pace))
         if options.device == "cpu":
             cpu = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1"}
+            # The worker in the engine's process, as vLLM has it on one GPU: on its own it would spin on a core of
+            # this machine for a second after each step, all through a tool call.
+            cpu["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
             environment = cpu | environment
         return environment
 
@@ -198,7 +198,13 @@ class VllmServer:
                 )
             try:
                 self.state()
-            except VllmError:
+            except VllmError as error:
+                if isinstance(error.__cause__, urllib.error.HTTPError) and error.__cause__.code == 404:
+                    raise VllmError(
+                        f"vllm: {vllm_version(vllm_python())} came up without our plug-in: it lacks the seam "
+                        "`vllm.endpoint_plugins` (since 0.26), or cannot load it; use vLLM 0.32 (`make vllm`; "
+                        f"log: {self.log})"
+                    ) from error
                 time.sleep(0.25)
             else:
                 return
@@ -252,5 +258,7 @@ def _refusal(body: bytes, otherwise: str) -> str:
 
 def _last_error(log: Path) -> str:
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    errors = [line for line in lines if "Error" in line]
+    errors = [
+        line for line in lines if re.search(r"\w+(Error|Exception): ", line) and "See root cause" not in line
+    ]
     return (errors or lines or ["no output"])[-1][-300:]

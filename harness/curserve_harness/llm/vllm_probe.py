@@ -1,8 +1,8 @@
 """What one cell cost a real vLLM server, turn by turn: `play_inside`, `play_client`, and TurnCost.
 
 `overhead_ns` is what a tool call costs the model beside the tool: from the end of the step that sampled a turn's
-last token to the start of the step that begins the next prefill, both stamped in vLLM's worker, the time of the
-tools taken off.
+last token to the start of the step that begins the next prefill, both stamped in vLLM's worker, less the time that
+the tools' engine tells. Handing a call to a thread and back is overhead.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class TurnCost:
     """One turn; the first has no tool call before it, so its `overhead_ns` is None. Times in ns.
 
     `prompt` tokens were asked for, `new` of them are new since the last turn (None: tools on the client), `reused`
-    were in the KV cache, `prefilled` were computed.
+    were in the KV cache, `prefilled` were computed. `queued_ns` passed between reading the prompt and its prefill.
     """
 
     turn: int
@@ -40,10 +40,13 @@ class TurnCost:
     new: int | None
     reused: int
     prefilled: int
-    ttft_ns: int
+    ttft_ns: int | None
+    queued_ns: int | None
     overhead_ns: int | None
     tool_ns: int
+    prefill_ns: int
     decode_ns: int
+    steps: int
     preemptions: int
 
 
@@ -113,7 +116,7 @@ def play_client(server: VllmServer, cell: CellSpec, session: Session, *, rtt_s: 
     spans = {row["turn"]: row for row in played.rows() if row["kind"] == "turn"}
     closed["rows"] = [row | spans.get(row["turn"], {}) for row in closed["rows"]] + tools.rows()
     closed["error"] = closed["error"] or error
-    return cost(closed, rtt_ns=round(rtt_s * 1e9))
+    return cost(closed)
 
 
 class _Far:
@@ -135,8 +138,8 @@ class _Far:
         self.close()
 
 
-def cost(closed: Mapping[str, Any], *, rtt_ns: int = 0) -> CellCost:
-    """Return what a closed cell cost; `rtt_ns` was slept within the tools' time and is no tool's time."""
+def cost(closed: Mapping[str, Any]) -> CellCost:
+    """Return what a closed cell cost."""
     rows = {row["turn"]: row for row in closed["rows"] if row["kind"] == "turn"}
     calls = tuple(row for row in closed["rows"] if row["kind"] == "call")
     steps = closed["steps"]
@@ -144,8 +147,9 @@ def cost(closed: Mapping[str, Any], *, rtt_ns: int = 0) -> CellCost:
     turns: list[TurnCost] = []
     for number, step in enumerate(steps):
         row = rows.get(number, {})
-        tool = row.get("tools_done_ns", 0) - row.get("tools_started_ns", 0)
-        tool -= rtt_ns * sum(call["turn"] == number for call in calls)
+        spent = [call["wall_ns"] for call in calls if call["turn"] == number]
+        tool = spent[0] if len(spent) == 1 else row.get("tools_done_ns", 0) - row.get("tools_started_ns", 0)
+        read, first = row.get("prompt_read_ns"), row.get("first_token_ns")
         overhead = None
         if number and turns[-1].tool_ns:
             overhead = step["prefill_started_ns"] - steps[number - 1]["decoded_ns"] - turns[-1].tool_ns
@@ -156,10 +160,13 @@ def cost(closed: Mapping[str, Any], *, rtt_ns: int = 0) -> CellCost:
                 new=new.get(number),
                 reused=step["reused"],
                 prefilled=step["prefilled"],
-                ttft_ns=row.get("first_token_ns", 0) - row.get("prompt_read_ns", 0),
+                ttft_ns=None if read is None or first is None else first - read,
+                queued_ns=None if read is None else step["prefill_started_ns"] - read,
                 overhead_ns=overhead,
                 tool_ns=tool,
+                prefill_ns=step["first_token_ns"] - step["prefill_started_ns"],
                 decode_ns=step["decoded_ns"] - step["first_token_ns"],
+                steps=step["steps"],
                 preemptions=step["preemptions"],
             )
         )

@@ -83,6 +83,32 @@ def test_an_idle_session_is_evicted_the_longest_idle_first() -> None:
     assert asyncio.run(play()) == ["old"]
 
 
+def test_a_session_that_is_idle_too_long_gives_up_its_blocks_and_goes_on_afterwards() -> None:
+    async def play() -> None:
+        ledger, gone = KvLedger(10, 16, 10), asyncio.Event()
+
+        async def evict() -> None:
+            await asyncio.sleep(0.01)
+            gone.set()
+
+        ledger.add("idle", evict)
+        ledger.add("busy", nothing)
+        await ledger.acquire("busy", 30)
+        await ledger.acquire("idle", 30)
+        ledger.park("idle", 30)
+        assert await ledger.expire(60) == 0
+        expiring = asyncio.create_task(ledger.expire(0))
+        await asyncio.sleep(0)
+        await ledger.acquire(
+            "idle", 40
+        )  # its tool came back just now: it waits for the eviction, and has its turn
+        assert gone.is_set()
+        assert await expiring == 1
+        assert (ledger.evictions, ledger.live) == (1, 2)
+
+    asyncio.run(play())
+
+
 def test_a_turn_that_never_fits_is_refused_at_once() -> None:
     async def play() -> None:
         ledger = KvLedger(4, 16, 4)

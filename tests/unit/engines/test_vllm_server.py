@@ -6,8 +6,9 @@ import json
 import socket
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -15,11 +16,13 @@ import pytest
 
 from curserve_engines import registry
 from curserve_engines.protocol import World
-from curserve_harness.llm.vllm import VllmError, VllmServer
-from curserve_harness.llm.vllm_costs import MODES, load_in_gap, overheads
+from curserve_harness.llm.vllm import VllmError, VllmOptions, VllmServer, why_no_vllm
+from curserve_harness.llm.vllm_costs import MODES, load_in_gap, overheads, play_mode
 from curserve_harness.llm.vllm_probe import CellCost, cell_spec, follow_stream, play_client, play_inside
 from curserve_harness.llm.vllm_traces import make_trace, words
-from curserve_traces import codec
+from curserve_harness.material import prepare
+from curserve_harness.reference import judge
+from curserve_traces import codec, suites
 
 _numbers = count(1)
 COMMANDS = [
@@ -113,6 +116,30 @@ def test_a_trace_that_outgrows_the_context_ends_with_its_rows_kept(
 
 
 @pytest.mark.timeout(300)
+def test_an_observation_larger_than_the_context_ends_a_clients_cell_with_its_rows_kept(
+    idle: VllmServer, root: Path, tmp_path: Path
+) -> None:
+    (root / "big").write_text(words(20000))
+    trace = make_trace(tmp_path, "large", ["ls", "cat big", "ls"])
+    cell = play_fresh(idle, trace, root, "client")
+    assert cell.error is not None
+    assert "turn 2" in cell.error
+    assert [row["turn"] for row in cell.calls] == [0, 1]
+
+
+@pytest.mark.timeout(300)
+def test_tool_call_text_that_cannot_be_read_ends_the_cell(idle: VllmServer, root: Path, tmp_path: Path) -> None:
+    trace = codec.load(make_trace(tmp_path, "malformed", ["ls", "ls"]))
+    broken = replace(trace.turns[1], text='<tool_call>\n{"name": "bash", "arg\n</tool_call>')
+    path = tmp_path / "broken.json"
+    codec.save(replace(trace, turns=(trace.turns[0], broken, trace.turns[2])), path)
+    cell = play_fresh(idle, path, root, "session")
+    assert cell.error is not None
+    assert "turn 1: the tool parser 'hermes' read text that begins a tool call and cannot be read" in cell.error
+    assert [row["turn"] for row in cell.calls] == [0]
+
+
+@pytest.mark.timeout(300)
 def test_a_hanging_tool_is_cut_off_and_the_model_goes_on(idle: VllmServer, root: Path, tmp_path: Path) -> None:
     trace = make_trace(tmp_path, "hang", ["sleep 1000", "ls"])
     number = next(_numbers)
@@ -160,6 +187,106 @@ def test_what_cannot_be_opened_is_refused_in_one_line(idle: VllmServer, root: Pa
     other = VllmServer(idle.folder, host=idle.host, port=idle.port)  # it does not know the key
     with pytest.raises(VllmError, match="x-curserve-key"):
         other.state()
+
+
+@pytest.fixture(scope="module")
+def large_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServer]:
+    """A context that takes in whole recorded traces."""
+    if (reason := why_no_vllm()) is not None:
+        pytest.skip(reason)
+    options = VllmOptions(context=65536, kv_blocks=1024, max_seqs=8)
+    with VllmServer(tmp_path_factory.mktemp("large"), options) as server:
+        yield server
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(600)
+def test_an_idle_session_gives_up_its_blocks_and_goes_on_afterwards(root: Path, tmp_path: Path) -> None:
+    """This server's limit is a second; a cell that nobody plays is closed after five."""
+    if (reason := why_no_vllm()) is not None:
+        pytest.skip(reason)
+    trace = make_trace(tmp_path, "idle", ["touch started; sleep 4", "ls"], opening=words(600))
+    options = VllmOptions(context=8192, kv_blocks=128, limits={"idle_s": 1, "unplayed_s": 5})
+    with VllmServer(tmp_path / "server", options) as server:
+        spec = cell_spec(next(_numbers), trace, "serving-process", root)
+        with ThreadPoolExecutor(1) as pool:
+            playing = pool.submit(play_inside, server, spec)
+            _await(lambda: (root / "started").exists())
+            assert server.state()["blocks_held"] > 0
+            _await(lambda: server.state()["blocks_held"] == 0 and server.kv_usage() == 0, 3)
+            assert not playing.done()
+            cell = playing.result()
+        assert cell.error is None
+        assert cell.exact
+        assert len(cell.turns) == 3
+        forgotten = cell_spec(next(_numbers), trace, "serving-process", root)
+        server.open(forgotten.to_json())
+        _await(lambda: server.state()["cells"] == [], 15)
+        with pytest.raises(VllmError, match="nobody plays for 5 s"):
+            server.close(forgotten.cell)
+
+
+WAYS = [
+    ("session", "in-process"),
+    ("session", "daemon"),
+    ("session", "server-subprocess"),
+    ("request", "in-process"),
+    ("responses", "in-process"),
+    ("client", "client-subprocess"),
+]
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(1800)
+def test_whole_recorded_traces_are_replayed_in_every_mode_with_the_answers_of_the_real_programs(
+    large_server: VllmServer, tmp_path: Path, receipt: Callable[..., None]
+) -> None:
+    traces = [codec.load(path) for path in suites.files("quick")]
+    material = prepare(
+        traces, execute="reads-and-edits", scratch=tmp_path, reference_engine=registry.load("server-subprocess")
+    )
+    figures = {}
+    for trace in traces:
+        prepared = material[trace.id]
+        for mode, tools in WAYS:
+            root = material.copy(trace.id)
+            cell = play_mode(large_server, mode, prepared.file, root, tools=tools, turns=prepared.policy)
+            assert cell.error is None, (trace.id, mode, tools)
+            assert len(cell.turns) == len(trace.turns)
+            assert cell.exact or mode in ("client", "responses")  # there the calls that came out tell
+            answers = []
+            for row in cell.calls:
+                place = (row["turn"], row["call"])
+                item = trace.turns[place[0]].calls[place[1]]
+                if row["label"] in ("executed", "refused") and prepared.policy[place[0]].calls[place[1]].counts:
+                    found = judge(item.call, row["digest"], row["lines_digest"], prepared.reference[place])
+                    answers.append(found.answer)
+            assert set(answers) == {"identical"}, (trace.id, mode, tools, answers)
+            assert len(cell.calls) == sum(len(turn.calls) for turn in trace.turns)
+            walls = [row["wall_ns"] / 1e6 for row in cell.calls if row["label"] in ("executed", "refused")]
+            figures[f"{trace.id}, {mode}, {tools}"] = {
+                "turns": len(cell.turns),
+                "answers_identical": len(answers),
+                "refused": sum(row["label"] == "refused" for row in cell.calls),
+                "longest_prompt": max(turn.prompt for turn in cell.turns),
+                "tool_wall_ms_p50": round(statistics.median(walls), 3),
+            }
+    receipt("vllm-traces", figures)
+
+
+@pytest.mark.timeout(120)
+def test_more_open_cells_than_allowed_are_refused(idle: VllmServer, root: Path, tmp_path: Path) -> None:
+    trace = make_trace(tmp_path, "many", ["ls"])
+    numbers = [next(_numbers) for _ in range(41)]
+    specs = [cell_spec(n, trace, "client", root, engine="client-subprocess").to_json() for n in numbers]
+    try:
+        for spec in specs[:40]:
+            idle.open(spec)
+        with pytest.raises(VllmError, match="40 cells are open, the most this server takes; close some"):
+            idle.open(specs[40])
+    finally:
+        for number in numbers[:40]:
+            idle.close(number)
 
 
 @pytest.mark.prove
@@ -231,6 +358,35 @@ def test_the_way_of_a_tool_call_is_shortest_in_a_session(
     receipt("vllm-overhead", {"overhead_ms_p50": medians, "turns": len(costs) // len(MODES)})
     assert medians["session"] < medians["client"] < medians["client-150ms"]
     assert medians["session"] < medians["responses"]
+
+
+PACE = {"tpot_ns": 8_000_000, "ttft_ns": 40_000_000, "prefill_tokens_per_s": 5000}
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(900)
+def test_a_paced_server_decodes_and_prefills_as_its_profile_says(
+    root: Path, tmp_path: Path, receipt: Callable[..., None]
+) -> None:
+    """TPOT and prefill by the worker's stamps; what the cache holds costs nothing."""
+    if (reason := why_no_vllm()) is not None:
+        pytest.skip(reason)
+    trace = make_trace(tmp_path, "paced", COMMANDS[:5], opening=words(1500))
+    options = VllmOptions(context=8192, kv_blocks=256, max_seqs=8, pace=PACE)
+    off: dict[str, list[float]] = {"tpot": [], "prefill": []}
+    with VllmServer(tmp_path / "server", options) as server:
+        for mode in ("session", "request"):
+            cell = play_fresh(server, trace, root, mode)
+            assert cell.error is None
+            for turn in cell.turns:
+                asked = PACE["ttft_ns"] + turn.prefilled / PACE["prefill_tokens_per_s"] * 1e9
+                off["prefill"].append(turn.prefill_ns / asked - 1)
+                off["tpot"].append(turn.decode_ns / (turn.steps - 1) / PACE["tpot_ns"] - 1)
+            assert cell.turns[-1].prefilled < 400 < 1500 < cell.turns[-1].prompt  # cached tokens are free
+    percent = {name: [round(100 * value, 2) for value in values] for name, values in off.items()}
+    receipt("vllm-pace", {"asked": PACE, "percent_off": percent})
+    assert max(abs(statistics.median(values)) for values in off.values()) < 0.03
+    assert min(min(values) for values in off.values()) > -0.02  # never faster than the profile
 
 
 def _await(done, seconds: float = 60) -> None:

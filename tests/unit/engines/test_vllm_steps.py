@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from curserve_engines.vllm.pace import Pace, pace_from_json
+from curserve_engines.vllm.pace import Pace, StepClock, pace_from_json
 from curserve_engines.vllm.stamps import StampWriter, read_turns, step_rows
 
 
@@ -76,6 +76,21 @@ def row(tokens: int, *, prefill: bool, begin: bool = False) -> dict[str, object]
 def test_a_step_takes_what_the_profile_says(rows: list[dict[str, object]], expected_ns: int) -> None:
     pace = Pace(tpot_ns=2_000_000, ttft_ns=30_000_000, prefill_tokens_per_s=10_000)
     assert expected_ns == pace.step_ns(rows)
+
+
+def test_what_passes_between_two_decoding_steps_is_part_of_the_tpot() -> None:
+    clock = StepClock(Pace(tpot_ns=5_000_000, ttft_ns=30_000_000, prefill_tokens_per_s=10_000))
+    decode = [row(1, prefill=False) | {"id": "a"}]
+    prefill = [row(100, prefill=True, begin=True) | {"id": "a"}]
+    assert clock.end_ns(0, prefill) == 40_000_000
+    clock.ended(40_000_000, 40_070_000)  # the timer was a little late
+    assert clock.end_ns(41_000_000, decode) == 45_000_000
+    clock.ended(45_000_000, 47_000_000)  # the step itself took longer than the profile's
+    assert clock.end_ns(48_000_000, decode) == 52_000_000
+    clock.ended(52_000_000, 52_000_000)
+    assert clock.end_ns(60_000_000, prefill) == 100_000_000  # the next turn, after its tool call
+    clock.ended(100_000_000, 100_000_000)
+    assert clock.end_ns(101_000_000, [row(1, prefill=False) | {"id": "b"}]) == 106_000_000  # another's request
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"tpot": 1}', '{"tpot_ns": -1}'])
