@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from curserve_harness.exits import ExecutionFailed
+from curserve_harness.exits import ExecutionFailed, SetupFailed
 
 
 class HostLike(Protocol):
@@ -54,6 +54,8 @@ class Role:
         if not line:
             raise ExecutionFailed(f"{self.name} role ended during {op!r}: {self._last_words()}")
         answer: dict[str, Any] = json.loads(line)
+        if "error" in answer and op == "start":
+            raise SetupFailed(f"{self.name} role: {answer['error']}")
         if "error" in answer:
             raise ExecutionFailed(f"{self.name} role, {op!r}: {answer['error']}")
         return answer

@@ -135,6 +135,9 @@ class _LoopWatch:
                 self._new_turn = False
         elif b'"response.completed"' in data[:60]:
             self.completed = True
+        elif b'"response.failed"' in data[:60]:
+            said = (orjson.loads(data)["response"].get("error") or {}).get("message", "the loop failed")
+            raise BadReply(f"the model server: {said}")
         elif b'"error":{' in data[:60]:
             raise BadReply(f"the model server answered: {data[:300].decode(errors='replace')}")
 

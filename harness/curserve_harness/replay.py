@@ -10,7 +10,7 @@ from curserve_harness import record
 from curserve_harness.exits import BadInput, Inconclusive
 from curserve_harness.floor import measure_floor
 from curserve_harness.interrupt import terminable
-from curserve_harness.llm import profiles
+from curserve_harness.llm import profiles, vllm_tokens
 from curserve_harness.material import prepare
 from curserve_harness.plan import read_plan
 from curserve_harness.progress import progress
@@ -69,7 +69,10 @@ def replay(wishes: Wishes, *, out: Path | None, resume: bool, form: str) -> str:
         _refuse_void(manifest)
         for name, ending in STORED_FORMATS.items():
             write_atomically(folder / f"table.{ending}", render(folder, name).encode())
-        return render(folder, form)
+        table = render(folder, form)
+        if plan.llm == "vllm" and form == "table":
+            table = f"{table.rstrip()}\n{vllm_tokens.compare(folder, traces).line()}\n"
+        return table
 
 
 def _refuse_void(manifest: Manifest) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from curserve_engines import registry
@@ -147,7 +148,17 @@ def _vllm_args(wishes: Wishes) -> list[str]:
         raise BadInput("--links-at-once: one machine serves one vLLM at a time; drop it with --llm vllm")
     if len(_models(wishes.models)) > 1:
         raise BadInput("--model: one vLLM server has one pace; give one model with --llm vllm")
-    return shlex.split(wishes.vllm_args)
+    arguments = shlex.split(wishes.vllm_args)
+    for option, model in pairwise(arguments):
+        if (
+            option == "--model"
+            and model.startswith(("/", "./", "../"))
+            and not Path(model, "config.json").is_file()
+        ):
+            raise BadInput(
+                f"--vllm-args: no model in {model} (no config.json); drop --model for a tiny random one"
+            )
+    return arguments
 
 
 def _engines(names: Sequence[str], llm: Llm) -> list[str]:

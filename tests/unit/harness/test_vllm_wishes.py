@@ -17,6 +17,7 @@ from curserve_harness.resolve import Wishes, resolve
         (Wishes(rtts=("1ms",), llm="vllm", pace="virtual"), "drop --llm vllm"),
         (Wishes(rtts=("1ms",), llm="vllm", api="responses"), "--api responses"),
         (Wishes(rtts=("1ms",), llm="vllm", models=("all",)), "give one model"),
+        (Wishes(rtts=("1ms",), llm="vllm", vllm_args="--model /no/weights"), "no model in /no/weights"),
     ],
 )
 def test_a_wish_that_does_not_fit_says_what_to_change(wishes: Wishes, says: str) -> None:
