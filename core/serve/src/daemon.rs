@@ -19,7 +19,6 @@ use curserve_tools::{Out, Stdin, World};
 use serde_json::{json, Value};
 
 use crate::apply::{apply, Failure};
-use crate::heap::{self, Trimmer};
 
 /// Answers the calls of one workspace.
 pub struct Daemon {
@@ -31,7 +30,6 @@ pub struct Daemon {
     corpus: Arc<OnceLock<Result<Corpus, String>>>,
     load_ns: Arc<AtomicU64>,
     panics: AtomicU64,
-    trimmer: Trimmer,
     /// Whether the session's shell lasts from call to call.
     lasting: bool,
 }
@@ -53,10 +51,16 @@ impl Daemon {
             .name("load".into())
             .spawn(move || {
                 let began = Instant::now();
-                let loaded = heap::loading(|| catch_unwind(|| Corpus::load(&folder, options)));
+                let loaded = catch_unwind(|| Corpus::load(&folder, options));
                 let loaded = match loaded {
                     Ok(loaded) => loaded.map_err(|error| error.to_string()),
                     Err(_) => Err("loading the folder panicked".to_owned()),
+                };
+                // What building the index took is given back to the system.
+                #[cfg(target_env = "gnu")]
+                // SAFETY: no pointers; returns free memory of the allocator, which is safe at any time.
+                unsafe {
+                    libc::malloc_trim(0)
                 };
                 time.store(began.elapsed().as_nanos() as u64, Ordering::Relaxed);
                 let _ = slot.set(loaded);
@@ -71,7 +75,6 @@ impl Daemon {
             corpus,
             load_ns,
             panics: AtomicU64::new(0),
-            trimmer: Trimmer::start()?,
             lasting: false,
         })
     }
@@ -244,11 +247,7 @@ impl Handler for Daemon {
         // A defect must cost one refusal, not the daemon: nothing here is left half-changed by unwinding, since
         // answers are made from an immutable snapshot.
         match catch_unwind(AssertUnwindSafe(|| self.answer(call))) {
-            Ok(answer) => {
-                let answer = answer.unwrap_or_else(|other| other);
-                self.trimmer.answered(answer.stdout.len());
-                answer
-            }
+            Ok(answer) => answer.unwrap_or_else(|other| other),
             Err(_) => {
                 self.panics.fetch_add(1, Ordering::Relaxed);
                 Answer::refused("the daemon met a defect of its own")

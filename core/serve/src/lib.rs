@@ -6,7 +6,6 @@
 mod apply;
 mod connection;
 mod daemon;
-mod heap;
 mod listen;
 mod server;
 
