@@ -9,6 +9,8 @@ mod cat;
 mod cut;
 mod find;
 pub mod fnmatch;
+#[doc(hidden)]
+pub mod fuzzing;
 mod grep;
 pub mod headtail;
 mod input;

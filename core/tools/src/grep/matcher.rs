@@ -1,12 +1,14 @@
 //! The compiled pattern: finds matching lines in a buffer, and longest matches in a line.
 
+use aho_corasick::packed;
 use curserve_corpus::Content;
+use memchr::memmem;
 use regex_automata::hybrid::dfa;
 use regex_automata::meta::{self, Regex};
 use regex_automata::nfa::thompson;
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input, MatchKind};
-use regex_syntax::hir::{Hir, Look};
+use regex_syntax::hir::{literal::Extractor, Hir, Look};
 
 use super::options::{refuse, Options};
 use super::{ctype, syntax as gnu};
@@ -17,7 +19,7 @@ const SIZE_LIMIT: usize = 64 << 20;
 
 /// What `-e`, `-f`, `-w`, `-x` and `-i` come to.
 pub(super) struct Pattern {
-    lines: Regex,
+    lines: Lines,
     /// The same without word boundaries, where those are asked for.
     without_words: Option<Regex>,
     longest: Option<dfa::DFA>,
@@ -25,6 +27,15 @@ pub(super) struct Pattern {
     /// It matches the empty string somewhere in every line.
     matches_all: bool,
     can_be_empty: bool,
+}
+
+/// How lines that match are found.
+enum Lines {
+    /// The pattern means a string, as most of agents' do: no automaton is made.
+    One(Box<memmem::Finder<'static>>),
+    /// Or one of a few.
+    Few(Box<packed::Searcher>),
+    Regex(Box<Regex>),
 }
 
 /// A selected line: where it begins, and where the next one does.
@@ -83,8 +94,13 @@ impl Pattern {
             true => Some(longest(&hir)?),
             false => None,
         };
+        let simple = !options.ignore_case && !options.only_matching;
+        let lines = match simple.then(|| strings(&hir)).flatten() {
+            Some(lines) => lines,
+            None => Lines::Regex(Box::new(compile(&hir)?)),
+        };
         Ok(Pattern {
-            lines: compile(&hir)?,
+            lines,
             without_words,
             longest,
             hir,
@@ -122,12 +138,13 @@ impl Pattern {
         if from >= bytes.len() {
             return None;
         }
-        let at = if self.matches_all {
-            from
-        } else {
-            self.lines
+        let at = match &self.lines {
+            _ if self.matches_all => from,
+            Lines::One(string) => from + string.find(&bytes[from..])?,
+            Lines::Few(strings) => strings.find_in(bytes, (from..bytes.len()).into())?.start(),
+            Lines::Regex(regex) => regex
                 .search_half(&Input::new(bytes).range(from..))?
-                .offset()
+                .offset(),
         };
         let start =
             memchr::memrchr(b'\n', &bytes[from..at]).map_or(from, |before| from + before + 1);
@@ -146,7 +163,11 @@ impl Pattern {
         from: usize,
         cache: &mut Option<dfa::Cache>,
     ) -> Result<Option<(usize, usize)>, Refusal> {
-        let Some(found) = self.lines.search(&Input::new(line).range(from..)) else {
+        let found = match &self.lines {
+            Lines::Regex(regex) => regex.search(&Input::new(line).range(from..)),
+            Lines::One(_) | Lines::Few(_) => return refuse("-o without an automaton"),
+        };
+        let Some(found) = found else {
             return Ok(None);
         };
         let Some(longest) = &self.longest else {
@@ -163,8 +184,32 @@ impl Pattern {
     }
 }
 
+/// The few strings that the expression means, if it means nothing else.
+fn strings(hir: &Hir) -> Option<Lines> {
+    const MOST: usize = 32;
+    if !hir.properties().look_set().is_empty() {
+        return None;
+    }
+    let found = Extractor::new().limit_total(MOST).extract(hir);
+    let all = found.literals().filter(|_| found.is_exact())?;
+    let plain = |bytes: &[u8]| !bytes.is_empty() && !bytes.contains(&b'\n');
+    if !all.iter().all(|literal| plain(literal.as_bytes())) {
+        return None;
+    }
+    if let [one] = all {
+        let finder = memmem::Finder::new(one.as_bytes()).into_owned();
+        return Some(Lines::One(Box::new(finder)));
+    }
+    let searcher = packed::Searcher::new(all.iter().map(|literal| literal.as_bytes()))?;
+    Some(Lines::Few(Box::new(searcher)))
+}
+
+/// An automaton whose states are made as the text asks for them: making them all beforehand takes 0.2 ms for a short
+/// pattern, more than most searches.
 fn compile(hir: &Hir) -> Result<Regex, Refusal> {
     let config = meta::Config::new()
+        .dfa(false)
+        .onepass(false)
         .nfa_size_limit(Some(SIZE_LIMIT))
         .utf8_empty(false);
     let built = meta::Builder::new()

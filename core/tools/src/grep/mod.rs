@@ -289,9 +289,9 @@ impl<'c> Grep<'_, 'c> {
                 Job::Error(_, message) => Ok(Err(message.clone())),
                 Job::Warning(..) => Ok(Ok(Found::default())),
             };
-            let results: Vec<_> = match batch.len() {
-                0..=3 => batch.iter().map(work).collect(),
-                _ => batch.par_iter().with_max_len(16).map(work).collect(),
+            let results: Vec<_> = match is_little(batch) {
+                true => batch.iter().map(work).collect(),
+                false => batch.par_iter().with_max_len(16).map(work).collect(),
             };
             for (job, result) in batch.iter().zip(results) {
                 match (job, result?) {
@@ -364,7 +364,46 @@ impl<'c> Grep<'_, 'c> {
     }
 }
 
+/// Whether the pattern selects this one line, for fuzzers.
+///
+/// # Panics
+/// If the index would not have looked at a text that matches.
+pub(crate) fn selects(
+    pattern: &str,
+    extended: bool,
+    fold: bool,
+    text: &[u8],
+) -> Result<bool, Refusal> {
+    let flags = [
+        if extended { "-E" } else { "-G" },
+        if fold { "-i" } else { "-s" },
+    ];
+    let words: Vec<Vec<u8>> = [flags[0], flags[1], "-e", pattern]
+        .map(|word| word.as_bytes().to_vec())
+        .into();
+    let options = Options::parse(&words, None)?;
+    let compiled = Pattern::new(pattern.as_bytes(), &options)?;
+    compiled.check(text, text.is_ascii())?;
+    let found = compiled.find(text, 0).is_some();
+    let grams = curserve_index::Grams::of(text);
+    assert!(
+        !found || curserve_index::Query::of(compiled.hir()).admits(&grams),
+        "the index leaves out {text:?} for {pattern:?}"
+    );
+    Ok(found)
+}
+
 const STDIN: &[u8] = b"(standard input)";
+
+/// Whether one thread is done before others have woken up and made states of the automaton for themselves.
+fn is_little(jobs: &[Job<'_>]) -> bool {
+    const BYTES: usize = 512 << 10;
+    let lengths = jobs.iter().map(|job| match job {
+        Job::File(node, _) => node.bytes().map_or(0, |bytes| bytes.len()),
+        _ => 0,
+    });
+    lengths.sum::<usize>() <= BYTES
+}
 
 fn search_node(
     pattern: &Pattern,

@@ -205,6 +205,21 @@ fn lines_between(text: &[u8], first: u64, last: u64) -> &[u8] {
     &rest[..skip(rest, last - first + 1)]
 }
 
+/// The first match of an expression, for fuzzers.
+pub(crate) fn first_match(
+    pattern: &[u8],
+    extended: bool,
+    fold: bool,
+    text: &[u8],
+) -> Result<Option<(usize, usize)>, Refusal> {
+    let mut first = None;
+    Matcher::new(pattern, extended, fold)?.each(text, |start, end, _| {
+        first = Some((start, end));
+        false
+    })?;
+    Ok(first)
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Range {
     Inactive,

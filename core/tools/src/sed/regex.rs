@@ -4,6 +4,8 @@
 //! longest match ends at the same place, and refuses where it does not.
 
 use regex_automata::hybrid::dfa;
+use regex_automata::meta::{self, Regex};
+use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input, MatchKind};
 
 use crate::Refusal;
@@ -18,7 +20,7 @@ pub enum Matcher {
 
 /// An expression compiled by the `regex` crate.
 pub struct Compiled {
-    regex: regex::bytes::Regex,
+    regex: Regex,
     /// Finds the longest match from a start, where alternatives or repetitions could differ.
     longest: Option<(dfa::DFA, std::sync::Mutex<dfa::Cache>)>,
     /// The expression consults tables of characters: only sure on ASCII.
@@ -61,17 +63,22 @@ impl Matcher {
             )));
         }
         let too_big = |_| Refusal::new("a regular expression of sed too large to compile");
-        let regex = regex::bytes::RegexBuilder::new(&t.text)
+        let syntax = syntax::Config::new()
             .case_insensitive(fold)
             .dot_matches_new_line(true)
-            .size_limit(4 << 20)
-            .build()
+            .utf8(false);
+        // An automaton made beforehand takes longer than most scripts; this one grows as the text asks for it.
+        let config = meta::Config::new()
+            .nfa_size_limit(Some(4 << 20))
+            .utf8_empty(false)
+            .dfa(false)
+            .onepass(false);
+        let regex = meta::Builder::new()
+            .configure(config)
+            .syntax(syntax)
+            .build(&t.text)
             .map_err(too_big)?;
         let longest = if t.alternation || t.quantifiers > 1 || t.quantified_group {
-            let syntax = regex_automata::util::syntax::Config::new()
-                .case_insensitive(fold)
-                .dot_matches_new_line(true)
-                .utf8(false);
             let dfa = dfa::Builder::new()
                 .configure(dfa::Config::new().match_kind(MatchKind::All))
                 .syntax(syntax)
@@ -119,10 +126,12 @@ impl Matcher {
             Self::Regex(r) => {
                 r.check(text)?;
                 for captures in r.regex.captures_iter(text) {
-                    let Some(whole) = captures.get(0) else { break };
-                    r.check_longest(text, whole.start(), whole.end())?;
-                    let group = |i: usize| captures.get(i).map(|m| (m.start(), m.end()));
-                    if !f(whole.start(), whole.end(), &group) {
+                    let Some(whole) = captures.get_group(0) else {
+                        break;
+                    };
+                    r.check_longest(text, whole.start, whole.end)?;
+                    let group = |i: usize| captures.get_group(i).map(|m| (m.start, m.end));
+                    if !f(whole.start, whole.end, &group) {
                         break;
                     }
                 }
@@ -161,6 +170,9 @@ struct Writer {
     out: String,
     literal: Option<Vec<u8>>,
     atom: Option<usize>,
+    /// Where the last repetition ended.
+    repeated: Option<usize>,
+    basic: bool,
     t: (bool, bool, bool, usize),
 }
 
@@ -191,6 +203,9 @@ impl Writer {
         let Some(atom) = self.atom else {
             return refuse("a repetition of nothing");
         };
+        if self.basic && self.repeated == Some(self.out.len()) {
+            return refuse("a repetition of a repetition");
+        }
         if self.out[atom..].starts_with('(') {
             self.t.1 = true;
         }
@@ -198,6 +213,7 @@ impl Writer {
         self.out.insert_str(atom, "(?:");
         self.out.push(')');
         self.out.push_str(q);
+        self.repeated = Some(self.out.len());
         Ok(())
     }
 }
@@ -207,6 +223,8 @@ fn translate(pattern: &str, extended: bool) -> Result<Translation, Refusal> {
         out: String::new(),
         literal: Some(Vec::new()),
         atom: None,
+        repeated: None,
+        basic: !extended,
         t: (false, false, false, 0),
     };
     let chars: Vec<char> = pattern.chars().collect();
@@ -294,7 +312,8 @@ fn translate(pattern: &str, extended: bool) -> Result<Translation, Refusal> {
             }
             '.' if !escaped => w.atom("."),
             '^' if !escaped => {
-                if was_start {
+                // In a basic expression only the first of several is an anchor.
+                if was_start && (extended || !w.out.ends_with('^')) {
                     w.assertion("^");
                     at_start = true;
                 } else if extended {
@@ -447,6 +466,18 @@ mod tests {
         assert_eq!(first("[^]]x", false, "]xax"), Some((2, 4)));
         assert_eq!(first("^[ \\t]*def", false, "  def"), Some((0, 5)));
         assert_eq!(first("a$b", false, "a$b"), Some((0, 3)));
+    }
+
+    #[test]
+    fn what_fuzzing_found() {
+        assert_eq!(first("^^a", false, "^a"), Some((0, 2)));
+        assert_eq!(first("^^a", false, "a"), None);
+        assert_eq!(first("^^a", true, "a"), Some((0, 1)));
+        // GNU sed takes no repetition of a repetition in a basic expression.
+        for pattern in ["b**", "b*\\{2\\}", "b\\+*", "\\(b\\)**"] {
+            assert!(Matcher::new(pattern.as_bytes(), false, false).is_err());
+        }
+        assert_eq!(first("\\(b*\\)*c", false, "bbc"), Some((0, 3)));
     }
 
     #[test]
