@@ -109,6 +109,14 @@ impl Snapshot {
 }
 
 impl Rules {
+    /// Rules that cannot be known.
+    pub(crate) fn unknown() -> Rules {
+        Rules {
+            folders: None,
+            generation: 0,
+        }
+    }
+
     fn of(state: &State) -> Rules {
         static GENERATION: AtomicU64 = AtomicU64::new(1);
         let mut folders = HashMap::new();

@@ -18,6 +18,7 @@ mod content;
 mod corpus;
 mod drain;
 mod error;
+mod glimpse;
 mod ids;
 mod ignored;
 mod merge;

@@ -105,7 +105,7 @@ pub(crate) fn names_in(path: &Path) -> Result<Vec<Vec<u8>>, Unreadable> {
     Ok(names)
 }
 
-fn is_searchable(path: &Path) -> bool {
+pub(crate) fn is_searchable(path: &Path) -> bool {
     let Ok(path) = CString::new(path.as_os_str().as_bytes()) else {
         return false;
     };

@@ -5,6 +5,7 @@
 //! answer. A quick call does not even give the place away.
 
 use std::io::BufReader;
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -46,6 +47,7 @@ pub(crate) fn start<H: Handler>(stream: UnixStream, shared: Arc<Shared<H>>) {
         return;
     };
     let _ = stream.set_write_timeout(Some(shared.limits.write_timeout));
+    widen(&stream);
     shared.counters.connections.fetch_add(1, Ordering::SeqCst);
     let connection = Arc::new(Connection {
         shared,
@@ -59,6 +61,21 @@ pub(crate) fn start<H: Handler>(stream: UnixStream, shared: Arc<Shared<H>>) {
         threads: AtomicUsize::new(0),
     });
     connection.add_thread();
+}
+
+/// Asks for room for a long answer, so that it is sent without waiting for the reader to take the first part of it.
+fn widen(stream: &UnixStream) {
+    let size: libc::c_int = 1 << 20; // the kernel gives what it allows
+                                     // SAFETY: the socket is open, and the kernel reads an integer of that length.
+    unsafe {
+        libc::setsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_SNDBUF,
+            (&raw const size).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
 }
 
 impl<H: Handler> Connection<H> {

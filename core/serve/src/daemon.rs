@@ -1,8 +1,8 @@
 //! The daemon's handler: answers from memory, refuses what it does not understand exactly.
 //!
-//! The corpus loads in the background. Until it is there, file tools are answered from the file system and the rest
-//! is refused, so that a session can begin at once. Every answer is as fresh as the file system: see
-//! [`Corpus::snapshot`].
+//! The corpus loads in the background. Until it is there, file tools are answered from the file system, commands from
+//! a glimpse of what their words name (`early`), and the rest is refused, so that a session can begin at once.
+//! Every answer is as fresh as the file system: see [`Corpus::snapshot`].
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
@@ -19,6 +19,7 @@ use curserve_tools::{Out, Stdin, World};
 use serde_json::{json, Value};
 
 use crate::apply::{apply, Failure};
+use crate::early;
 
 /// Answers the calls of one workspace.
 pub struct Daemon {
@@ -96,13 +97,39 @@ impl Daemon {
         }
     }
 
-    fn snapshot(&self) -> Result<Snapshot, Answer> {
-        match self.corpus.get() {
-            None => Err(Answer::refused("still loading")),
-            Some(Err(reason)) => Err(Answer::refused(reason)),
-            Some(Ok(corpus)) => corpus
-                .snapshot()
-                .map_err(|error| Answer::refused(error.to_string())),
+    /// The tree now; while it loads, what lies along the words of `text`, which may not be all that it asks for.
+    fn snapshot(&self, text: &[u8], cwd: &str) -> Result<Snapshot, Answer> {
+        let found = match self.corpus.get() {
+            None => early::glimpse(&self.root, &self.at, text, cwd.as_bytes()),
+            Some(Err(reason)) => return Err(Answer::refused(reason)),
+            Some(Ok(corpus)) => corpus.snapshot(),
+        };
+        found.map_err(|error| Answer::refused(error.to_string()))
+    }
+
+    /// Runs `answer`, and says of a refusal that it came while the folder loads; once more where the tree moved on
+    /// under it (a file that was gone when it should be read).
+    fn steadily(&self, answer: impl Fn() -> Result<Answer, Answer>) -> Result<Answer, Answer> {
+        const TRIES: usize = 4;
+        let mut tries = 0;
+        loop {
+            let loading = self.corpus.get().is_none();
+            let mut given = answer();
+            let Err(Answer {
+                refused: Some(reason),
+                ..
+            }) = &mut given
+            else {
+                return given;
+            };
+            if loading {
+                *reason = format!("still loading ({reason})");
+                return given;
+            }
+            tries += 1;
+            if tries == TRIES || !reason.contains("not in memory") {
+                return given;
+            }
         }
     }
 
@@ -120,7 +147,7 @@ impl Daemon {
         let command = call
             .text("command")
             .ok_or_else(|| Answer::misused("bash: no command (a string) among the arguments"))?;
-        let snapshot = self.snapshot()?;
+        let snapshot = self.snapshot(command.as_bytes(), cwd)?;
         let limits = curserve_shell::Limits {
             output: self.limits.output,
             ..curserve_shell::Limits::default()
@@ -152,7 +179,7 @@ impl Daemon {
 
     /// One tool, without a shell around it.
     fn program(&self, argv: &[Vec<u8>], cwd: &str) -> Result<Answer, Answer> {
-        let snapshot = self.snapshot()?;
+        let snapshot = self.snapshot(&argv.join(&b' '), cwd)?;
         let name = argv
             .first()
             .ok_or_else(|| Answer::failed("bash: argv is empty"))?;
@@ -221,8 +248,8 @@ impl Daemon {
             self.confined(call, cwd)?;
         }
         match call.tool.as_str() {
-            "bash" => self.bash(call, cwd),
-            "grep" => self.grep(call, cwd),
+            "bash" => self.steadily(|| self.bash(call, cwd)),
+            "grep" => self.steadily(|| self.grep(call, cwd)),
             "read" => files::read(call, &self.places, cwd, self.limits.output),
             "list" => files::list(call, &self.places, cwd),
             "glob" => files::glob(call, &self.places, cwd),

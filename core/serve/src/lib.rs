@@ -6,6 +6,7 @@
 mod apply;
 mod connection;
 mod daemon;
+mod early;
 mod listen;
 mod server;
 

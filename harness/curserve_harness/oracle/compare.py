@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from curserve_engines.client import Client, ProtocolError
 from curserve_engines.protocol import Result, Session
 from curserve_harness.oracle.calls import Asked, direct
 from curserve_traces.model import Observation, ToolCall
@@ -17,13 +18,18 @@ VERDICTS: tuple[Verdict, ...] = ("identical", "reordered", "different", "refused
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One call, both answers. Times are nanoseconds; `direct_ns` is of the program started without a shell."""
+    """One call, both answers. Times are nanoseconds; `direct_ns` is of the program started without a shell.
+
+    `warm_ns` are the engine's and the real programs' times where each runs several times in a row. The times of
+    `engine` and `real` are of runs in turn: each finds the processor's caches as the other left them.
+    """
 
     asked: Asked
     verdict: Verdict
     engine: Result
     real: Result
     direct_ns: int | None = None
+    warm_ns: tuple[int, int] | None = None
 
     def row(self, *, answers: bool) -> dict[str, Any]:
         """Return what the report writes for this call; with `answers`, both answers too."""
@@ -39,6 +45,7 @@ class Compared:
             "service_ns": self.engine.service_ns,
             "real_ns": self.real.wall_ns,
             "direct_ns": self.direct_ns,
+            "warm_ns": self.warm_ns,
             "output_bytes": len(self.real.observation.stdout),
         }
         if answers:
@@ -74,17 +81,28 @@ def judge(engine: Result, real: Result) -> Verdict:
 
 
 def wait_until_loaded(engine: Session, timeout_s: float = 120.0) -> None:
-    """Wait until `engine` no longer refuses because it still loads the workspace."""
-    ask = ToolCall("loaded", "bash", {"command": "true"})
+    """Wait until `engine`, where it has a program behind a socket that says so, holds the whole workspace."""
+    client = getattr(engine, "client", None)
     limit = time.monotonic() + timeout_s
-    while (engine.call(ask).refused or "").startswith("still loading") and time.monotonic() < limit:
+    while isinstance(client, Client) and not _loaded(client) and time.monotonic() < limit:
         time.sleep(0.005)
+
+
+def _loaded(client: Client) -> bool:
+    try:
+        stats = client.stats()
+    except ProtocolError:
+        return True
+    return stats.get("loaded") is not False or "trouble" in stats
 
 
 def compare(
     calls: Sequence[Asked], engine: Session, real: Session, *, repeat: int = 1, with_direct: bool = False
 ) -> Iterator[Compared]:
-    """Run every call with both, in turn; of `repeat` runs the fastest of each counts, of verdicts the worst."""
+    """Run every call with both, in turn; of `repeat` runs the fastest of each counts, of verdicts the worst.
+
+    Where several runs are asked for, each runs as often once more by itself, for the times of warm caches.
+    """
     for number, asked in enumerate(calls):
         runs = []
         for turn in range(repeat):
@@ -95,12 +113,19 @@ def compare(
         ours = min((run[0] for run in runs), key=lambda result: result.wall_ns)
         theirs = min((run[1] for run in runs), key=lambda result: result.wall_ns)
         verdict = max((judge(*run) for run in runs), key=VERDICTS.index)
-        yield Compared(asked, verdict, ours, theirs, _direct_ns(asked, real, repeat) if with_direct else None)
+        direct_ns = _direct_ns(asked, real, repeat) if with_direct else None
+        warm_ns = None
+        if repeat > 1 and ours.refused is None:
+            warm_ns = (_alone_ns(asked.call, engine, repeat), _alone_ns(asked.call, real, repeat))
+        yield Compared(asked, verdict, ours, theirs, direct_ns, warm_ns)
+
+
+def _alone_ns(call: ToolCall, session: Session, repeat: int) -> int:
+    return min(session.call(call).wall_ns for _ in range(repeat))
 
 
 def _direct_ns(asked: Asked, real: Session, repeat: int) -> int | None:
     words = direct(asked.call)
     if words is None:
         return None
-    call = ToolCall(asked.call.id, "bash", {"argv": list(words)}, asked.call.cwd)
-    return min(real.call(call).wall_ns for _ in range(repeat))
+    return _alone_ns(ToolCall(asked.call.id, "bash", {"argv": list(words)}, asked.call.cwd), real, repeat)

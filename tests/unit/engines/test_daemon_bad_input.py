@@ -182,11 +182,23 @@ def test_reads_are_served_while_the_tree_loads(tmp_path: Path) -> None:
         while not (tmp_path / "s").exists():
             time.sleep(0.001)
         client = Client(tmp_path / "s", silence_s=20)
-        reply = client.call("read", {"path": "d7/f7"})
+        line = b"some words to be indexed\n"
+        assert client.call("read", {"path": "d7/f7"}).stdout == line * 400
+        for command, answer in (
+            ("cat d7/f7", line * 400),
+            ("sed -n '3,5p' d8/f8", line * 3),
+            ("cd d9 && head -1 f9 | wc -l", b"1\n"),
+            ("ls d7/f7 d7/missing; cat d7/missing", b"d7/f7\n"),
+        ):
+            reply = client.call("bash", {"command": command})
+            assert (reply.refused, reply.stdout) == (None, answer)
         early = not client.stats()["loaded"]
-        assert reply.stdout == b"some words to be indexed\n" * 400
-        refusal = client.call("bash", {"command": "cat d7/f7"}).refused if early else "still loading"
-        assert refusal in (None, "still loading")
+        reply = client.call("bash", {"command": "grep -rc indexed d7 | wc -l"})
+        assert reply.stdout == b"60\n" or (reply.refused or "").startswith("still loading (")
+        assert early or reply.refused is None
+        while not client.stats()["loaded"]:
+            time.sleep(0.01)
+        assert client.call("bash", {"command": "grep -rc indexed d7 | wc -l"}).stdout == b"60\n"
         client.close()
     finally:
         process.terminate()
