@@ -119,7 +119,10 @@ def verify(tree: Path, lines: list[str], engine: str, repeat: int) -> tuple[list
 
 
 def figures(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return shares, refusals and speed-ups over all trees (`curserve_harness.oracle.report` defines them)."""
+    """Return shares, refusals and speed-ups over all trees (`curserve_harness.oracle.report` defines them).
+
+    `speedup` and `speedup_direct` are of runs in turn with the real program's, `speedup_warm` of runs in a row.
+    """
     verdicts = Counter(row["verdict"] for row in rows)
     answered = [row for row in rows if row["verdict"] in ("identical", "reordered", "different")]
     parallel = sum(
@@ -134,6 +137,7 @@ def figures(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "right_share": (verdicts["identical"] + parallel) / len(answered),
         "with_output": len(told),
         "speedup": spread(row["real_ns"] / row["engine_ns"] for row in told),
+        "speedup_warm": spread(row["warm_ns"][1] / row["warm_ns"][0] for row in told if row["warm_ns"]),
         "speedup_direct": spread(row["direct_ns"] / row["engine_ns"] for row in told if row["direct_ns"]),
         "refusals": dict(reasons.most_common()),
     }

@@ -22,6 +22,8 @@ import orjson
 
 _LENGTHS: Final = struct.Struct("<II")
 _CHUNK: Final = 64 * 1024
+_MOST_KEPT: Final = 4 * 1024 * 1024
+"""What a connection keeps of the room that a long answer took."""
 VERSION: Final = 1
 
 
@@ -58,7 +60,7 @@ def short_name(path: Path) -> Iterator[str]:
 class Connection:
     """One connection, one request at a time."""
 
-    __slots__ = ("_ids", "_socket")
+    __slots__ = ("_buffer", "_ids", "_socket")
 
     def __init__(self, path: Path, *, silence_s: float) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -72,6 +74,7 @@ class Connection:
         timeout = struct.pack("ll", int(seconds), int(fraction * 1e6))
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
         self._ids = itertools.count(1)
+        self._buffer = memoryview(bytearray(_CHUNK))
 
     def request(self, header: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """Send one request without payload, return the response's header and payload."""
@@ -91,37 +94,37 @@ class Connection:
         return answer, payload
 
     def _read(self) -> tuple[dict[str, Any], bytes]:
-        data = self._socket.recv(_CHUNK)
-        while len(data) < _LENGTHS.size:
-            data += self._more()
-        header, payload = _LENGTHS.unpack_from(data)
-        total = _LENGTHS.size + header + payload
-        if len(data) < total:
-            data = self._read_to(data, total)
+        have = self._more(0)
+        while have < _LENGTHS.size:
+            have += self._more(have)
+        header, payload = _LENGTHS.unpack_from(self._buffer)
         split = _LENGTHS.size + header
+        total = split + payload
+        if total > len(self._buffer):
+            self._grow(total, have)
+        while have < total:
+            have += self._more(have)
         try:
-            answer = orjson.loads(memoryview(data)[_LENGTHS.size : split])
+            answer = orjson.loads(self._buffer[_LENGTHS.size : split])
         except orjson.JSONDecodeError as error:
             raise EOFError(f"header is no JSON: {error}") from error
         if not isinstance(answer, dict):
             raise EOFError("header is no JSON object")
-        return answer, data[split:total]
+        content = bytes(self._buffer[split:total])
+        if total > _MOST_KEPT:
+            self._buffer = memoryview(bytearray(_CHUNK))
+        return answer, content
 
-    def _more(self) -> bytes:
-        data = self._socket.recv(_CHUNK)
-        if not data:
-            raise EOFError("connection closed")
-        return data
+    def _more(self, have: int) -> int:
+        got = self._socket.recv_into(self._buffer[have:])
+        if not got:
+            raise EOFError("connection closed in the middle of an answer" if have else "connection closed")
+        return got
 
-    def _read_to(self, data: bytes, total: int) -> bytes:
-        parts, have = [data], len(data)
-        while have < total:
-            part = self._socket.recv(min(total - have, 1 << 20))
-            if not part:
-                raise EOFError("connection closed in the middle of an answer")
-            parts.append(part)
-            have += len(part)
-        return b"".join(parts)
+    def _grow(self, total: int, have: int) -> None:
+        larger = memoryview(bytearray(total))
+        larger[:have] = self._buffer[:have]
+        self._buffer = larger
 
     def close(self) -> None:
         """Close the socket."""

@@ -16,13 +16,14 @@ def summary(found: Sequence[Compared]) -> dict[str, Any]:
     `answered` is the share that the engine did not refuse; `right` is of the answered: identical, or reordered
     where the real program's own order is undefined (parallel `rg`). Speed-ups are over calls that were answered
     and whose real output is not empty: the geometric mean of real time / engine time; `speedup_p1` is the worst
-    percentile.
+    percentile. `speedup` is of runs in turn, `speedup_warm` of runs in a row.
     """
     verdicts = Counter(one.verdict for one in found)
     answered = [one for one in found if one.verdict in ("identical", "reordered", "different")]
     right = sum(one.verdict == "identical" or _order_is_undefined(one) for one in answered)
     told = [one for one in answered if one.real.observation.stdout]
     speedups = sorted(one.real.wall_ns / one.engine.wall_ns for one in told)
+    warm = [one.warm_ns[1] / one.warm_ns[0] for one in told if one.warm_ns is not None]
     directs = [one.direct_ns / one.engine.wall_ns for one in told if one.direct_ns is not None]
     return {
         "calls": len(found),
@@ -35,6 +36,7 @@ def summary(found: Sequence[Compared]) -> dict[str, Any]:
         "speedup": _geometric_mean(speedups),
         "speedup_p1": _percentile(speedups, 0.01),
         "speedup_min": speedups[0] if speedups else None,
+        "speedup_warm": _geometric_mean(warm),
         "direct_calls": len(directs),
         "speedup_direct": _geometric_mean(directs),
     }
