@@ -109,3 +109,19 @@ pub(super) fn has_disputed(text: &str) -> bool {
                 .is_ok()
         })
 }
+
+/// Whether a range of ASCII characters means the same without case to the C library, which folds its ends and the text to
+/// upper case (and so takes ``[`-e]`` for an invalid range), and to a matcher that adds the other case of each member.
+pub(crate) fn folds_alike(low: char, high: char) -> bool {
+    let (up_low, up_high) = (low.to_ascii_uppercase(), high.to_ascii_uppercase());
+    let other = |c: char| match c.is_ascii_lowercase() {
+        true => c.to_ascii_uppercase(),
+        false => c.to_ascii_lowercase(),
+    };
+    let here = |c: char| (low..=high).contains(&c) || (low..=high).contains(&other(c));
+    let there = |c: char| (up_low..=up_high).contains(&c.to_ascii_uppercase());
+    low.is_ascii()
+        && high.is_ascii()
+        && up_low <= up_high
+        && (0..128u8).map(char::from).all(|c| here(c) == there(c))
+}

@@ -8,6 +8,7 @@ mod search;
 mod syntax;
 mod walk;
 
+pub(crate) use ctype::folds_alike;
 pub(crate) use search::push_number;
 
 use curserve_corpus::{Content, Errno, Kind, Node, Unreadable};

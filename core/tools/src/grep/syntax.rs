@@ -344,6 +344,9 @@ impl Parser {
             if high < low {
                 return refuse("an invalid range");
             }
+            if self.ignore_case && !ctype::folds_alike(low, high) {
+                return refuse("-i with a range whose ends fold apart");
+            }
             self.at += 2;
             set.push(ClassUnicodeRange::new(low, high));
         }

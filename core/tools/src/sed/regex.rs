@@ -56,7 +56,7 @@ impl Matcher {
         if fold && !pattern.is_ascii() {
             return refuse("letters beyond ASCII without case");
         }
-        let t = translate(pattern, extended)?;
+        let t = translate(pattern, extended, fold)?;
         if let (Some(literal), false) = (&t.literal, fold) {
             return Ok(Self::Literal(Box::new(
                 memchr::memmem::Finder::new(literal).into_owned(),
@@ -173,6 +173,7 @@ struct Writer {
     /// Where the last repetition ended.
     repeated: Option<usize>,
     basic: bool,
+    fold: bool,
     t: (bool, bool, bool, usize),
 }
 
@@ -218,13 +219,14 @@ impl Writer {
     }
 }
 
-fn translate(pattern: &str, extended: bool) -> Result<Translation, Refusal> {
+fn translate(pattern: &str, extended: bool, fold: bool) -> Result<Translation, Refusal> {
     let mut w = Writer {
         out: String::new(),
         literal: Some(Vec::new()),
         atom: None,
         repeated: None,
         basic: !extended,
+        fold,
         t: (false, false, false, 0),
     };
     let chars: Vec<char> = pattern.chars().collect();
@@ -424,6 +426,9 @@ fn bracket(chars: &[char], w: &mut Writer) -> Result<usize, Refusal> {
             if high < c || matches!(high, '[' | '\\') {
                 return refuse("a range not known here");
             }
+            if w.fold && !crate::grep::folds_alike(c, high) {
+                return refuse("a range whose ends fold apart");
+            }
             set.push('-');
             push_escaped(&mut set, high);
             i += 2;
@@ -478,6 +483,18 @@ mod tests {
             assert!(Matcher::new(pattern.as_bytes(), false, false).is_err());
         }
         assert_eq!(first("\\(b*\\)*c", false, "bbc"), Some((0, 3)));
+        for (range, fine) in [
+            ("[`-e]", false),
+            ("[_-~]", false),
+            ("[a-f]", true),
+            ("[ -~]", true),
+        ] {
+            assert_eq!(
+                Matcher::new(range.as_bytes(), true, true).is_ok(),
+                fine,
+                "{range}"
+            );
+        }
     }
 
     #[test]
