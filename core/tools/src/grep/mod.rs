@@ -388,7 +388,9 @@ pub(crate) fn selects(
     let found = compiled.find(text, 0).is_some();
     let grams = curserve_index::Grams::of(text);
     assert!(
-        !found || curserve_index::Query::of(compiled.hir()).admits(&grams),
+        !found
+            || curserve_index::Query::of(compiled.hir(), curserve_index::Within::Line)
+                .admits(&grams),
         "the index leaves out {text:?} for {pattern:?}"
     );
     Ok(found)
