@@ -197,6 +197,8 @@ impl Shell<'_> {
         let path = match self.logical(&target)? {
             Ok(path) => path,
             Err(errno) => {
+                // A file written before may lie there by now, and the reason be another.
+                self.unwritten()?;
                 let text = [
                     b"cd: ",
                     target.as_slice(),
