@@ -155,7 +155,7 @@ def test_an_overflow_in_mid_trace_keeps_the_samples_so_far(small: Path, tmp_path
         assert rows.filter(pl.col("kind") == "cell")["done_ns"].null_count() == 0
 
 
-SEED = 1
+SEED = 0
 """With it the small trace is played first."""
 
 

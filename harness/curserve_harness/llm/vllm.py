@@ -257,8 +257,12 @@ def _refusal(body: bytes, otherwise: str) -> str:
 
 
 def _last_error(log: Path) -> str:
+    """Return the last error of a log, with the one that it came from, else its last line."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    errors = [
-        line for line in lines if re.search(r"\w+(Error|Exception): ", line) and "See root cause" not in line
-    ]
-    return (errors or lines or ["no output"])[-1][-300:]
+    found = [(n, re.search(r"\w+(Error|Exception): .*", line)) for n, line in enumerate(lines)]
+    errors = [(n, error[0]) for n, error in found if error is not None and "See root cause" not in error[0]]
+    if not errors:
+        return (lines or ["no output"])[-1][-300:]
+    at, said = errors[-1]
+    causes = [error for n, error in errors if any("was the direct cause" in line for line in lines[n:at])]
+    return f"{said[:300]}{f' (from {causes[-1][:200]})' if causes else ''}"
