@@ -130,7 +130,7 @@ def test_one_sample_gives_a_table_without_intervals(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", Truth(traces=1, repetitions=1, turns=1, engines=only))
     done = bench("report", run)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "No intervals: 1 blocks" in done.stdout
+    assert "No intervals: 1 of the 8 blocks" in done.stdout
     assert bench("figures", run, "--out", tmp_path / "figures").returncode == 0
     assert bench("report", run, "--html", tmp_path / "page.html").returncode == 0
     gate = bench("compare", run, run)
