@@ -115,7 +115,7 @@ def test_a_tree_that_differs_is_refused(tmp_path: Path) -> None:
         materialise(Workspace("path", str(root), digest=known))
     with pytest.raises(WorkspaceError, match="not a folder"):
         materialise(Workspace("path", str(tmp_path / "none")))
-    with pytest.raises(WorkspaceError, match="no source"):
+    with pytest.raises(WorkspaceError, match="names no workspace"):
         materialise(Workspace())
 
 
