@@ -132,17 +132,20 @@ def _demand_algorithm(name: str) -> None:
 
 
 def join_directly(spaces: Spaces, tcp: Tcp, addresses: dict[str, str]) -> list[str]:
-    """Join the hosts by one veth pair; returns what of the TCP policy was not possible.
-
-    TCP hands a device's queueing discipline up to 64 kB at once, whatever offloads the device has: the kernel cuts
-    them behind the discipline, which would lose and delay them whole. One segment at most keeps a packet a packet.
-    """
+    """Join the hosts by one veth pair; returns what of the TCP policy was not possible."""
     with inside(spaces.client):
         make_pair(HOST_DEVICE, HOST_DEVICE, spaces.server)
-    for fd in (spaces.client, spaces.server):
-        with inside(fd), netlink() as ip:
-            ip.link("set", index=ip.link_lookup(ifname=HOST_DEVICE)[0], gso_max_segs=1)
     return configure_hosts(spaces, tcp, addresses)
+
+
+def take_single_segments(fd: int) -> None:
+    """Let TCP hand the device of the host `fd` one segment at a time.
+
+    It hands a device's queueing discipline up to 64 kB at once, whatever offloads the device has: the kernel cuts
+    them behind the discipline, which would lose and delay them whole. One segment at most keeps a packet a packet.
+    """
+    with inside(fd), netlink() as ip:
+        ip.link("set", index=ip.link_lookup(ifname=HOST_DEVICE)[0], gso_max_segs=1)
 
 
 def configure_hosts(spaces: Spaces, tcp: Tcp, addresses: dict[str, str]) -> list[str]:

@@ -64,6 +64,8 @@ def start(spaces: Spaces, link: Link, addresses: dict[str, str]) -> Disciplined:
     notes = devices.join_directly(spaces, link.tcp, addresses)
     if link.seed:
         notes.append("seed: sch_netem takes none from this tc; its losses and jitter differ from run to run")
+    for fd in (spaces.client, spaces.server):
+        devices.take_single_segments(fd)
     ways = {} if link.is_transparent else {spaces.client: link.up, spaces.server: link.down}
     running = Disciplined(ways, notes)
     devices.wait_for_carrier((spaces.client, spaces.server))
