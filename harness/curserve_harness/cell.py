@@ -27,17 +27,21 @@ from curserve_engines.protocol import Placement
 
 Api = Literal["chat", "responses"]
 Pace = Literal["real", "virtual"]
+State = Literal["known", "unknown", "undetermined"]
+"""What the workspace holds when a call runs: what it held in the recording; the same in every engine and in the
+reference, but perhaps not what it held in the recording; perhaps not even the same in all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallPolicy:
     """How one call is answered: `executed` by the engine, or `recorded` (from the recording, its delta applied).
 
-    `reason` says why it is answered from the recording. `program` is the first program of a bash call (a column).
+    `reason` says why it is answered from the recording, or why the `workspace` that it runs on is not known.
+    `program` is the first program of a bash call (a column).
     """
 
     label: Literal["executed", "recorded"] = "executed"
-    counts: bool = True
+    workspace: State = "known"
     reason: str | None = None
     program: str | None = None
 

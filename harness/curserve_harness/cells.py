@@ -123,8 +123,8 @@ def _judged(rows: list[Row], prepared: Prepared) -> list[Row]:
             continue
         place = (row["turn"], row["call"])
         policy = prepared.policy[place[0]].calls[place[1]]
-        row["answer"] = "unchecked"
-        if row.get("label") in ("executed", "refused") and policy.counts:
+        row["answer"], row["workspace"] = "unchecked", policy.workspace
+        if row.get("label") in ("executed", "refused") and policy.workspace != "undetermined":
             call = prepared.trace.turns[place[0]].calls[place[1]].call
             judgement = judge(call, digests[0], digests[1], prepared.reference[place])
             row["answer"] = judgement.answer

@@ -1,13 +1,14 @@
 """Which calls run for real, and which are answered from the recording: decided once, in the plan, for all engines.
 
 Reads and file edits run. Anything else (`python`, `pip`, whatever reaches the network) is answered from the
-recording, and its recorded delta is applied; where the recording has no delta, the state of the workspace is
-unknown from there on, and later answers do not count. Tools that touch no file (`think`, `TodoWrite`) need none.
+recording, and its recorded delta is applied; where the recording has no delta, the workspace is unknown from there
+on: it is the same in every engine, since none ran the call, but it may not be what it was in the recording. Later
+answers are judged apart. Tools that touch no file (`think`, `TodoWrite`) need no delta.
 """
 
 from __future__ import annotations
 
-from curserve_harness.cell import CallPolicy, TurnPolicy
+from curserve_harness.cell import CallPolicy, State, TurnPolicy
 from curserve_harness.plan import Execute
 from curserve_traces import classify
 from curserve_traces.model import RecordedCall, Trace
@@ -34,9 +35,10 @@ def _decide(recorded: RecordedCall, execute: Execute, unknown: str | None) -> tu
     runs = effect in ("read", "edit") or (execute == "all" and recorded.call.tool != "other")
     program = classify.first_program(str(recorded.call.arguments.get("command", "")))
     program = program if recorded.call.tool == "bash" else None
+    state: State = "known" if unknown is None else "unknown"
     if runs:
-        return CallPolicy("executed", unknown is None, unknown, program), None
+        return CallPolicy("executed", state, unknown, program), None
     reason = f"{recorded.call.original_name or recorded.call.tool}: neither a read nor a file edit"
     known = recorded.delta is not None or classify.leaves_files(recorded.call)
     lost = None if known else "a call that was not executed has no recorded delta"
-    return CallPolicy("recorded", False, reason, program), lost
+    return CallPolicy("recorded", state, reason, program), lost

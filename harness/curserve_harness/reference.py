@@ -35,15 +35,19 @@ def take_reference(
     """Run the executed calls of `trace` with the real programs on `root`, a pristine copy.
 
     Return their answers, and the policy without the calls that gave none (a time-out, a folder that is not there):
-    those are answered from the recording too. Where one might have changed files, later answers do not count.
+    those are answered from the recording too. Where one might have changed files, it may have done so here, and
+    does not in the engines: the workspace is undetermined from there on, and later answers are not judged at all.
     """
     found: Reference = {}
     calls = [list(turn.calls) for turn in policy]
-    unknown: str | None = None
+    undetermined: str | None = None
     world = World(root=root, at=trace.workspace.at, shell=trace.shell)
     with engine.open(world) as session:
         for t, c, recorded in trace.calls():
             decided = calls[t][c]
+            if undetermined is not None:
+                reason = undetermined if decided.label == "executed" else decided.reason
+                decided = calls[t][c] = replace(decided, workspace="undetermined", reason=reason)
             if decided.label != "executed":
                 if recorded.delta is not None:
                     apply_delta(root, recorded.delta)
@@ -51,13 +55,11 @@ def take_reference(
             result = session.call(recorded.call, turn=t, index=c)
             if result.failed is None:
                 found[t, c] = (result.observation.digest(), result.observation.lines_digest())
-                if unknown is not None:
-                    calls[t][c] = replace(decided, counts=False, reason=unknown)
                 continue
             reason = f"the real programs gave no answer: {result.failed}"
-            calls[t][c] = replace(decided, label="recorded", counts=False, reason=reason)
-            if classify.effect(recorded.call) != "read" and unknown is None:
-                unknown = f"the workspace is unknown since turn {t}: {reason}"
+            calls[t][c] = replace(decided, label="recorded", reason=reason)
+            if classify.effect(recorded.call) != "read" and undetermined is None:
+                undetermined = f"the workspace is undetermined since turn {t}: {reason}"
     return found, tuple(replace(turn, calls=tuple(calls[t])) for t, turn in enumerate(policy))
 
 

@@ -100,12 +100,34 @@ def is_judged() -> pl.Expr:
     """
     import polars as pl
 
+    return (_is_compared() & _is_known()) | (pl.col("label") == "failed")
+
+
+def is_apart() -> pl.Expr:
+    """Whether an answer was compared with the reference on a workspace that may not be the recorded one."""
+    return _is_compared() & ~_is_known()
+
+
+def _is_compared() -> pl.Expr:
+    import polars as pl
+
     checked = pl.col("answer").is_in(["identical", "reordered", "different"])
-    return (pl.col("label").is_in(["executed", "refused"]) & checked) | (pl.col("label") == "failed")
+    return pl.col("label").is_in(["executed", "refused"]) & checked
+
+
+def _is_known() -> pl.Expr:
+    """Whether the workspace was known; in files without the column only answers on a known one were compared."""
+    import polars as pl
+
+    return pl.col("workspace").fill_null("known") == "known"
 
 
 def call_counts(calls: pl.DataFrame) -> pl.DataFrame:
-    """Return per cell the number of calls by label, of those judged, and of those right."""
+    """Return per cell the number of calls by label, of those `judged`, and of those right.
+
+    `apart` are those compared on a workspace that may not be the recorded one, `equal` those of them that are
+    right.
+    """
     import polars as pl
 
     label = pl.col("label")
@@ -120,6 +142,8 @@ def call_counts(calls: pl.DataFrame) -> pl.DataFrame:
             failed=(label == "failed").sum(),
             judged=is_judged().sum(),
             right=(is_judged() & is_right()).sum(),
+            apart=is_apart().sum(),
+            equal=(is_apart() & is_right()).sum(),
         )
         .collect()
     )

@@ -62,7 +62,7 @@ def _samples(summary: Summary, key: str, engine: str, here: list[pl.Expr]) -> pl
     if key in _LABELS:
         calls = scan(summary.folder).filter(pl.col("kind") == "call", *own)
         return calls.select(
-            "block", "trace", "turn", "call", "tool", "program", "label", "answer", "reason"
+            *("block", "trace", "turn", "call", "tool", "program", "label", "answer", "workspace", "reason")
         ).collect()
     if key.startswith("round_trip") or key == "token_equivalents":
         turns = (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from curserve_results.diagnostics import diagnose
 from curserve_results.schema import CONTROLS, REFERENCE
 from curserve_results.statistics import MIN_BLOCKS, MIN_TRACES
+from curserve_results.summary import engine_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,20 +53,39 @@ def left_out(summary: Summary) -> list[str]:
         lines.append(f"Cut short: {missing} of {manifest.planned_blocks} blocks are missing (--resume).")
     if summary.unfinished:
         lines.append(f"Left out: {summary.unfinished} cells that did not finish.")
-    lines += _not_compared(summary)
+    lines += [*_apart(summary), *_not_compared(summary)]
     return lines + [f"Excluded: {what}" for what in manifest.exclusions]
 
 
+def _apart(summary: Summary) -> list[str]:
+    """Say how many answers of each engine on an unknown workspace, which enter no column, are right there."""
+    import polars as pl
+
+    sums = summary.calls.group_by("engine").agg(pl.col("apart", "equal").sum()).filter(pl.col("apart") > 0)
+    rows = sorted(sums.iter_rows(), key=lambda row: engine_place(row[0]))
+    if not rows:
+        return []
+    counts = (
+        f"{engine} {equal:,} of {apart:,}" + (f" ({apart - equal:,} not)" if equal < apart else "")
+        for engine, apart, equal in rows
+    )
+    return [
+        "Not in the column right: answers on a workspace that may not be the recorded one, after a call that was "
+        "not executed and has no recorded delta. It is the same in every engine, and these equal what the real "
+        f"programs answer on it: {', '.join(counts)}."
+    ]
+
+
 def _not_compared(summary: Summary) -> list[str]:
-    """Say how many of the answers that engines gave enter no column `right`, and why."""
+    """Say how many of the answers that engines gave were compared with nothing, and why."""
     total = _of_engines(summary)
     answered = total["executed"] + total["refused"]
-    missing = answered + total["failed"] - total["judged"]
+    missing = answered + total["failed"] - total["judged"] - total["apart"]
     if missing <= 0:
         return []
     return [
-        f"Not compared: {missing:,} of {answered:,} answers, given after a call that was not executed and has no "
-        "recorded delta: the workspace is unknown from there on."
+        f"Not compared: {missing:,} of {answered:,} answers, given after a call of which it is not known what it "
+        "did to the workspace."
     ]
 
 
@@ -74,7 +94,7 @@ def _of_engines(summary: Summary) -> dict[str, int]:
     import polars as pl
 
     calls = summary.calls.filter(~pl.col("engine").is_in(list(CONTROLS)))
-    return {name: int(calls[name].sum()) for name in ("executed", "refused", "failed", "judged")}
+    return {name: int(calls[name].sum()) for name in ("executed", "refused", "failed", "judged", "apart")}
 
 
 def _link(link: LinkRecord) -> str:

@@ -2,7 +2,7 @@
 
 Three kinds of row share it: `cell` (a whole trajectory in one engine), `turn` (one model step) and `call` (one
 tool call). Times are CLOCK_MONOTONIC nanoseconds, one clock for both hosts. A column that does not apply is
-null. The version changes whenever a column changes meaning; docs/FORMAT.md tells each column.
+null. The version changes whenever a column changes meaning, not when one is added; docs/FORMAT.md tells each.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ SCHEMA_VERSION = 1
 KINDS = ("cell", "turn", "call")
 ANSWERS = ("identical", "reordered", "different", "unchecked")
 LABELS = ("executed", "recorded", "refused", "failed")
+WORKSPACES = ("known", "unknown", "undetermined")
 
 ORDER_UNDEFINED = "order undefined"
 """How the `reason` of a right `reordered` answer begins: the real program's own order is undefined."""
@@ -74,7 +75,11 @@ COLUMNS: dict[str, str] = {
     "answer": "String",
     "label": "String",
     "reason": "String",  # why refused, failed, different or answered from the recording
+    "workspace": "String",  # whether it was, at the call, what it was in the recording
 }
+
+ADDED = ("workspace",)
+"""Columns that files of this version may lack, since they came later; they read as null."""
 
 
 def polars_schema() -> dict[str, pl.DataType]:

@@ -246,6 +246,7 @@ def _calls(engine: str, ends: np.ndarray, output: np.ndarray, service: np.ndarra
         "answer": answer.tolist(),
         "label": label.tolist(),
         "reason": [_reason(a, lab) for a, lab in zip(answer.tolist(), label.tolist(), strict=True)],
+        "workspace": ["known"] * count,
     }
 
 

@@ -19,7 +19,16 @@ from typing import TYPE_CHECKING, Any
 from curserve_results.errors import BadSamples, CannotWrite, EmptyRun, NotARun, SchemaMismatch
 from curserve_results.files import sweep, write_atomically
 from curserve_results.manifest import Manifest, read_manifest
-from curserve_results.schema import ANSWERS, COLUMNS, KINDS, LABELS, SCHEMA_VERSION, polars_schema
+from curserve_results.schema import (
+    ADDED,
+    ANSWERS,
+    COLUMNS,
+    KINDS,
+    LABELS,
+    SCHEMA_VERSION,
+    WORKSPACES,
+    polars_schema,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,7 +36,7 @@ if TYPE_CHECKING:
 SAMPLES = "samples"
 VERSION_KEY = "curserve.schema_version"
 _BLOCK = re.compile(r"block-(\d{6,})\.parquet")
-_ENUMS = {"kind": KINDS, "answer": ANSWERS, "label": LABELS}
+_ENUMS = {"kind": KINDS, "answer": ANSWERS, "label": LABELS, "workspace": WORKSPACES}
 _REQUIRED = ("run", "block", "cell", "kind", "trace", "engine", "model", "link")
 
 
@@ -50,7 +59,7 @@ class RunWriter:
     def write_block(self, block: int, rows: Sequence[Mapping[str, Any]]) -> Path:
         """Write all rows of `block` as one Parquet file, in one step; return its path.
 
-        Columns that a row lacks are null; a column, kind, answer or label outside the schema is BadSamples.
+        Columns that a row lacks are null; a column, or a word in one of its own, outside the schema is BadSamples.
         """
         import polars as pl
 
@@ -130,19 +139,25 @@ def check_file(path: Path) -> None:
             f"{path}: samples of schema version {version}, this program reads {SCHEMA_VERSION}; "
             "versions cannot be mixed in one run"
         )
-    if dict(schema) != polars_schema():
-        odd = sorted(set(schema.items()) ^ set(polars_schema().items()), key=str)
+    expected = {name: kind for name, kind in polars_schema().items() if name in schema or name not in ADDED}
+    if dict(schema) != expected:
+        odd = sorted(set(schema.items()) ^ set(expected.items()), key=str)
         raise NotARun(f"{path}: columns are not those of schema version {version}: {odd[0][0]}")
 
 
 def scan(folder: Path) -> pl.LazyFrame:
     """Scan the samples of every finished block lazily; every file's schema is checked first."""
-    import polars as pl
-
     files = list(block_files(folder).values())
     if not files:
         read_manifest(Path(folder))  # says so, when it is no run at all
         raise EmptyRun(f"{folder}: no finished block; let the run finish one, or continue it with --resume")
     for path in files:
         check_file(path)
-    return pl.scan_parquet(files)
+    return scan_files(files)
+
+
+def scan_files(files: Sequence[Path]) -> pl.LazyFrame:
+    """Scan block files that were checked; columns that came after a file was written are null in it."""
+    import polars as pl
+
+    return pl.scan_parquet(list(files), schema=polars_schema(), missing_columns="insert")

@@ -16,7 +16,7 @@ from curserve_results.checks import check
 from curserve_results.errors import EmptyRun
 from curserve_results.manifest import Manifest, read_manifest
 from curserve_results.schema import CONTROLS, REFERENCE
-from curserve_results.store import block_files, check_file
+from curserve_results.store import block_files, check_file, scan_files
 from curserve_results.trips import Trips
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ class Summary:
 
     `cells`: one row a finished cell with `end_to_end_ns`, and of its tool round trips `round_trip_ns` (sum),
     `log_round_trip` (mean logarithm) and `turns` (how many). `trips`: every tool round trip by group. `calls`: one
-    row a group with counts by label, `judged` and `right`. `unfinished`: cells without an end, which are left out.
+    row a group with counts by label, `judged` and `right`, `apart` and `equal` (derive.call_counts). `unfinished`:
+    cells without an end, which are left out.
     `tables`: the main tables that were made already, by (link, model, api).
     """
 
@@ -117,7 +118,7 @@ def _derive(files: list[Path], void: list[str], trips: Trips) -> tuple[int, int,
     import polars as pl
 
     def rows(kind: str, columns: tuple[str, ...]) -> pl.DataFrame:
-        found = pl.scan_parquet(files).filter(pl.col("kind") == kind).select(columns).collect(engine="streaming")
+        found = scan_files(files).filter(pl.col("kind") == kind).select(columns).collect(engine="streaming")
         check(found)
         return found
 
@@ -149,7 +150,7 @@ def _derive(files: list[Path], void: list[str], trips: Trips) -> tuple[int, int,
         .select(
             *derive.GROUP,
             *("calls", "executed", "recorded", "refused", "failed"),
-            *(pl.when(control).then(0).otherwise(name).alias(name) for name in ("judged", "right")),
+            *(pl.when(control).then(0).otherwise(name).alias(name) for name in _JUDGED),
         )
     )
     return (
@@ -166,5 +167,7 @@ _CELL_COLUMNS = (
 )
 _CALL_COLUMNS = (
     *("block", "cell", "turn", "call", "started_ns", "done_ns", "wall_ns", "service_ns"),
-    *("answer", "label", "reason"),
+    *("answer", "label", "reason", "workspace"),
 )
+_JUDGED = ("judged", "right", "apart", "equal")
+"""Counts that say nothing of a control."""

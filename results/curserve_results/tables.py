@@ -63,7 +63,7 @@ COLUMNS = (
         "right",
         "share",
         "calls answered as the real programs answer (identical, or reordered where their own order is "
-        "undefined) / calls executed and compared, or failed; not for controls",
+        "undefined) / calls executed on the recorded workspace and compared, or failed; not for controls",
     ),
     Column("executed", "executed", "share", "calls whose label is executed / all calls"),
     Column("recorded", "recorded", "share", "calls answered from the recording / all calls"),

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from curserve_results.store import scan
 from curserve_traces.model import Trace
 
 
@@ -36,7 +37,7 @@ def compare(run: Path, traces: Mapping[str, Trace]) -> TokenCounts:
     import polars as pl
 
     turns = (
-        pl.scan_parquet(run / "samples" / "*.parquet")
+        scan(run)
         .filter((pl.col("kind") == "turn") & pl.col("output_tokens").is_not_null())
         .group_by("trace", "turn")
         .agg(pl.col("output_tokens").max())

@@ -52,7 +52,7 @@ def words(summary: Summary, tables: Sequence[Table]) -> list[str]:
     found.append(
         f"Observations that were not what the real programs give: {', '.join(wrong)}."
         if wrong
-        else "Every observation that was compared was what the real programs give."
+        else "Every observation in the column right was what the real programs give."
     )
     return found
 

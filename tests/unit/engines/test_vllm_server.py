@@ -258,7 +258,7 @@ def test_whole_recorded_traces_are_replayed_in_every_mode_with_the_answers_of_th
             for row in cell.calls:
                 place = (row["turn"], row["call"])
                 item = trace.turns[place[0]].calls[place[1]]
-                if row["label"] in ("executed", "refused") and prepared.policy[place[0]].calls[place[1]].counts:
+                if row["label"] in ("executed", "refused"):
                     found = judge(item.call, row["digest"], row["lines_digest"], prepared.reference[place])
                     answers.append(found.answer)
             assert set(answers) == {"identical"}, (trace.id, mode, tools, answers)

@@ -15,7 +15,7 @@ CELL = CellSpec(
     engine="recorded-client",
     placement="client",
     model=Model("SWE-grep", 1_466_000, 100_000_000, 10_000.0),
-    turns=(TurnPolicy((CallPolicy("recorded", False, "python: neither a read nor a file edit"),), True),),
+    turns=(TurnPolicy((CallPolicy("recorded", "unknown", "python: neither a read nor a file edit"),), True),),
     tcp={"congestion": "cubic"},
 )
 

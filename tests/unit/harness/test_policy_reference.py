@@ -24,7 +24,7 @@ def test_reads_and_edits_run_and_the_rest_is_recorded(small_trace: Trace) -> Non
     ]
     assert [turn.parallel for turn in policy[:4]] == [True, True, False, False]
     assert policy[2].calls[0].program == "python3"
-    assert all(call.counts for turn in policy for call in turn.calls if call.label == "executed")
+    assert {call.workspace for turn in policy for call in turn.calls} == {"known"}
 
 
 def test_execute_all_runs_everything(small_trace: Trace) -> None:
@@ -32,25 +32,30 @@ def test_execute_all_runs_everything(small_trace: Trace) -> None:
     assert {call.label for turn in policy for call in turn.calls} == {"executed"}
 
 
-def test_without_a_delta_the_workspace_is_unknown_and_later_answers_do_not_count(small_trace: Trace) -> None:
+def test_without_a_delta_the_workspace_is_unknown_from_there_on(small_trace: Trace) -> None:
     turns = list(small_trace.turns)
     turns[2] = replace(turns[2], calls=(replace(turns[2].calls[0], delta=None),))
     policy = trace_policy(replace(small_trace, turns=tuple(turns)), "reads-and-edits")
-    assert [call.counts for turn in policy[:2] for call in turn.calls] == [True] * 5
-    assert [call.counts for turn in policy[3:] for call in turn.calls] == [False] * 3
+    assert [call.workspace for turn in policy[:3] for call in turn.calls] == ["known"] * 6
+    assert [call.workspace for turn in policy[3:] for call in turn.calls] == ["unknown"] * 3
     assert "unknown since turn 2" in str(policy[4].calls[0].reason)
 
 
 def test_a_tool_that_touches_no_file_needs_no_delta(small_trace: Trace) -> None:
     """Else one `think` or `TodoWrite` would keep every later answer of a session out of the column `right`."""
     turns = list(small_trace.turns)
-    for name, known in (("think", True), ("TodoWrite", True), ("mcp__files__think", False), ("Task", False)):
+    for name, state in (
+        ("think", "known"),
+        ("TodoWrite", "known"),
+        ("mcp__files__think", "unknown"),
+        ("Task", "unknown"),
+    ):
         blind = replace(turns[2].calls[0], call=ToolCall("x", "other", {}, original_name=name), delta=None)
         policy = trace_policy(
             replace(small_trace, turns=(*turns[:2], replace(turns[2], calls=(blind,)), *turns[3:])),
             "reads-and-edits",
         )
-        assert [call.counts for turn in policy[3:] for call in turn.calls] == [known] * 3, name
+        assert [call.workspace for turn in policy[3:] for call in turn.calls] == [state] * 3, name
 
 
 def test_reference_follows_edits_and_applied_deltas(
@@ -78,16 +83,37 @@ def test_a_call_without_an_answer_is_answered_from_the_recording(
         return (*small_trace.turns[:turn], changed, *small_trace.turns[turn + 1 :])
 
     engine = registry.load("client-subprocess")
-    for turn, effect in ((0, "read"), (3, "edit")):
+    for turn, effect, state in ((0, "read", "known"), (3, "edit", "undetermined")):
         trace = replace(small_trace, turns=nowhere(turn))
         policy = trace_policy(trace, "reads-and-edits")
         copy = pristine_copy(small_workspace, tmp_path / effect)
         reference, kept = take_reference(trace, policy, copy, engine)
         lost = kept[turn].calls[0]
-        assert (lost.label, lost.counts, (turn, 0) in reference) == ("recorded", False, False)
+        assert (lost.label, lost.workspace, (turn, 0) in reference) == ("recorded", "known", False)
         assert "/not/here" in str(lost.reason)
-        later = [call.counts for one in kept[turn + 1 :] for call in one.calls if call.label == "executed"]
-        assert set(later) == {effect == "read"}
+        later = [call for one in kept[turn + 1 :] for call in one.calls]
+        assert {call.workspace for call in later} == {state}
+        told = ["undetermined since turn 3" in str(call.reason) for call in later if call.label == "executed"]
+        assert set(told) == {effect == "edit"}
+
+
+def test_an_unknown_workspace_is_undetermined_once_the_real_programs_fail_on_it(
+    small_trace: Trace, small_workspace: Path, tmp_path: Path
+) -> None:
+    turns = list(small_trace.turns)
+    turns[2] = replace(turns[2], calls=(replace(turns[2].calls[0], delta=None),))
+    edit = turns[3].calls[0]
+    turns[4] = replace(turns[4], calls=(*turns[4].calls, replace(edit, call=replace(edit.call, cwd="/not/here"))))
+    trace = replace(small_trace, turns=tuple(turns))
+    policy = trace_policy(trace, "reads-and-edits")
+    copy = pristine_copy(small_workspace, tmp_path / "copy")
+    reference, kept = take_reference(trace, policy, copy, registry.load("client-subprocess"))
+    assert [call.workspace for turn in kept for call in turn.calls][5:] == [
+        *("known", "unknown", "unknown", "unknown"),
+        "undetermined",
+    ]
+    assert {(3, 0), (4, 0), (5, 0)} <= reference.keys()
+    assert not (copy / "made.txt").exists()
 
 
 def judged(command: str, seen: bytes, expected: bytes) -> str:

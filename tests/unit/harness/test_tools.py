@@ -72,7 +72,7 @@ def tools_of(root, *turns, session=None, parallel=False, labels=()):
     policies = tuple(
         TurnPolicy(
             tuple(
-                CallPolicy("recorded", False, "not a read") if (t, c) in labels else CallPolicy()
+                CallPolicy("recorded", reason="not a read") if (t, c) in labels else CallPolicy()
                 for c in range(len(calls))
             ),
             parallel,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import polars as pl
-
 from curserve_harness.llm.vllm_tokens import compare
+from curserve_results.store import RunWriter
 from curserve_traces.model import Trace, Turn, Workspace
 
 
@@ -21,9 +20,10 @@ def test_each_turn_counts_once_and_only_where_both_counts_are_known(tmp_path: Pa
         ("turn", "a", 2, None),
         ("call", "a", 0, 9),
     ]
-    (tmp_path / "samples").mkdir()
-    frame = pl.DataFrame(rows, schema=["kind", "trace", "turn", "output_tokens"], orient="row")
-    frame.write_parquet(tmp_path / "samples" / "0.parquet")
+    place = {"run": "r", "block": 0, "engine": "vllm", "model": "m", "link": "l"}
+    names = ("cell", "kind", "trace", "turn", "output_tokens")
+    samples = [place | dict(zip(names, (cell, *row), strict=True)) for cell, row in enumerate(rows)]
+    RunWriter(tmp_path).write_block(0, samples)
     found = compare(tmp_path, {"a": trace})
     assert (found.turns, found.recorded, found.served) == (1, 10, 12)
     assert "makes 12 output tokens of the 10 that were recorded (+20 %, 1 turns)" in found.line()

@@ -8,7 +8,7 @@ import pytest
 
 from curserve_results.errors import BadSamples, EmptyRun, NotARun, ResultsError, SchemaMismatch
 from curserve_results.manifest import LinkRecord, Machine, Manifest, ModelRecord, read_manifest
-from curserve_results.schema import COLUMNS
+from curserve_results.schema import ADDED, COLUMNS, SCHEMA_VERSION
 from curserve_results.simulate import Truth, write_run
 from curserve_results.store import VERSION_KEY, RunWriter, finished_blocks, scan
 from curserve_results.summary import summarise
@@ -60,6 +60,7 @@ def test_a_dead_writers_remains_are_swept_and_ignored(tmp_path: Path) -> None:
         ({"engine": None}, "a row lacks engine"),
         ({"block": 8}, "a row says block 8"),
         ({"label": "guessed"}, "label is 'guessed', expected one of"),
+        ({"workspace": "odd"}, "workspace is 'odd', expected one of"),
         ({"done_ns": "soon"}, "does not fit the schema"),
         ({"done_ns": float("nan")}, "does not fit the schema"),
     ],
@@ -88,6 +89,22 @@ def test_a_file_that_is_no_parquet_is_refused_in_one_line(tmp_path: Path) -> Non
     with pytest.raises(NotARun, match="cannot be read as Parquet") as caught:
         scan(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_column_that_came_later_is_null_in_files_that_lack_it(tmp_path: Path) -> None:
+    """A run that an earlier program began can be read, and finished by this one."""
+    call = ROW | {"kind": "call", "label": "executed", "answer": "identical", "reason": "r"}
+    path = RunWriter(tmp_path).write_block(7, [call])
+    earlier = pl.read_parquet(path).drop(ADDED)
+    earlier.write_parquet(path, metadata={VERSION_KEY: str(SCHEMA_VERSION)})
+    RunWriter(tmp_path).write_block(8, [call | {"block": 8, "workspace": "unknown"}])
+    assert scan(tmp_path).select("block", "reason", "workspace").collect().rows() == [
+        (7, "r", None),
+        (8, "r", "unknown"),
+    ]
+    earlier.drop("reason").write_parquet(path, metadata={VERSION_KEY: str(SCHEMA_VERSION)})
+    with pytest.raises(NotARun, match="columns are not those of schema version 1: reason"):
+        scan(tmp_path)
 
 
 def test_mixed_schema_versions_are_refused(tmp_path: Path) -> None:

@@ -87,6 +87,45 @@ def test_failed_calls_count_against_an_engine_and_unchecked_ones_do_not_count(tm
     assert f"Not compared: {frame.filter(of_daemon).height - 1} of {answers} answers" in text
 
 
+def test_answers_on_an_unknown_workspace_are_told_apart_and_change_no_column(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", Truth(traces=1, repetitions=1))
+    frame = scan(run).collect()
+    unknown = (pl.col("kind") == "call") & (pl.col("turn") >= 12)
+    of_daemon = pl.col("engine") == "daemon"
+    wrong = unknown & of_daemon & (pl.col("turn") == 12)
+    undetermined = unknown & of_daemon & (pl.col("turn") == 13)
+    kept = frame.remove(unknown).filter(kind="call", engine="daemon").remove(label="recorded").height
+    RunWriter(run).write_frame(
+        0,
+        frame.with_columns(
+            workspace=pl.when(undetermined)
+            .then(pl.lit("undetermined"))
+            .when(unknown)
+            .then(pl.lit("unknown"))
+            .otherwise("workspace"),
+            answer=pl.when(undetermined)
+            .then(pl.lit("unchecked"))
+            .when(wrong)
+            .then(pl.lit("different"))
+            .otherwise("answer"),
+        ),
+    )
+    assert table_rows(run)["daemon"]["right"] == {"value": 1.0, "low": None, "high": None, "n": kept}
+    text = " ".join(render(run, "table").split())
+    apart = {
+        engine: frame.filter(unknown, engine=engine).remove(label="recorded").height
+        for engine in ("client-subprocess", "server-subprocess", "daemon")
+    }
+    assert apart["daemon"] == apart["client-subprocess"] > 4
+    assert (
+        f"the real programs answer on it: client-subprocess {apart['client-subprocess']} of "
+        f"{apart['client-subprocess']}, server-subprocess {apart['server-subprocess']} of "
+        f"{apart['server-subprocess']}, daemon {apart['daemon'] - 2} of {apart['daemon'] - 1} (1 not)."
+    ) in text
+    assert "Not compared: 1 of" in text
+    assert "the real programs answer on it" not in render(write_run(tmp_path / "known", Truth()), "table")
+
+
 def test_few_samples_show_neither_percentiles_nor_intervals(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", Truth(traces=3, repetitions=1))
     row = table_rows(run)["daemon"]
