@@ -11,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from processes import marked
 
 from curserve_traces import codec
 from curserve_traces.model import Trace
@@ -28,19 +29,6 @@ def bench(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Complet
         cwd=cwd,
         timeout=240,
     )
-
-
-def leftovers(mark: Path) -> list[str]:
-    """Processes that carry `mark` (the run's own TMPDIR) in their environment or command line."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words, environment = (folder / "cmdline").read_bytes(), (folder / "environ").read_bytes()
-        except OSError:
-            continue
-        if bytes(mark) in words + environment and int(folder.name) != os.getpid():
-            found.append(f"{folder.name} {words!r}")
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +185,7 @@ def start(trace: Path, out: Path, temporary: Path, links: tuple[str, ...]) -> su
     while not list(out.glob("samples/block-*")):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
-        seen = seen if seen >= 4 else len(leftovers(temporary))
+        seen = seen if seen >= 4 else len(list(marked(temporary)))
         time.sleep(0.02)
     assert seen >= 4
     return process
@@ -217,9 +205,9 @@ def test_an_interrupted_run_leaves_nothing_and_resumes(
     assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[how]
     assert "Traceback" not in errors
     deadline = time.monotonic() + 15
-    while leftovers(temporary) and time.monotonic() < deadline:
+    while list(marked(temporary)) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert leftovers(temporary) == []
+    assert list(marked(temporary)) == []
     if how != signal.SIGKILL:
         assert list(temporary.iterdir()) == []
     kept = {path.name: path.read_bytes() for path in out.glob("samples/block-*")}

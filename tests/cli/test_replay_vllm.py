@@ -13,6 +13,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from processes import marked
 
 from curserve_engines.vllm.engine import vllm_python
 from curserve_harness.llm.vllm import why_no_vllm
@@ -186,15 +187,7 @@ def test_a_killed_server_is_one_clear_line_and_the_run_can_be_resumed(small: Pat
 
 def servers(mark: Path) -> Sequence[int]:
     """Return the pids of vLLM's API server in the run whose TMPDIR is `mark`."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words, environment = (folder / "cmdline").read_bytes(), (folder / "environ").read_bytes()
-        except OSError:
-            continue
-        if b"vllm.entrypoints.openai.api_server" in words and bytes(mark) in environment + words:
-            found.append(int(folder.name))
-    return found
+    return [pid for pid, words in marked(mark) if b"vllm.entrypoints.openai.api_server" in words]
 
 
 def _await(done, seconds: float = 400) -> None:  # type: ignore[no-untyped-def]
