@@ -217,11 +217,6 @@ class Cells:
         steps = await asyncio.to_thread(_steps, self.serving.stamps, cell.stamps_at, number)
         return found | {"steps": steps, "error": cell.error}
 
-    async def close_all(self) -> None:
-        """Close every cell."""
-        for number in list(self.open_cells):
-            await self.close(number)
-
 
 def open_session(spec: Mapping[str, Any], options: Mapping[str, Any], trace: Trace) -> Session | None:
     """Open the engine that executes the tools of a cell; `tools: "none"` answers all from the recording.
