@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
-from typing import Self
 
+from curserve_engines.closing import Closing
 from curserve_engines.protocol import EngineInfo, Placement, Result, World
 from curserve_traces.model import Observation, ToolCall
 
 
-class RecordedSession:
+class RecordedSession(Closing):
     """Answers each call with what the trace has for it."""
 
     def __init__(self, world: World) -> None:
@@ -33,14 +32,6 @@ class RecordedSession:
 
     def close(self) -> None:
         """Nothing was started."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class RecordedEngine:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
 
 from curserve_engines.client import Client, ProtocolError, Reply
+from curserve_engines.closing import Closing
 from curserve_engines.lasting import LastingShell
 from curserve_engines.protocol import Result
 from curserve_traces.model import Observation, ToolCall
 
 
-class ProtocolSession:
+class ProtocolSession(Closing):
     """Calls `client`; what it refuses goes to `fallback`, inside the same wall time."""
 
     def __init__(
@@ -48,14 +47,6 @@ class ProtocolSession:
     def close(self) -> None:
         """End the session and everything it started."""
         self._close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _result(reply: Reply, started: int, refused: str | None, *, refusal_ns: int = 0) -> Result:

@@ -8,13 +8,12 @@ refusals do, inside the same wall time. As root the core reads files whose mode 
 from __future__ import annotations
 
 import time
-from types import TracebackType
-from typing import Self
 
 from curserve_core import Corpus, Refused
 
 from curserve_engines import sandbox
 from curserve_engines.client import ProtocolError
+from curserve_engines.closing import Closing
 from curserve_engines.protocol import EngineError, Result, World
 from curserve_traces.model import Observation, ToolCall
 
@@ -23,7 +22,7 @@ SLOW = ("rg", "grep -", "find", "tree", "ls -", "for ", "while ", "until ", "xar
 """Words of commands that may walk the whole workspace; the daemon keeps them from its quick path too."""
 
 
-class InProcessSession:
+class InProcessSession(Closing):
     """One workspace in the memory of this process, and the worker that stands behind it."""
 
     def __init__(self, world: World) -> None:
@@ -84,11 +83,3 @@ class InProcessSession:
     def close(self) -> None:
         """End the worker and everything that it started."""
         self._worker.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
