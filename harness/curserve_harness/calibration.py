@@ -57,7 +57,7 @@ def print_table(rows: Sequence[Row]) -> None:
     console = Console(width=120 if not sys.stdout.isatty() else None, highlight=False)
     console.print(table)
     console.print(f"milliseconds; TCP: {rows[0].link.tcp.describe()}")
-    console.print(f"backend: {rows[0].reason}", soft_wrap=True)
+    console.print(f"backend {rows[0].calibration.backend}: {rows[0].reason}", soft_wrap=True)
     for note in rows[0].facts.get("notes", ()):
         console.print(f"note: {note}", soft_wrap=True)
 

@@ -203,7 +203,7 @@ def _first_that_works(link: Link, wanted: str, network: str | None) -> Iterator[
                 raise
             _refused[name] = str(error)
             continue
-        pair.reason = "asked for" if len(names) == 1 else "; ".join((*_refused.values(), f"{name}: works"))
+        pair.reason = "asked for" if len(names) == 1 else _why_this_one()
         try:
             yield pair
         except BaseException as error:
@@ -213,6 +213,12 @@ def _first_that_works(link: Link, wanted: str, network: str | None) -> Iterator[
             keeping.__exit__(None, None, None)
         return
     raise HostsError(f"no backend works here: {'; '.join(_refused.values())}")
+
+
+def _why_this_one() -> str:
+    """Say why `auto` took a backend: what keeps those before it from working."""
+    before = [f"{name} does not: {said.removeprefix(f'{name}: ')}" for name, said in _refused.items()]
+    return "; ".join(("the first that works here", *before))
 
 
 @contextmanager

@@ -136,6 +136,13 @@ def test_doctor_says_what_works_and_what_to_do():
     assert done.returncode == 0
 
 
+def test_auto_says_why_it_took_its_backend():
+    (row,) = json.loads(cli("link", "calibrate", "--rtt", "5ms", "--samples", "10", "--json").stdout)
+    assert row["reason"].startswith("the first that works here")
+    assert ("netem does not: " in row["reason"]) == (row["backend"] != "netem")
+    assert "No such file" not in row["reason"]
+
+
 def test_without_user_namespaces_auto_degrades_to_the_relay_and_says_why():
     """Bubblewrap takes the right to make namespaces away, as a strict container does."""
     bind = ["bwrap", "--dev-bind", "/", "/", "--unshare-user", "--disable-userns", "--cap-drop", "ALL", "--"]
@@ -145,7 +152,7 @@ def test_without_user_namespaces_auto_degrades_to_the_relay_and_says_why():
     done = subprocess.run([*bind, *MAIN, *words], capture_output=True, text=True, timeout=60)
     (row,) = json.loads(done.stdout)
     assert row["backend"] == "relay"
-    assert "user namespaces are forbidden" in row["reason"]
+    assert row["reason"].startswith("the first that works here; netem does not: user namespaces are forbidden")
     refused = subprocess.run(
         [*bind, *MAIN, *words, "--backend", "queue"], capture_output=True, text=True, timeout=60
     )

@@ -6,6 +6,7 @@ bursts) is set by `tc`. What the kernel then reports is compared with what was a
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import subprocess
@@ -18,7 +19,7 @@ from curserve_netem.link import Direction, Link
 from curserve_netem.namespaces import inside
 
 _RELATIVE = 1e-3  # what rounding to the kernel's units may change (ticks of 64 ns, 32-bit fractions, bytes/s)
-_LACKING = "this kernel has no sch_netem (CONFIG_NET_SCH_NETEM, module sch_netem); backend queue does without"
+_LACKING = "this kernel has no sch_netem (CONFIG_NET_SCH_NETEM, module sch_netem), and backend queue needs none"
 
 
 class Disciplined:
@@ -81,7 +82,9 @@ def _demand_sch_netem() -> None:
             ip.tc("del", "netem", index, "1:")
         except Exception as error:
             said = error.args[-1] if error.args else error  # pyroute2's errors are a number and words
-            raise BackendUnavailable(f"netem: {_LACKING} ({said})") from None
+            refused = f"the kernel refused a discipline ({said}); use backend queue"
+            why = _LACKING if getattr(error, "code", None) == errno.ENOENT else refused
+            raise BackendUnavailable(f"netem: {why}") from None
 
 
 def _apply(fd: int, way: Direction, delay_ns: int | None = None) -> dict[str, float]:
