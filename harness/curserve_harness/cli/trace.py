@@ -196,16 +196,20 @@ def check(paths: tuple[Path, ...], suite: str | None, root: Path | None, engine:
 
     from curserve_harness.fidelity import check as check_trace
     from curserve_traces.codec import load
+    from curserve_traces.errors import WorkspaceError
 
     totals: Counter[str] = Counter()
     for path in _traces_of(suite, paths):
-        for row in check_trace(load(path), root=root, engine=engine):
-            totals[row.verdict] += 1
-            if verbose or row.verdict == "different":
-                line = row.command.replace("\n", "\\n")[:90]
-                click.echo(
-                    f"{row.verdict}: {row.trace} {row.turn}.{row.call} {line}"
-                    + (f" ({row.reason})" if row.reason else "")
-                )
+        try:
+            for row in check_trace(load(path), root=root, engine=engine):
+                totals[row.verdict] += 1
+                if verbose or row.verdict == "different":
+                    line = row.command.replace("\n", "\\n")[:90]
+                    click.echo(
+                        f"{row.verdict}: {row.trace} {row.turn}.{row.call} {line}"
+                        + (f" ({row.reason})" if row.reason else "")
+                    )
+        except WorkspaceError as error:
+            raise type(error)(f"{path}: {error}") from None
     click.echo(", ".join(f"{count} {verdict}" for verdict, count in sorted(totals.items())) or "no calls")
     sys.exit(exits.FAIL if totals["different"] else exits.PASS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +11,9 @@ import pytest
 
 from curserve_harness.fidelity import check, compare
 from curserve_harness.perform import perform, read_script
-from curserve_traces import suites
+from curserve_traces import codec, suites
 from curserve_traces.errors import TraceError
-from curserve_traces.model import Observation, RecordedCall, ToolCall, Trace
+from curserve_traces.model import Observation, RecordedCall, ToolCall, Trace, Workspace
 
 SCRIPT = """
 id = "small"
@@ -110,6 +112,16 @@ def test_the_quick_suite_is_what_the_programs_do() -> None:
         rows = list(check(one))
         assert [row for row in rows if row.verdict in ("different", "reordered")] == []
         assert sum(row.verdict == "identical" for row in rows) >= 16
+
+
+@pytest.mark.parametrize("given", [(), ("--workspace", "/not/here")])
+def test_a_trace_without_its_workspace_is_named(trace: Trace, tmp_path: Path, given: tuple[str, ...]) -> None:
+    lost = replace(trace, workspace=Workspace(kind="path", source=str(tmp_path / "gone")))
+    codec.save(lost, tmp_path / "lost.json")
+    words = [sys.executable, "-m", "curserve_harness", "trace", "check", str(tmp_path / "lost.json"), *given]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1), done.stderr
+    assert done.stderr.startswith(f"curserve-bench: {tmp_path}/lost.json: ")
 
 
 def test_a_bad_script_is_one_clear_line(tmp_path: Path) -> None:
