@@ -79,4 +79,7 @@ def _refuse_void(manifest: Manifest) -> None:
     """Raise Inconclusive where no link was sound; a table says itself which of several links it leaves out."""
     void = [f"link {link.name}: {link.void_reason}" for link in manifest.links if link.void_reason]
     if len(void) == len(manifest.links):
-        raise Inconclusive(f"{void[0]}; the samples are kept and count in no table; repeat on a quieter machine")
+        raise Inconclusive(
+            f"{void[0]}; the samples are kept (report --void shows them) and count in no table; "
+            "repeat on a quieter machine"
+        )

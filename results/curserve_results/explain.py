@@ -11,7 +11,7 @@ from curserve_results.statistics import paired_log_ratios
 from curserve_results.store import scan
 from curserve_results.summary import Summary
 from curserve_results.table import Table, shown
-from curserve_results.tables import COLUMNS, main_tables
+from curserve_results.tables import COLUMNS, main_tables, table_name
 
 if TYPE_CHECKING:
     import polars as pl
@@ -31,7 +31,7 @@ def explain(summary: Summary, address: str) -> str:
     table, engine, key = _find(main_tables(summary), address)
     column = next(c for c in COLUMNS if c.key == key)
     row = next(r for r in table.rows if str(r["engine"].value).removesuffix(" (control)") == engine)
-    link, model, api = next(g for g in summary.groups() if "/".join(g) == table.name)
+    link, model, api = next(group for group in summary.groups() if table_name(summary, *group) == table.name)
     where = f"link == {link!r}, model == {model!r}, api == {api!r}, engine == {engine!r}"
     cell = row[key]
     lines = [

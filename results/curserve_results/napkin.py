@@ -135,7 +135,7 @@ def _table(
             rows.append(_row(engine, found, repetitions=own.height / own["trace"].n_unique()))
     return Table(
         name=f"napkin/{link}/{model}/{api}",
-        title=f"Napkin model and measurement: {link}, {model}",
+        title=f"Napkin model and measurement: {summary.named(link)}, {model}",
         columns=_COLUMNS,
         rows=tuple(rows),
         notes=(

@@ -29,7 +29,7 @@ def notes(summary: Summary) -> tuple[str, ...]:
     """Return the lines under a run's tables, most important first."""
     manifest = summary.manifest
     lines = [f"VOID: {manifest.void_reason}"] if manifest.void_reason else []
-    lines += [_link(link) for link in manifest.links]
+    lines += [_link(link, shown=link.name in summary.void) for link in manifest.links]
     if manifest.links_at_once > 1:
         lines.append(f"Side by side: {manifest.links_at_once} links ran at once here, each between its own hosts.")
     lines += dict.fromkeys(_backend(link) for link in manifest.links if link.calibration.get("reason"))
@@ -106,8 +106,8 @@ def _of_engines(summary: Summary) -> dict[str, int]:
     return {name: int(calls[name].sum()) for name in ("executed", "refused", "failed", "judged", "apart")}
 
 
-def _link(link: LinkRecord) -> str:
-    """Describe one link as requested and as achieved."""
+def _link(link: LinkRecord, *, shown: bool) -> str:
+    """Describe one link as requested and as achieved; `shown`: it is in the tables, be it void."""
     text = f"Link {link.name}: {link.backend}, RTT requested {_ms(link.requested_rtt_ns)}"
     if link.achieved_before_ns is not None:
         text += f", achieved {_ms(link.achieved_before_ns)}"
@@ -116,7 +116,8 @@ def _link(link: LinkRecord) -> str:
     if link.tcp and not _degraded(link):
         text += f"; TCP {_tcp(link.tcp)}"
     if link.void_reason is not None:
-        return f"VOID, in no table: {text}: {link.void_reason}."
+        what = "VOID, its numbers must not be used" if shown else "VOID, in no table"
+        return f"{what}: {text}: {link.void_reason}."
     return text + "."
 
 

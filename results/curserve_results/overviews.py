@@ -59,7 +59,7 @@ def models_table(summary: Summary, link: str | None = None, api: str = "chat") -
         rows.append(row)
     return Table(
         name=f"models/{link}",
-        title=f"Token-equivalents of a tool round trip (p50), {link}",
+        title=f"Token-equivalents of a tool round trip (p50), {summary.named(link)}",
         columns=(
             Column("model", "model"),
             Column("tokens_per_s", "tokens/s", "count", "1 / TPOT"),
@@ -83,7 +83,7 @@ def tiers_table(summary: Summary, model: str | None = None, api: str = "chat") -
         record = summary.manifest.link(link)
         reference = found.get(REFERENCE)
         row = {
-            "tier": Value(link),
+            "tier": Value(summary.named(link)),
             "rtt": Value(float(record.requested_rtt_ns) if record else None),
             "reference": reference["round_trip_p50"] if reference else Value(None),
         }
@@ -118,7 +118,7 @@ def grid_table(summary: Summary, api: str = "chat") -> Table:
             if engine == REFERENCE:
                 continue
             row = {
-                "tier": Value(link),
+                "tier": Value(summary.named(link)),
                 "rtt": Value(float(record.requested_rtt_ns) if record else None),
                 "engine": Value(engine),
             }

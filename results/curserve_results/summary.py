@@ -1,7 +1,7 @@
 """A run read once: its cells, tool round trips and call counts, block by block. Main type: Summary.
 
 Only what tables need is kept (one row a cell, a few numbers a turn), so a run of any size fits; samples of
-void links are left out here, once, for everything that follows.
+void links are left out here, once, for everything that follows, unless somebody wants to look at them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class Summary:
     `log_round_trip` (mean logarithm) and `turns` (how many). `trips`: every tool round trip by group. `calls`: one
     row a group with counts by label, `judged` and `right`, `apart` and `equal` (derive.call_counts). `unfinished`:
     cells without an end, which are left out.
-    `tables`: the main tables that were made already, by (link, model, api).
+    `tables`: the main tables that were made already, by (link, model, api). `void`: void links that are in it all
+    the same, to be looked at; whatever shows them marks them (`named`), and nothing is decided by them.
     """
 
     folder: Path
@@ -50,6 +51,7 @@ class Summary:
     samples: int
     unfinished: int
     tables: dict[tuple[str, str, str], Table] = field(default_factory=dict)
+    void: frozenset[str] = frozenset()
 
     def round_trips(self, **where: str) -> pl.DataFrame:
         """Return the tool round trips of the groups that `where` names: GROUP, block, `round_trip_ns`.
@@ -57,6 +59,10 @@ class Summary:
         `where` holds values of GROUP columns, such as `engine="daemon"`.
         """
         return self.trips.frame(**where)
+
+    def named(self, link: str) -> str:
+        """Return the name of a link as tables show it: one that is void says so."""
+        return f"VOID {link}" if link in self.void else link
 
     def groups(self) -> list[tuple[str, str, str]]:
         """Return the (link, model, api) of every table, in the manifest's order, then by name."""
@@ -71,8 +77,11 @@ def engine_place(engine: str) -> tuple[int, str]:
     return (_ENGINES.index(engine) if engine in _ENGINES else len(_ENGINES), engine)
 
 
-def summarise(folder: Path) -> Summary:
-    """Read a run folder; raises a ResultsError that says what is wrong with it in one line."""
+def summarise(folder: Path, *, void_too: bool = False) -> Summary:
+    """Read a run folder; raises a ResultsError that says what is wrong with it in one line.
+
+    `void_too` keeps the samples of void links, for reports; comparisons and the gate never ask for it.
+    """
     import polars as pl
 
     folder = Path(folder)
@@ -81,18 +90,21 @@ def summarise(folder: Path) -> Summary:
     if not files:
         raise EmptyRun(f"{folder}: no finished block; let the run finish one, or continue it with --resume")
     void = [link.name for link in manifest.links if link.void_reason is not None]
+    left_out = [] if void_too else void
     trips, parts, samples, unfinished = Trips(), list[tuple[pl.DataFrame, pl.DataFrame]](), 0, 0
     for lot in _lots(list(files.values())):
-        rows, began, cells, counts = _derive(lot, void, trips)
+        rows, began, cells, counts = _derive(lot, left_out, trips)
         samples += rows
         unfinished += began - cells.height
         parts.append((cells, counts))
     cells, counts = (pl.concat(part) for part in zip(*parts, strict=True))
     if not cells.height:
         reasons = "; ".join(f"{link.name}: {link.void_reason}" for link in manifest.links if link.void_reason)
-        raise EmptyRun(f"{folder}: no sample is left ({reasons or 'no cell was finished'}); repeat the run")
+        remedy = "repeat the run" + (", or look at it with report --void" if left_out else "")
+        raise EmptyRun(f"{folder}: no sample is left ({reasons or 'no cell was finished'}); {remedy}")
     calls = counts.group_by(derive.GROUP).sum()
-    return Summary(folder, manifest, cells, trips, calls, len(files), samples, unfinished)
+    shown = frozenset(void).intersection(cells["link"].unique())  # none, where they are left out
+    return Summary(folder, manifest, cells, trips, calls, len(files), samples, unfinished, void=shown)
 
 
 def _lots(files: list[Path]) -> Iterator[list[Path]]:

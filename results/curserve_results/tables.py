@@ -139,11 +139,16 @@ def _make(summary: Summary, link: str, model: str, api: str) -> Table:
         )
     suffix = "" if api == "chat" else f", --api {api}"
     return Table(
-        name=f"{link}/{model}/{api}",
+        name=table_name(summary, link, model, api),
         title=f"{_link_title(summary, link)}, {model}{suffix}",
         columns=COLUMNS,
         rows=tuple(rows),
     )
+
+
+def table_name(summary: Summary, link: str, model: str, api: str) -> str:
+    """Return the name by which a table is asked for."""
+    return f"{summary.named(link)}/{model}/{api}"
 
 
 def _link_title(summary: Summary, link: str) -> str:
@@ -152,7 +157,8 @@ def _link_title(summary: Summary, link: str) -> str:
     if record is None:
         return link
     rtt = f"{record.requested_rtt_ns / 1e6:g} ms"
-    return f"RTT {rtt}" if link.replace(" ", "") == rtt.replace(" ", "") else f"{link} ({rtt})"
+    title = f"RTT {rtt}" if link.replace(" ", "") == rtt.replace(" ", "") else f"{link} ({rtt})"
+    return f"VOID {title}" if link in summary.void else title
 
 
 def _row(

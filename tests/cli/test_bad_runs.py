@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -115,6 +116,41 @@ def test_a_run_cut_short_is_told_and_fails_the_gate(tmp_path: Path) -> None:
     assert bench("baseline", "save", "gone", tmp_path / "nowhere", *store).returncode == 2
     gone = bench("gate", run, "--baseline", "nightly", *store)
     assert (gone.returncode, gone.stderr.count("\n"), "there: main" in gone.stderr) == (2, 1, True)
+
+
+def test_a_void_run_can_be_looked_at_and_is_never_compared(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", Truth())
+    other = write_run(tmp_path / "other", Truth(), seed=2)
+    manifest = read_manifest(run)
+    (link,) = manifest.links
+    reason = "the RTT drifted by +9.000 ms"
+    manifest.with_changes(links=(replace(link, void_reason=reason),)).write(run)
+    refused = bench("report", run)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == (
+        f"curserve-bench: {run}: no sample is left ({link.name}: {reason}); "
+        "repeat the run, or look at it with report --void\n"
+    )
+    shown = bench("report", run, "--void")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.startswith(f"VOID {link.name}")
+    assert "VOID, its numbers must not be used: Link" in shown.stdout
+    assert reason in shown.stdout
+    assert "daemon" in shown.stdout
+    for which in ("models", "tiers", "grid", "napkin"):
+        assert f"VOID {link.name}" in bench("report", run, "--void", "--table", which).stdout, which
+    rows = bench("report", run, "--void", "--format", "csv").stdout.splitlines()[1:]
+    assert all(row.startswith(f"VOID {link.name}/") for row in rows), rows
+    assert bench("report", run, "--void", "--explain", "daemon:share").stdout.startswith("VOID ")
+    assert bench("report", run, "--void", "--html", tmp_path / "page.html").returncode == 0
+    page = (tmp_path / "page.html").read_text()
+    assert f"<h1>curserve-bench: VOID {manifest.run}</h1>" in page
+    assert f"Link {link.name} is void: {reason}. Its numbers must not be used." in page
+    for verb in (("compare", run, other), ("compare", other, run), ("figures", run, "--out", tmp_path / "f")):
+        assert bench(*verb).returncode == 2
+    store = ("--store", tmp_path / "store")
+    assert bench("baseline", "save", "main", other, *store).returncode == 0
+    assert bench("gate", run, "--baseline", "main", *store).returncode == 2
 
 
 @pytest.mark.parametrize("limit", ["5", "five%", "-5%", "0%", "5 ms", ""])

@@ -22,6 +22,7 @@ TABLES = ("main", "models", "tiers", "grid", "napkin")
 @click.option("--model", help="The model of `--table tiers` (default: the first).")
 @click.option("--explain", "address", metavar="[TABLE:]ENGINE:COLUMN", help="Print samples, filter and formula.")
 @click.option("--html", "page", type=click.Path(path_type=Path), help="Write one self-contained page.")
+@click.option("--void", "void_too", is_flag=True, help="Show void links too, each number of theirs marked VOID.")
 @click.option("--splice", "document", type=click.Path(path_type=Path), help="Renew the tables in a document.")
 def command(
     run: Path | None,
@@ -31,6 +32,7 @@ def command(
     model: str | None,
     address: str | None,
     page: Path | None,
+    void_too: bool,
     document: Path | None,
 ) -> None:
     """Print the tables of RUN (a run folder), explain a number, or write the report page.
@@ -50,24 +52,26 @@ def command(
         from curserve_results.explain import explain
         from curserve_results.summary import summarise
 
-        click.echo(explain(summarise(run), address), nl=False)
+        click.echo(explain(summarise(run, void_too=void_too), address), nl=False)
     elif page is not None:
         from curserve_results.page import write_page
 
-        write_page(run, page)
+        write_page(run, page, void_too=void_too)
         click.echo(f"{page}: {page.stat().st_size / 1e6:.1f} MB")
     else:
-        click.echo(text_of(run, form, which, link, model), nl=False)
+        click.echo(text_of(run, form, which, link, model, void_too=void_too), nl=False)
 
 
-def text_of(run: Path, form: str, which: str, link: str | None, model: str | None) -> str:
-    """Return the chosen tables of a run in the chosen form."""
+def text_of(
+    run: Path, form: str, which: str, link: str | None, model: str | None, *, void_too: bool = False
+) -> str:
+    """Return the chosen tables of a run in the chosen form; `void_too`: with void links, marked."""
     from curserve_results.overviews import grid_table, models_table, tiers_table
     from curserve_results.render import render_tables
     from curserve_results.summary import summarise
     from curserve_results.tables import main_tables
 
-    summary = summarise(run)
+    summary = summarise(run, void_too=void_too)
     tables: tuple[Table, ...]
     if which == "models":
         tables = (models_table(summary, link),)
@@ -90,4 +94,5 @@ def _from_marker(arguments: list[str], beside: Path) -> str:
     given = context.params
     if given["run"] is None or given["document"] is not None:
         raise click.UsageError("a marker needs a RUN folder and no --splice")
-    return text_of(beside / given["run"], "markdown", given["which"], given["link"], given["model"])
+    options = (given["which"], given["link"], given["model"])
+    return text_of(beside / given["run"], "markdown", *options, void_too=given["void_too"])

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from curserve_results.manifest import Manifest
 
 
-def write_page(run: Path, page: Path) -> None:
-    """Write the report of a run folder to `page`, whole or not at all."""
-    summary = summarise(run)
+def write_page(run: Path, page: Path, *, void_too: bool = False) -> None:
+    """Write the report of a run folder to `page`, whole or not at all; `void_too`: with void links, marked."""
+    summary = summarise(run, void_too=void_too)
     write_atomically(page, _page(summary).encode())
 
 
@@ -40,7 +40,7 @@ def _page(summary: Summary) -> str:
     here = resources.files("curserve_results.page")
     drawn = charts(summary)
     return Template((here / "page.html").read_text("utf-8")).substitute(
-        title=escape_html(f"curserve-bench: {summary.manifest.run}"),
+        title=escape_html(f"curserve-bench: {'VOID ' if summary.void else ''}{summary.manifest.run}"),
         style=(here / "page.css").read_text("utf-8"),
         origin=escape_html(origin(summary.manifest)),
         excluded="".join(f"<li>{escape_html(line)}</li>" for line in exclusions(summary, tables)),
@@ -58,7 +58,7 @@ def _page(summary: Summary) -> str:
 def _one_table(summary: Summary, tables: tuple[Table, ...]) -> Table:
     """Return all rows of all tiers and models in one table, so that they sort and filter together."""
     rows = [
-        {"tier": Value(link), "model": Value(model), **row}
+        {"tier": Value(summary.named(link)), "model": Value(model), **row}
         for (link, model, _), table in zip(summary.groups(), tables, strict=True)
         for row in table.rows
     ]

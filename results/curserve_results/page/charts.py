@@ -203,7 +203,7 @@ def _segments(summary: Summary) -> tuple[pl.DataFrame, pl.DataFrame, int]:
 
     A bar names its group and its part by number (`g`, `p`): names would make the page three times as large.
     """
-    void = [link.name for link in summary.manifest.links if link.void_reason]
+    void = [link.name for link in summary.manifest.links if link.void_reason and link.name not in summary.void]
     turns = (
         scan(summary.folder)
         .filter(pl.col("kind") == "turn", ~pl.col("link").is_in(void))

@@ -35,12 +35,14 @@ def words(summary: Summary, tables: Sequence[Table]) -> list[str]:
     ]
     if manifest.void_reason:
         found.insert(0, f"This run is void: {manifest.void_reason}. Its numbers must not be used.")
+    void = [record for record in manifest.links if record.name in summary.void]
+    found[:0] = [f"Link {link.name} is void: {link.void_reason}. Its numbers must not be used." for link in void]
     models = [model for _, model, _ in summary.groups()]
     default = "SWE-grep" if "SWE-grep" in models else models[0]
     for (link, model, _), table in zip(summary.groups(), tables, strict=True):
         sentence = _best(table)
         if sentence and (len(tables) <= SENTENCES or model == default):
-            found.append(f"{link}, {model}: {sentence}")
+            found.append(f"{summary.named(link)}, {model}: {sentence}")
     wrong = [
         f"{row['engine']} {row['judged'] - row['right']} of {row['judged']}"
         for row in summary.calls.group_by("engine")
@@ -97,7 +99,8 @@ def exclusions(summary: Summary, tables: Sequence[Table]) -> list[str]:
     """Return what is in no table or chart, and why; one line says so where that is nothing."""
     import polars as pl
 
-    found = [f"Link {link.name}: {link.void_reason}" for link in summary.manifest.links if link.void_reason]
+    void = (link for link in summary.manifest.links if link.void_reason and link.name not in summary.void)
+    found = [f"Link {link.name}: {link.void_reason}" for link in void]
     found += left_out(summary)
     blocks = min(summary.cells.group_by("link", "model", "api").agg(b=pl.col("block").n_unique())["b"].to_list())
     if blocks < MIN_BLOCKS:
@@ -110,4 +113,4 @@ def exclusions(summary: Summary, tables: Sequence[Table]) -> list[str]:
                 f"p{place} of {_many(len(short), 'row')} with fewer than {need} tool round trips (at least "
                 f"{min(short)}): one or two of the largest would set it."
             )
-    return found or ["Nothing. Every planned block is in, no link was void, and outliers are kept."]
+    return found or ["Nothing. Every planned block is in, no link was left out, and outliers are kept."]
