@@ -69,6 +69,12 @@ impl Corpus {
         Ok((answer.exit_code, stdout, PyBytes::new(py, &answer.stderr)))
     }
 
+    /// Whether `command` is answered in less time than it takes to hand it to another thread.
+    #[staticmethod]
+    fn is_quick(command: &str) -> bool {
+        curserve_shell::is_quick(command)
+    }
+
     /// (bytes of file contents, bytes of index).
     fn memory(&self, py: Python<'_>) -> PyResult<(usize, usize)> {
         let memory = py.detach(|| self.corpus.snapshot().map(|snapshot| snapshot.memory()));

@@ -285,14 +285,7 @@ impl Handler for Daemon {
     /// Whether the call is answered in microseconds: not what may search or walk the whole tree.
     fn is_quick(&self, call: &Call) -> bool {
         match call.tool.as_str() {
-            "bash" => call.text("command").is_some_and(|command| {
-                command.len() < 2000
-                    && ![
-                        "rg", "grep -", "find", "tree", "ls -", "for ", "while ", "xargs", "**",
-                    ]
-                    .iter()
-                    .any(|word| command.contains(word))
-            }),
+            "bash" => call.text("command").is_some_and(curserve_shell::is_quick),
             "read" | "list" => true,
             _ => false,
         }

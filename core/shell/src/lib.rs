@@ -10,6 +10,7 @@
 //! exec      lists, loops, groups, functions    params    ${…}          arith   $((…))     glob   pathnames
 //! pipeline  a | b | head: who stops whom       builtins  cd, echo, test, read, …
 //! redirect  2>&1, <file, here-documents        state     variables, folder, limits
+//! quick     what takes microseconds
 //! ```
 
 mod arith;
@@ -19,12 +20,14 @@ mod expand;
 mod glob;
 mod params;
 mod pipeline;
+mod quick;
 mod redirect;
 mod state;
 mod syntax;
 
 use curserve_corpus::Snapshot;
 pub use curserve_tools::{How, Refusal, World, Write, Writes};
+pub use quick::is_quick;
 
 /// What one command line may use.
 #[derive(Clone, Copy, Debug)]

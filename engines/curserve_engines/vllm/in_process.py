@@ -18,8 +18,6 @@ from curserve_engines.protocol import EngineError, Result, World
 from curserve_traces.model import Observation, ToolCall
 
 NAME = "in-process"
-SLOW = ("rg", "grep -", "find", "tree", "ls -", "for ", "while ", "until ", "xargs", "**")
-"""Words of commands that may walk the whole workspace; the daemon keeps them from its quick path too."""
 
 
 class InProcessSession(Closing):
@@ -42,8 +40,7 @@ class InProcessSession(Closing):
         """
         if not self._settled or self._why_not(call) is not None:
             return None
-        command = call.arguments["command"]
-        if len(command) > 2000 or any(word in command for word in SLOW):
+        if not Corpus.is_quick(call.arguments["command"]):
             return None
         return self._ask_core(call, time.monotonic_ns())[0]
 
