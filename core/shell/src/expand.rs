@@ -1,11 +1,9 @@
 //! From words to fields: braces, tilde, `$…`, splitting, globs, quotes, in bash's order.
 
-use brush_parser::word::{
-    BraceExpressionMember, BraceExpressionOrText, TildeExpr, WordPiece, WordPieceWithSource,
-};
+use brush_parser::word::{TildeExpr, WordPiece, WordPieceWithSource};
 
 use crate::state::{Io, Shell, Within};
-use crate::{syntax, Refusal};
+use crate::{braces, syntax, Refusal};
 
 /// A word on its way to a field.
 #[derive(Default, Debug)]
@@ -123,7 +121,7 @@ impl Shell<'_> {
             fields.push(value.as_bytes().to_vec());
             return Ok(());
         }
-        for word in expand_braces(word)? {
+        for word in braces::expand(word)? {
             let mut f = Fields {
                 mode: Mode::Fields,
                 done: Vec::new(),
@@ -360,99 +358,4 @@ fn ansi_c(text: &str) -> Result<Vec<u8>, Refusal> {
         });
     }
     Ok(out)
-}
-
-/// Brace expansion of one word; quotes and `$…` stay as they are.
-fn expand_braces(word: &str) -> Result<Vec<String>, Refusal> {
-    let unquoted_open = {
-        // Only an unquoted `{` with a `,` or `..` behind it can be a brace expansion; `${` is none.
-        let bytes = word.as_bytes();
-        let open = memchr::memchr_iter(b'{', bytes).any(|i| i == 0 || bytes[i - 1] != b'$');
-        open && (word.contains(',') || word.contains(".."))
-    };
-    if !unquoted_open {
-        return Ok(vec![word.to_string()]);
-    }
-    let Some(pieces) = syntax::braces(word)? else {
-        return Ok(vec![word.to_string()]);
-    };
-    let plain_name = |rest: &str| {
-        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        end.is_some_and(|end| rest[end..].starts_with('}'))
-    };
-    if word.split("${").skip(1).any(|rest| !plain_name(rest)) {
-        return Err(Refusal::new("braces beside an expansion with braces"));
-    }
-    let words = join(&pieces)?;
-    if words.len() > 10_000 {
-        return Err(Refusal::new("braces with too many words"));
-    }
-    Ok(words)
-}
-
-fn join(pieces: &[BraceExpressionOrText]) -> Result<Vec<String>, Refusal> {
-    let mut words = vec![String::new()];
-    for piece in pieces {
-        let options = match piece {
-            BraceExpressionOrText::Text(text) => vec![text.clone()],
-            BraceExpressionOrText::Expr(members) => {
-                let mut options = Vec::new();
-                for member in members {
-                    options.extend(alternatives(member)?);
-                }
-                options
-            }
-        };
-        if words.len() * options.len() > 10_000 {
-            return Err(Refusal::new("braces with too many words"));
-        }
-        words = words
-            .iter()
-            .flat_map(|w| options.iter().map(move |o| format!("{w}{o}")))
-            .collect();
-    }
-    Ok(words)
-}
-
-fn alternatives(member: &BraceExpressionMember) -> Result<Vec<String>, Refusal> {
-    let (start, end, step, letters) = match member {
-        BraceExpressionMember::Child(pieces) => return join(pieces),
-        BraceExpressionMember::NumberSequence {
-            start,
-            end,
-            increment,
-        } => (*start, *end, *increment, false),
-        BraceExpressionMember::CharSequence {
-            start,
-            end,
-            increment,
-        } => (
-            i64::from(*start as u32),
-            i64::from(*end as u32),
-            *increment,
-            true,
-        ),
-    };
-    let step = step.unsigned_abs().max(1) as usize;
-    let (low, high) = (start.min(end), start.max(end));
-    if high - low > 10_000 || letters && (low < 91) != (high < 91) {
-        return Err(Refusal::new(
-            "a sequence in braces that is long or mixes cases",
-        ));
-    }
-    let show = |n: i64| {
-        if letters {
-            char::from(n as u8).to_string()
-        } else {
-            n.to_string()
-        }
-    };
-    Ok(if start <= end {
-        (start..=end).step_by(step).map(show).collect()
-    } else {
-        (0..=(start - end))
-            .step_by(step)
-            .map(|n| show(start - n))
-            .collect()
-    })
 }

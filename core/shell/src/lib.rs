@@ -14,6 +14,7 @@
 //! ```
 
 mod arith;
+mod braces;
 mod builtins;
 mod exec;
 mod expand;

@@ -371,11 +371,22 @@ proptest! {
     #[test]
     fn words_are_expanded_as_bash_expands_them(words in prop::collection::vec(
         prop::collection::vec(one_of(&["a", "b c", "'q  r'", "\"d $x e\"", "$x", "${x:-d}", "${x%b*}", "{1,2}", "{a..c}", "*",
-            "src/*", "\\ ", "\\*", "~", "$(echo s  t)", "\"$(echo s  t)\"", "$((1+2))", "''", "\"\"", "=", "[a-d]*", "?",
+            "{01..3}", "{1..003..2}", "{-02..1}", "'{08..9}'", "src/*", "\\ ", "\\*", "~", "$(echo s  t)", "\"$(echo s  t)\"", "$((1+2))", "''", "\"\"", "=", "[a-d]*", "?",
             "$'t\\n'", "`echo u`", "${#x}", ",", "{", "}", ".", "/", "$", "%", "é"]), 1..5).prop_map(|p| p.concat()), 1..4)) {
         let line = format!("x='v  ab *'; printf '<%s>\\n' {}", words.join(" "));
         if let Some(difference) = place().difference(&line) {
             prop_assert!(false, "{}", difference);
+        }
+    }
+
+    #[test]
+    fn sequences_are_expanded_as_bash_expands_them(words in prop::collection::vec(
+        ("[-+]?[0-9]{1,3}", "[-+]?[0-9]{1,3}", prop_oneof![Just(String::new()), "\\.\\.[-+]?[0-9]{1,2}"]), 1..3)) {
+        let words: Vec<String> = words.into_iter().map(|(a, b, step)| format!("{{{a}..{b}{step}}}")).collect();
+        for line in [format!("echo {}", words.concat()), format!("echo {{x,{}}}", words.join(","))] {
+            if let Some(difference) = place().difference(&line) {
+                prop_assert!(false, "{}", difference);
+            }
         }
     }
 
