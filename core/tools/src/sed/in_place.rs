@@ -1,0 +1,55 @@
+//! `sed -i`: each file is a text of its own, and what the script prints takes its place under the same name.
+
+use super::command::{Action, Command};
+use super::run::run;
+use crate::{input, Call, How, Out, Refusal};
+
+/// What a file edited in place may grow to.
+const EDITED: usize = 64 << 20;
+
+/// Plans the edit of every operand; the exit status.
+///
+/// Only plain files that are all there: what GNU sed does to links and folders, and on errors, is left to it.
+pub fn edit(
+    call: &mut Call,
+    commands: &[Command],
+    operands: &[&[u8]],
+    quiet: bool,
+) -> Result<i32, Refusal> {
+    let keeps_state = commands.iter().any(|c| {
+        use Action::{Exchange, Get, GetAppend, Hold, HoldAppend, Quit, QuitSilently};
+        matches!(
+            c.action,
+            Exchange | Get | GetAppend | Hold | HoldAppend | Quit(_) | QuitSilently(_)
+        )
+    });
+    if keeps_state {
+        return Err(Refusal::new("sed -i with a hold space or q"));
+    }
+    let Some(writes) = call.writes else {
+        return Err(Refusal::new("sed -i where nothing may be written"));
+    };
+    for &operand in operands {
+        if operand == b"-" {
+            return Err(Refusal::new("sed -i of standard input"));
+        }
+        let target = writes.target(call.snapshot, call.cwd, operand)?;
+        let Some(node) = target.there else {
+            return Err(Refusal::new("sed -i of a file that is not there"));
+        };
+        let content = match input::bytes(node)? {
+            Ok(content) => content,
+            Err(_) => return Err(Refusal::new("sed -i of a file that cannot be read")),
+        };
+        let mut edited = Out::new(EDITED);
+        let mut inner = call.again();
+        inner.out = &mut edited;
+        run(&mut inner, commands, &[content], quiet)?;
+        if edited.overflowed() {
+            return Err(Refusal::new("sed -i that makes a file very long"));
+        }
+        let how = How::Replace(*node.meta());
+        writes.plan(target.path, edited.into_bytes(), how)?;
+    }
+    Ok(0)
+}

@@ -1,0 +1,41 @@
+//! `s`: what matches goes, what replaces it comes.
+
+use super::state::State;
+use crate::sed::command::{Part, Substitute};
+use crate::Refusal;
+
+/// Replaces in the pattern space what `s` seeks; whether there was any.
+pub fn replace<'a>(state: &mut State<'a, '_, '_>, s: &'a Substitute) -> Result<bool, Refusal> {
+    let matcher = state.regex(s.matcher.as_ref())?;
+    let mut out = Vec::new();
+    let (mut copied, mut seen) = (0, 0);
+    let space = std::mem::take(&mut state.space);
+    let found = matcher.each(&space, |start, end, group| {
+        seen += 1;
+        if seen < s.number {
+            return true;
+        }
+        out.extend_from_slice(&space[copied..start]);
+        for part in &s.parts {
+            match part {
+                Part::Text(text) => out.extend_from_slice(text),
+                Part::Group(0) => out.extend_from_slice(&space[start..end]),
+                Part::Group(n) => {
+                    if let Some((a, b)) = group(*n) {
+                        out.extend_from_slice(&space[a..b]);
+                    }
+                }
+            }
+        }
+        copied = end;
+        s.global
+    });
+    let replaced = seen >= s.number;
+    if replaced {
+        out.extend_from_slice(&space[copied..]);
+        state.space = out;
+    } else {
+        state.space = space;
+    }
+    found.map(|()| replaced)
+}
