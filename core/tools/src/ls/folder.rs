@@ -1,0 +1,123 @@
+//! What is in a folder, and with `-R` in those below it.
+
+use curserve_corpus::{Kind, Node};
+
+use super::entry::{sort, Entry};
+use super::flags::{Flags, Sort};
+use super::rows::{list, space, Widths};
+use crate::{Call, Refusal};
+
+/// How deep `-R` goes, for the stack.
+const DEEPEST: usize = 500;
+
+/// Folders listed one after another.
+pub struct Folders<'l, 'a> {
+    /// The call, for its output.
+    pub call: &'l mut Call<'a>,
+    /// What is asked for.
+    pub flags: &'l Flags,
+    /// A line with its name comes before each folder.
+    pub headers: bool,
+    /// Nothing has been printed yet that an empty line would have to part from what follows.
+    pub first: bool,
+}
+
+impl<'a> Folders<'_, 'a> {
+    /// Lists the folder `node`, shown as `name`, and with `-R` what is below it.
+    pub fn list(&mut self, name: &[u8], node: Node<'a>) -> Result<(), Refusal> {
+        self.list_at(0, name, node)
+    }
+
+    fn list_at(&mut self, depth: usize, name: &[u8], node: Node<'a>) -> Result<(), Refusal> {
+        if self.call.out.full() {
+            return Ok(());
+        }
+        if depth > DEEPEST {
+            return Err(Refusal::new("folders nested beyond 500"));
+        }
+        let mut entries = entries(self.call, node, self.flags)?;
+        sort(&mut entries, self.flags, |e| e);
+        self.head(name, &entries);
+        let widths = Widths::of(self.call, entries.iter(), self.flags)?;
+        list(self.call, &entries, &widths, self.flags);
+        if !self.flags.recursive {
+            return Ok(());
+        }
+        for e in entries.iter().filter(|e| e.is_folder()) {
+            if e.name == b"." || e.name == b".." {
+                continue;
+            }
+            let Some(child) = node.child(&e.name) else {
+                continue;
+            };
+            let slash: &[u8] = if name.ends_with(b"/") { b"" } else { b"/" };
+            self.list_at(depth + 1, &[name, slash, &e.name].concat(), child)?;
+        }
+        Ok(())
+    }
+
+    /// What comes before the entries: the folder's name, and the space that they take.
+    fn head(&mut self, name: &[u8], entries: &[Entry]) {
+        if self.headers {
+            if !self.first {
+                self.call.out.write(b"\n");
+            }
+            self.call.out.write(name);
+            self.call.out.write(b":\n");
+        }
+        self.first = false;
+        if self.flags.long || self.flags.blocks {
+            let blocks = entries.iter().map(|e| e.meta.blocks).sum();
+            let total = format!("total {}\n", space(blocks, self.flags));
+            self.call.out.write(total.as_bytes());
+        }
+    }
+}
+
+/// The entries of the folder `node` that are to be listed, in the folder's order.
+fn entries<'a>(call: &Call<'a>, node: Node<'a>, flags: &Flags) -> Result<Vec<Entry<'a>>, Refusal> {
+    let children = node
+        .entries()
+        .map_err(|_| Refusal::new("a folder not in memory"))?;
+    let mut entries = Vec::new();
+    if flags.all {
+        entries.push(Entry::dots(b".", *node.meta()));
+        let parent = match node.parent() {
+            Some(parent) => *parent.meta(),
+            None if !flags.long && !flags.blocks && !flags.inode && flags.sort == Sort::Name => {
+                *node.meta()
+            }
+            None => call
+                .snapshot
+                .parent_meta()
+                .ok_or_else(|| Refusal::new("what lies above the root"))?,
+        };
+        entries.push(Entry::dots(b"..", parent));
+    }
+    for (name, child) in children {
+        let hidden = name.starts_with(b".") && !flags.all && !flags.almost;
+        if hidden || flags.backups && name.ends_with(b"~") {
+            continue;
+        }
+        let mut ignored = false;
+        for pattern in &flags.ignore {
+            ignored |= pattern.matches(name)?;
+        }
+        if ignored {
+            continue;
+        }
+        let shown = if flags.follow && child.kind() == Kind::Link {
+            let followed = call.snapshot.resolve(call.cwd, &child.path(), true);
+            followed.map_err(|_| Refusal::new("a link that -L cannot follow"))?
+        } else {
+            child
+        };
+        entries.push(Entry::new(call, shown, name.to_vec(), flags)?);
+    }
+    if flags.sort == Sort::None && flags.all {
+        return Err(Refusal::new(
+            "where . and .. come in the file system's order",
+        ));
+    }
+    Ok(entries)
+}

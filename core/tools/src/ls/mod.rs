@@ -1,0 +1,90 @@
+//! `ls`, as it prints where standard output is no terminal: one name a line, nothing quoted.
+//!
+//! The way of a call: its options become [`flags`], its operands an [`entry`] each; [`rows`] prints those that are no
+//! folders, [`folder`] then what is in the others.
+
+mod entry;
+mod flags;
+mod folder;
+mod rows;
+
+use curserve_corpus::{Kind, Node};
+
+use crate::{input, opts, quote, Call, Refusal};
+use entry::{sort, Entry};
+use flags::Flags;
+use folder::Folders;
+use rows::{list, Widths};
+
+/// Runs `ls`.
+pub fn ls(call: &mut Call) -> Result<i32, Refusal> {
+    let args = input::args(call);
+    let parsed = opts::parse(flags::KNOWN, &args, false)?;
+    let flags = Flags::parse(&parsed)?;
+    let mut operands = parsed.operands;
+    if operands.is_empty() {
+        operands.push(b".");
+    }
+    let several = operands.len() > 1;
+    let (mut status, mut files, mut folders) = (0, Vec::new(), Vec::new());
+    for operand in operands {
+        match look(call, operand, &flags)? {
+            Err(reason) => {
+                let name = quote::always(operand)?;
+                input::complain(
+                    call,
+                    &[
+                        b"ls: cannot access ",
+                        &name,
+                        b": ",
+                        reason.as_bytes(),
+                        b"\n",
+                    ],
+                );
+                status = 2;
+            }
+            Ok(node) => {
+                let entry = Entry::new(call, node, operand.to_vec(), &flags)?;
+                match node.kind() {
+                    Kind::Folder if !flags.directory => folders.push((entry, node)),
+                    _ => files.push(entry),
+                }
+            }
+        }
+    }
+    let had_files = !files.is_empty();
+    sort(&mut files, &flags, |e| e);
+    // The columns of the files are as wide as the folders among the operands need, too.
+    let all = files.iter().chain(folders.iter().map(|f| &f.0));
+    let widths = Widths::of(call, all, &flags)?;
+    list(call, &files, &widths, &flags);
+    sort(&mut folders, &flags, |f| &f.0);
+    let mut listing = Folders {
+        call,
+        flags: &flags,
+        headers: several || flags.recursive,
+        first: !had_files,
+    };
+    for (entry, node) in folders {
+        listing.list(&entry.name, node)?;
+    }
+    Ok(status)
+}
+
+/// What an operand names: the node, or the kernel's reason.
+fn look<'a>(
+    call: &Call<'a>,
+    operand: &[u8],
+    flags: &Flags,
+) -> Result<Result<Node<'a>, &'static str>, Refusal> {
+    let node = input::look(call, operand, flags.follow)?;
+    // Without -l, -d and -F a link that leads to a folder is listed as that folder.
+    if !(flags.follow || flags.long || flags.directory || flags.classify) {
+        if let Ok(Ok(followed)) = input::look(call, operand, true) {
+            if followed.kind() == Kind::Folder {
+                return Ok(Ok(followed));
+            }
+        }
+    }
+    Ok(node)
+}
