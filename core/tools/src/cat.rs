@@ -1,6 +1,6 @@
 //! `cat`, with the flags that number and show.
 
-use crate::grep::push_number;
+use crate::decimal::push_number;
 use crate::input::{self, Operand};
 use crate::opts::{self, Takes};
 use crate::{quote, Call, Refusal};

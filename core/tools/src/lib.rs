@@ -7,6 +7,7 @@ mod batch;
 mod call;
 mod cat;
 mod cut;
+mod decimal;
 mod find;
 pub mod fnmatch;
 #[doc(hidden)]

@@ -1,6 +1,7 @@
 //! `--include`, `--exclude` and `--exclude-dir`, as gnulib's exclude module decides them.
 
-use super::options::{refuse, Glob};
+use super::errors::refuse;
+use super::options::Glob;
 use crate::Refusal;
 
 /// One list of globs, with gnulib's rule: the last one that matches decides; with none, the opposite of the first.

@@ -10,7 +10,8 @@ use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input, MatchKind};
 use regex_syntax::hir::{literal::Extractor, Hir, Look};
 
-use super::options::{refuse, Options};
+use super::errors::refuse;
+use super::options::Options;
 use super::{ctype, syntax as gnu};
 use crate::Refusal;
 

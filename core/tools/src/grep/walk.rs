@@ -7,9 +7,10 @@ use curserve_corpus::{Errno, IdMap, Kind, Node, Snapshot, Unreadable};
 
 use curserve_index::{Query, Within};
 
+use super::errors::{refuse, strerror};
 use super::exclude::Excludes;
 use super::matcher::Pattern;
-use super::options::{refuse, List, Options};
+use super::options::{List, Options};
 use crate::Refusal;
 
 /// What the walk found to do, in order.
@@ -82,7 +83,7 @@ impl<'s> Walk<'_, 's> {
             Ok(entries) => entries,
             Err(Unreadable::Errno(errno)) => {
                 let name = prefix.strip_suffix(b"/").unwrap_or(prefix).to_vec();
-                jobs.push(Job::Error(name, super::strerror(errno)));
+                jobs.push(Job::Error(name, strerror(errno)));
                 return Ok(());
             }
             Err(_) => return refuse("a folder that is not in memory"),

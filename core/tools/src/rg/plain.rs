@@ -148,7 +148,7 @@ impl Lines<'_> {
             self.out.push(b':');
         }
         if let Some(number) = number {
-            crate::grep::push_number(&mut self.out, number);
+            crate::decimal::push_number(&mut self.out, number);
             self.out.push(b':');
         }
         self.out.extend_from_slice(line);
