@@ -1,8 +1,7 @@
 //! `cut`: fields, bytes (its characters are bytes as well).
 
-use crate::input::{self, Operand};
 use crate::opts::{self, Takes};
-use crate::{quote, Call, Refusal};
+use crate::{input, Call, Refusal};
 
 const OUTPUT: u8 = 200;
 const COMPLEMENT: u8 = 201;
@@ -53,57 +52,42 @@ pub fn cut(call: &mut Call) -> Result<i32, Refusal> {
     let own = [delimiter];
     let joiner = joiner.unwrap_or(&own);
     let chosen = |n: usize| list.iter().any(|&(a, b)| a <= n && n <= b) != complement;
-    let mut operands = parsed.operands;
-    if operands.is_empty() {
-        operands.push(b"-");
-    }
-    let mut status = 0;
-    for operand in operands {
-        let reason = match input::open(call, operand)? {
-            Operand::Content(content) => {
-                let mut out = Vec::new();
-                for line in input::lines(content) {
-                    if call.out.full() {
-                        break;
-                    }
-                    out.clear();
-                    if !by_fields {
-                        out.extend(
-                            line.iter()
-                                .enumerate()
-                                .filter(|(i, _)| chosen(i + 1))
-                                .map(|(_, b)| *b),
-                        );
-                    } else if memchr::memchr(delimiter, line).is_none() {
-                        if only {
-                            continue;
-                        }
-                        out.extend_from_slice(line);
-                    } else {
-                        let mut first = true;
-                        for (i, field) in line.split(|&b| b == delimiter).enumerate() {
-                            if chosen(i + 1) {
-                                if !first {
-                                    out.extend_from_slice(joiner);
-                                }
-                                out.extend_from_slice(field);
-                                first = false;
-                            }
-                        }
-                    }
-                    out.push(b'\n');
-                    call.out.write(&out);
-                }
-                continue;
+    let mut out = Vec::new();
+    input::each(call, "cut", parsed.operands, |call, content| {
+        for line in input::lines(content) {
+            if call.out.full() {
+                break;
             }
-            Operand::Directory => "Is a directory",
-            Operand::Failed(reason) => reason,
-        };
-        let name = quote::bare(operand)?;
-        input::complain(call, &[b"cut: ", &name, b": ", reason.as_bytes(), b"\n"]);
-        status = 1;
-    }
-    Ok(status)
+            out.clear();
+            if !by_fields {
+                out.extend(
+                    line.iter()
+                        .enumerate()
+                        .filter(|(i, _)| chosen(i + 1))
+                        .map(|(_, b)| *b),
+                );
+            } else if memchr::memchr(delimiter, line).is_none() {
+                if only {
+                    continue;
+                }
+                out.extend_from_slice(line);
+            } else {
+                let mut first = true;
+                for (i, field) in line.split(|&b| b == delimiter).enumerate() {
+                    if chosen(i + 1) {
+                        if !first {
+                            out.extend_from_slice(joiner);
+                        }
+                        out.extend_from_slice(field);
+                        first = false;
+                    }
+                }
+            }
+            out.push(b'\n');
+            call.out.write(&out);
+        }
+        Ok(())
+    })
 }
 
 /// `1,3-5,7-` as inclusive ranges, counted from one.

@@ -2,7 +2,7 @@
 
 use curserve_corpus::{Errno, Kind, Node, Unreadable};
 
-use crate::{Call, Refusal, Stdin};
+use crate::{quote, Call, Refusal, Stdin};
 
 /// A file's bytes, or those of standard input.
 pub type Content<'a> = &'a [u8];
@@ -88,6 +88,35 @@ pub fn open<'a>(call: &Call<'a>, path: &[u8]) -> Result<Operand<'a>, Refusal> {
         }),
         Kind::Link | Kind::Other => Err(Refusal::new("a FIFO, socket or device")),
     }
+}
+
+/// Gives the bytes of each operand to `work`, or of standard input where there is none; the exit status. What cannot be
+/// read is complained about as `tool: OPERAND: reason`.
+pub fn each<'a>(
+    call: &mut Call<'a>,
+    tool: &str,
+    mut operands: Vec<&[u8]>,
+    mut work: impl FnMut(&mut Call<'a>, Content<'a>) -> Result<(), Refusal>,
+) -> Result<i32, Refusal> {
+    if operands.is_empty() {
+        operands.push(b"-");
+    }
+    let mut status = 0;
+    for operand in operands {
+        let reason = match open(call, operand)? {
+            Operand::Content(content) => {
+                work(call, content)?;
+                continue;
+            }
+            Operand::Directory => "Is a directory",
+            Operand::Failed(reason) => reason,
+        };
+        let name = quote::bare(operand)?;
+        let tool = tool.as_bytes();
+        complain(call, &[tool, b": ", &name, b": ", reason.as_bytes(), b"\n"]);
+        status = 1;
+    }
+    Ok(status)
 }
 
 /// All of standard input.

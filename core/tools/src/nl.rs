@@ -1,8 +1,7 @@
 //! `nl`: numbers lines.
 
-use crate::input::{self, Operand};
 use crate::opts::{self, Takes};
-use crate::{quote, Call, Refusal};
+use crate::{input, Call, Refusal};
 
 const KNOWN: &[opts::Known] = &[
     (b'b', "body-numbering", Takes::Value),
@@ -36,45 +35,30 @@ pub fn nl(call: &mut Call) -> Result<i32, Refusal> {
     if width == 1000 {
         return Err(Refusal::new("an extreme width of nl"));
     }
-    let mut operands = parsed.operands;
-    if operands.is_empty() {
-        operands.push(b"-");
-    }
-    let mut status = 0;
-    for operand in operands {
-        let reason = match input::open(call, operand)? {
-            Operand::Content(content) => {
-                for text in input::lines(content) {
-                    if matches!(text, b"\\:" | b"\\:\\:" | b"\\:\\:\\:") {
-                        return Err(Refusal::new("sections in the input of nl"));
-                    }
-                    let mut out = Vec::with_capacity(text.len() + 16);
-                    if !none && (all || !text.is_empty()) {
-                        let number = match format {
-                            b"ln" => format!("{line:<width$}"),
-                            b"rz" => format!("{line:0>width$}"),
-                            _ => format!("{line:>width$}"),
-                        };
-                        out.extend_from_slice(number.as_bytes());
-                        out.extend_from_slice(separator);
-                        line = line
-                            .checked_add(step)
-                            .ok_or_else(|| Refusal::new("a line number out of range"))?;
-                    } else {
-                        out.resize(width + separator.len(), b' ');
-                    }
-                    out.extend_from_slice(text);
-                    out.push(b'\n');
-                    call.out.write(&out);
-                }
-                continue;
+    input::each(call, "nl", parsed.operands, |call, content| {
+        for text in input::lines(content) {
+            if matches!(text, b"\\:" | b"\\:\\:" | b"\\:\\:\\:") {
+                return Err(Refusal::new("sections in the input of nl"));
             }
-            Operand::Directory => "Is a directory",
-            Operand::Failed(reason) => reason,
-        };
-        let name = quote::bare(operand)?;
-        input::complain(call, &[b"nl: ", &name, b": ", reason.as_bytes(), b"\n"]);
-        status = 1;
-    }
-    Ok(status)
+            let mut out = Vec::with_capacity(text.len() + 16);
+            if !none && (all || !text.is_empty()) {
+                let number = match format {
+                    b"ln" => format!("{line:<width$}"),
+                    b"rz" => format!("{line:0>width$}"),
+                    _ => format!("{line:>width$}"),
+                };
+                out.extend_from_slice(number.as_bytes());
+                out.extend_from_slice(separator);
+                line = line
+                    .checked_add(step)
+                    .ok_or_else(|| Refusal::new("a line number out of range"))?;
+            } else {
+                out.resize(width + separator.len(), b' ');
+            }
+            out.extend_from_slice(text);
+            out.push(b'\n');
+            call.out.write(&out);
+        }
+        Ok(())
+    })
 }
