@@ -1,6 +1,6 @@
 """What the shims tell: CallLog listens on their socket and keeps an Execution for each call.
 
-The frames are those of `core/cli/src/record.rs`. A shim waits before and after its program runs until it is
+The frames are those of `core/cli/src/record/log.rs`. A shim waits before and after its program runs until it is
 answered, so that the workspace can be looked at; that time lies outside the call's own.
 """
 
