@@ -1,24 +1,7 @@
 //! The pinned world: what every executed command sees, whoever called it.
-//!
-//! The environment is the one of `curserve_engines.protocol.pinned_environment`; a test compares the two.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// The whole environment of an executed command.
-pub const ENVIRONMENT: [(&str, &str); 11] = [
-    ("PATH", "/opt/curserve/bin:/usr/local/bin:/usr/bin:/bin"),
-    ("LC_ALL", "C.UTF-8"),
-    ("LANG", "C.UTF-8"),
-    ("TZ", "UTC"),
-    ("HOME", "/tmp"),
-    ("USER", "curserve"),
-    ("TERM", "dumb"),
-    ("PAGER", "cat"),
-    ("GIT_PAGER", "cat"),
-    ("GIT_CONFIG_NOSYSTEM", "1"),
-    ("GIT_OPTIONAL_LOCKS", "0"),
-];
 
 /// What one call may use.
 #[derive(Clone, Copy, Debug)]
@@ -65,16 +48,12 @@ pub struct World {
 impl World {
     /// The pinned world on `root`, seen by commands at `at`.
     pub fn new(root: PathBuf, at: String) -> Self {
-        let environment = ENVIRONMENT
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-            .collect();
         World {
             root,
             at,
             persistent: false,
             limits: Limits::default(),
-            environment,
+            environment: curserve_pinned::environment(),
         }
     }
 

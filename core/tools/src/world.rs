@@ -35,28 +35,13 @@ impl World {
                 .map(|(id, name)| (*id, (*name).to_string()))
                 .collect()
         };
-        let environment = [
-            ("PATH", "/opt/curserve/bin:/usr/local/bin:/usr/bin:/bin"),
-            ("LC_ALL", "C.UTF-8"),
-            ("LANG", "C.UTF-8"),
-            ("TZ", "UTC"),
-            ("HOME", "/tmp"),
-            ("USER", "curserve"),
-            ("TERM", "dumb"),
-            ("PAGER", "cat"),
-            ("GIT_PAGER", "cat"),
-            ("GIT_CONFIG_NOSYSTEM", "1"),
-            ("GIT_OPTIONAL_LOCKS", "0"),
-        ];
         World {
             users: named(&[(0, "root"), (1000, "curserve"), (65534, "nobody")]),
             groups: named(&[(0, "root"), (1000, "curserve"), (65534, "nogroup")]),
             uid: 1000,
             gid: 1000,
             mapped: None,
-            environment: environment
-                .map(|(k, v)| (k.to_string(), v.to_string()))
-                .to_vec(),
+            environment: curserve_pinned::environment(),
         }
     }
 
