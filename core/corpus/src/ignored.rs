@@ -133,9 +133,9 @@ fn gather(folder: Node<'_>, into: &mut HashMap<u32, FolderRules>) -> Option<()> 
         into.insert(folder.id, rules);
     }
     if let Ok(entries) = folder.entries() {
-        for (_, child) in entries {
-            if child.kind() == Kind::Folder {
-                gather(child, into)?;
+        for entry in entries {
+            if entry.kind == Kind::Folder {
+                gather(entry.node, into)?;
             }
         }
     }

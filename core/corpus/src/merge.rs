@@ -14,7 +14,7 @@ use crate::order::FTS_SORTS_ABOVE;
 use crate::read::{Reading, Wanted};
 use crate::scan::{Found, FoundBody, FoundFolder};
 use crate::snapshot::State;
-use crate::tree::{Body, Indexed, Listing, NodeData, Unreadable, ROOT};
+use crate::tree::{Body, Indexed, NodeData, Unreadable, ROOT};
 use crate::watch::Watches;
 
 /// A file whose last change lies this close before its reading may change again without a new time stamp: the kernel's
@@ -170,11 +170,12 @@ impl<'m> Merge<'m> {
             searchable,
             watch,
         } = found;
-        let old = same
-            .and_then(|id| self.state.tree.listing(id).cloned())
-            .unwrap_or_default();
+        let old = same.and_then(|id| match &self.state.tree.get(id).body {
+            Body::Folder { listing, .. } => listing.clone().ok(),
+            _ => None,
+        });
         let body = Body::Folder {
-            listing: Ok(old),
+            listing: Ok(old.unwrap_or_default()),
             searchable,
         };
         let id = self.set(id, NodeData { body, ..data });
@@ -211,7 +212,7 @@ impl<'m> Merge<'m> {
             return;
         };
         let old = match listing {
-            Ok(old) => std::mem::take(old).children,
+            Ok(old) => old.ids().collect(),
             Err(_) => Vec::new(),
         };
         // In a large folder fts goes by inode, so the names may be the same and the order another.
@@ -226,7 +227,7 @@ impl<'m> Merge<'m> {
         for gone in old.into_iter().filter(|child| !kept.contains(child)) {
             self.remove(gone);
         }
-        *listing = Ok(self.state.tree.listing_of(children));
+        *listing = Ok(Arc::new(self.state.tree.listing_of(&children)));
         self.state.tree.set(id, data);
     }
 
@@ -242,12 +243,12 @@ impl<'m> Merge<'m> {
     /// Takes away what belongs to a node's body: children, watch.
     fn clear(&mut self, id: u32) {
         if let Body::Folder { listing, .. } = self.state.tree.get(id).body.clone() {
-            for child in listing.map_or(Vec::new(), |listing| listing.children) {
+            for child in listing.iter().flat_map(|listing| listing.ids()) {
                 self.remove(child);
             }
             let mut data = self.state.tree.get(id).clone();
             data.body = Body::Folder {
-                listing: Ok(Listing::default()),
+                listing: Ok(Arc::default()),
                 searchable: true,
             };
             self.state.tree.set(id, data);

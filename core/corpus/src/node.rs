@@ -1,6 +1,7 @@
 //! A node as tools see it: a view into one snapshot.
 
 use crate::content::Content;
+use crate::listing::Listing;
 use crate::meta::{Kind, Meta};
 use crate::snapshot::State;
 use crate::tree::{Body, NodeData, Unreadable, ROOT};
@@ -10,6 +11,31 @@ use crate::tree::{Body, NodeData, Unreadable, ROOT};
 pub struct Node<'s> {
     pub(crate) state: &'s State,
     pub(crate) id: u32,
+}
+
+/// What a folder says of one of its children, without a look at the child.
+#[derive(Clone, Copy)]
+pub struct Entry<'s> {
+    /// Its name.
+    pub name: &'s [u8],
+    /// What it is (a link is not followed).
+    pub kind: Kind,
+    /// The child itself.
+    pub node: Node<'s>,
+}
+
+impl<'s> Entry<'s> {
+    #[inline]
+    fn of(state: &'s State, listing: &'s Listing, at: usize) -> Self {
+        Entry {
+            name: listing.name(at),
+            kind: listing.kind(at),
+            node: Node {
+                state,
+                id: listing.id(at),
+            },
+        }
+    }
 }
 
 impl PartialEq for Node<'_> {
@@ -78,30 +104,37 @@ impl<'s> Node<'s> {
 
     /// A folder's entries in the file system's own order (readdir), without `.` and `..`.
     /// For anything but a folder: `Unreadable::Errno(ENOTDIR)`.
-    pub fn entries(
+    #[inline]
+    pub fn entries(&self) -> Result<impl ExactSizeIterator<Item = Entry<'s>> + 's, Unreadable> {
+        let (state, listing) = (self.state, self.listing()?);
+        Ok((0..listing.len()).map(move |at| Entry::of(state, listing, at)))
+    }
+
+    /// The same, sorted by name as bytes compare.
+    #[inline]
+    pub fn entries_by_name(
         &self,
-    ) -> Result<impl ExactSizeIterator<Item = (&'s [u8], Node<'s>)> + 's, Unreadable> {
-        let state = self.state;
-        Ok(self
-            .children()?
-            .iter()
-            .map(move |&id| (state.tree.get(id).name.as_ref(), Node { state, id })))
+    ) -> Result<impl ExactSizeIterator<Item = Entry<'s>> + 's, Unreadable> {
+        let (state, listing) = (self.state, self.listing()?);
+        let places = listing.by_name().iter();
+        Ok(places.map(move |&at| Entry::of(state, listing, at as usize)))
     }
 
     /// A folder's entries in the order in which gnulib's fts gives them to `grep -r`, `find`, `du`: readdir's, but by
     /// inode in flat folders above 10,000 entries (not on tmpfs, where fts does not sort).
-    pub fn entries_as_fts(&self) -> Result<Vec<Node<'s>>, Unreadable> {
-        let state = self.state;
-        let ids = state.as_fts(self.children()?.to_vec());
-        Ok(ids.into_iter().map(|id| Node { state, id }).collect())
+    #[inline]
+    pub fn entries_as_fts(
+        &self,
+    ) -> Result<impl ExactSizeIterator<Item = Entry<'s>> + 's, Unreadable> {
+        let (state, listing) = (self.state, self.listing()?);
+        let places = state.fts_places(listing);
+        let place = move |at| places.as_ref().map_or(at, |places| places[at] as usize);
+        Ok((0..listing.len()).map(move |at| Entry::of(state, listing, place(at))))
     }
 
-    fn children(&self) -> Result<&'s [u32], Unreadable> {
+    fn listing(&self) -> Result<&'s Listing, Unreadable> {
         match &self.data().body {
-            Body::Folder { listing, .. } => listing
-                .as_ref()
-                .map(|l| l.children.as_slice())
-                .map_err(|why| *why),
+            Body::Folder { listing, .. } => listing.as_deref().map_err(|why| *why),
             _ => Err(Unreadable::Errno(libc::ENOTDIR)),
         }
     }

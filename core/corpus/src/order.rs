@@ -2,6 +2,7 @@
 //! a new name costs its folder's names and nothing else of the tree.
 
 use crate::ids::IdMap;
+use crate::listing::Listing;
 use crate::snapshot::State;
 use crate::tree::{Body, Tree, ROOT};
 
@@ -11,17 +12,28 @@ pub(crate) const FTS_SORTS_ABOVE: usize = 10_000;
 pub(crate) const FTS_BATCH: usize = 100_000;
 
 impl State {
+    /// The places of a folder's children in the order of fts; None where that is readdir's.
+    pub(crate) fn fts_places(&self, listing: &Listing) -> Option<Vec<u32>> {
+        (listing.len() > FTS_SORTS_ABOVE).then(|| {
+            self.by_inode((0..listing.len() as u32).collect(), |at| {
+                listing.id(at as usize)
+            })
+        })
+    }
+
     /// A folder's children, given in readdir's order, in the order of fts.
-    pub(crate) fn as_fts(&self, mut children: Vec<u32>) -> Vec<u32> {
+    pub(crate) fn as_fts(&self, children: Vec<u32>) -> Vec<u32> {
+        self.by_inode(children, |id| id)
+    }
+
+    fn by_inode(&self, mut items: Vec<u32>, id: impl Fn(u32) -> u32) -> Vec<u32> {
+        let large = |batch: &&mut [u32]| batch.len() > FTS_SORTS_ABOVE;
         if !self.place.inode_order_is_useless {
-            for batch in children
-                .chunks_mut(FTS_BATCH)
-                .filter(|batch| batch.len() > FTS_SORTS_ABOVE)
-            {
-                batch.sort_by_key(|&id| self.tree.get(id).meta.ino);
+            for batch in items.chunks_mut(FTS_BATCH).filter(large) {
+                batch.sort_by_key(|&item| self.tree.get(id(item)).meta.ino);
             }
         }
-        children
+        items
     }
 
     /// All files with content below `folder`, appended in walk order.
@@ -29,9 +41,7 @@ impl State {
         let Some(listing) = self.tree.listing(folder) else {
             return;
         };
-        let sorted = (listing.children.len() > FTS_SORTS_ABOVE)
-            .then(|| self.as_fts(listing.children.clone()));
-        for &id in sorted.as_ref().unwrap_or(&listing.children) {
+        for id in self.as_fts(listing.ids().collect()) {
             match &self.tree.get(id).body {
                 Body::File { content: Ok(_), .. } => into.push(id),
                 Body::Folder { .. } => self.files_of(id, into),

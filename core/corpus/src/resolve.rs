@@ -46,24 +46,13 @@ impl Snapshot {
     /// The node that `path` names, seen from `cwd` (absolute). `follow_last`: whether a link in the last component is
     /// followed (`stat` or `lstat`); a trailing slash always follows and asks for a folder.
     pub fn resolve(&self, cwd: &[u8], path: &[u8], follow_last: bool) -> Result<Node<'_>, Errno> {
-        if path.is_empty() {
-            return Err(Errno::NotFound);
-        }
-        if path.len() >= PATH_MAX {
-            return Err(Errno::NameTooLong);
-        }
-        let mut walk = Walk {
-            tree: &self.state().tree,
-            at: &self.state().place.components,
-            links: 0,
-        };
-        let start = match path[0] {
-            b'/' => Place::Above(0),
-            _ if cwd.first() == Some(&b'/') => walk.walk(walk.top(), cwd, true)?,
-            _ => return Err(Errno::NotFound),
-        };
-        let start = if path[0] == b'/' { walk.top() } else { start };
-        match walk.walk(start, path, follow_last)? {
+        let mut walk = Walk::new(self);
+        let place = walk.resolve(cwd, path, follow_last)?;
+        self.node_at(place)
+    }
+
+    fn node_at(&self, place: Place) -> Result<Node<'_>, Errno> {
+        match place {
             Place::Inside(id) => Ok(Node {
                 state: self.state(),
                 id,
@@ -73,13 +62,77 @@ impl Snapshot {
     }
 }
 
+/// Resolves many paths seen from one folder; neighbours, as `find` gives them to `xargs grep`, share the way to their
+/// folder.
+pub struct Lookup<'s> {
+    snapshot: &'s Snapshot,
+    cwd: &'s [u8],
+    /// The path of the folder of the last one, to its slash, and where that led without any link.
+    last: Option<(Vec<u8>, Place)>,
+}
+
+impl<'s> Lookup<'s> {
+    /// Paths seen from `cwd` (absolute).
+    pub fn new(snapshot: &'s Snapshot, cwd: &'s [u8]) -> Self {
+        Lookup {
+            snapshot,
+            cwd,
+            last: None,
+        }
+    }
+
+    /// As [`Snapshot::resolve`].
+    pub fn resolve(&mut self, path: &[u8], follow_last: bool) -> Result<Node<'s>, Errno> {
+        let slash = memchr::memrchr(b'/', path).filter(|at| at + 1 < path.len());
+        let (Some(slash), true) = (slash, path.len() < PATH_MAX) else {
+            return self.snapshot.resolve(self.cwd, path, follow_last);
+        };
+        let (folder, name) = path.split_at(slash + 1);
+        let mut walk = Walk::new(self.snapshot);
+        let place = match &self.last {
+            Some((path, place)) if path == folder => *place,
+            _ => {
+                let place = walk.resolve(self.cwd, folder, true)?;
+                let straight = walk.links == 0; // else fewer may follow than the kernel allows
+                self.last = straight.then(|| (folder.to_vec(), place));
+                place
+            }
+        };
+        let place = walk.step(place, name, follow_last)?;
+        self.snapshot.node_at(place)
+    }
+}
+
 struct Walk<'t> {
     tree: &'t Tree,
     at: &'t [Box<[u8]>],
     links: usize,
 }
 
-impl Walk<'_> {
+impl<'t> Walk<'t> {
+    fn new(snapshot: &'t Snapshot) -> Self {
+        Walk {
+            tree: &snapshot.state().tree,
+            at: &snapshot.state().place.components,
+            links: 0,
+        }
+    }
+
+    fn resolve(&mut self, cwd: &[u8], path: &[u8], follow_last: bool) -> Result<Place, Errno> {
+        if path.is_empty() {
+            return Err(Errno::NotFound);
+        }
+        if path.len() >= PATH_MAX {
+            return Err(Errno::NameTooLong);
+        }
+        let start = match path[0] {
+            b'/' => self.top(),
+            _ if cwd.first() == Some(&b'/') => self.walk(self.top(), cwd, true)?,
+            _ => return Err(Errno::NotFound),
+        };
+        self.walk(start, path, follow_last)
+    }
+
     /// `/`, which is the root itself where the alias is `/`.
     fn top(&self) -> Place {
         if self.at.is_empty() {

@@ -70,6 +70,13 @@ impl Snapshot {
         )
     }
 
+    /// Every file whose content may match `query`; None where that may be any.
+    pub fn candidates(&self, query: &Query, within: Within) -> Option<IdMap<Node<'_>, ()>> {
+        let state = self.state();
+        let node = |(id, _)| (Node { state, id }, ());
+        (!query.is_all()).then(|| state.candidates(query, within).map(node).collect())
+    }
+
     /// How much memory the corpus holds: (bytes of file contents, bytes of index).
     pub fn memory(&self) -> (usize, usize) {
         let state = self.state();

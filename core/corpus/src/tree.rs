@@ -7,6 +7,7 @@ use curserve_index::Grams;
 use crate::arena::Arena;
 use crate::content::Content;
 use crate::ignored::Memo;
+use crate::listing::Listing;
 use crate::meta::Meta;
 
 /// The root's id; it never changes.
@@ -42,19 +43,11 @@ pub(crate) enum Body {
         indexed: Indexed,
     },
     Folder {
-        listing: Result<Listing, Unreadable>,
+        listing: Result<Arc<Listing>, Unreadable>,
         searchable: bool,
     },
     Link(Box<[u8]>),
     Other,
-}
-
-/// A folder's children: in the file system's order, and by name.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Listing {
-    pub(crate) children: Vec<u32>,
-    /// Positions in `children`, sorted by name.
-    pub(crate) by_name: Vec<u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -114,8 +107,24 @@ impl Tree {
         }
     }
 
+    /// Puts `data` in the place of what was at `id`, and tells the folder it lies in if it is of another kind now.
     pub(crate) fn set(&mut self, id: u32, data: NodeData) {
+        let (parent, kind) = (data.parent, data.meta.kind());
+        let changed = self
+            .try_get(id)
+            .is_some_and(|old| old.meta.kind() != kind && id != ROOT);
         self.nodes.set(id, Some(Arc::new(data)));
+        if let (true, Some(folder)) = (changed, self.try_get(parent)) {
+            let mut folder = folder.clone();
+            if let Body::Folder {
+                listing: Ok(listing),
+                ..
+            } = &mut folder.body
+            {
+                Arc::make_mut(listing).retype(id, kind);
+            }
+            self.nodes.set(parent, Some(Arc::new(folder)));
+        }
     }
 
     /// Frees one id; the caller has taken it out of its parent's listing.
@@ -140,31 +149,21 @@ impl Tree {
 
     pub(crate) fn listing(&self, id: u32) -> Option<&Listing> {
         match &self.get(id).body {
-            Body::Folder { listing, .. } => listing.as_ref().ok(),
+            Body::Folder { listing, .. } => listing.as_deref().ok(),
             _ => None,
         }
     }
 
     /// The child of folder `id` that has this name.
     pub(crate) fn child(&self, id: u32, name: &[u8]) -> Option<u32> {
-        let listing = self.listing(id)?;
-        let found = listing.by_name.binary_search_by(|&at| {
-            let child = self.get(listing.children[at as usize]);
-            child.name.as_ref().cmp(name)
-        });
-        found
-            .ok()
-            .map(|rank| listing.children[listing.by_name[rank] as usize])
+        self.listing(id)?.find(name)
     }
 
     /// A listing of `children` that are already in the arena.
-    pub(crate) fn listing_of(&self, children: Vec<u32>) -> Listing {
-        let mut by_name: Vec<u32> = (0..children.len() as u32).collect();
-        by_name.sort_unstable_by(|&a, &b| {
-            self.get(children[a as usize])
-                .name
-                .cmp(&self.get(children[b as usize]).name)
-        });
-        Listing { children, by_name }
+    pub(crate) fn listing_of(&self, children: &[u32]) -> Listing {
+        Listing::new(children.iter().map(|&id| {
+            let data = self.get(id);
+            (id, data.meta.kind(), data.name.as_ref())
+        }))
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use curserve_corpus::{Chosen, Corpus, Error, Kind, Node, Options, Snapshot};
+use curserve_corpus::{Chosen, Corpus, Entry, Error, Kind, Node, Options, Snapshot};
 use curserve_index::{Query, Within};
 
 /// The whole tree as (path, kind, content or target), in order, from the file system.
@@ -26,9 +26,10 @@ fn live(path: &Path, prefix: &str, into: &mut Vec<(String, Kind, Vec<u8>)>) {
 }
 
 fn held(node: Node<'_>, prefix: &str, into: &mut Vec<(String, Kind, Vec<u8>)>) {
-    for (name, child) in node.entries().unwrap() {
-        let name = format!("{prefix}{}", String::from_utf8_lossy(name));
-        match child.kind() {
+    for Entry { name, kind, node } in node.entries().unwrap() {
+        let (name, child) = (format!("{prefix}{}", String::from_utf8_lossy(name)), node);
+        assert_eq!(kind, child.kind(), "{name}");
+        match kind {
             Kind::Folder => {
                 into.push((name.clone(), Kind::Folder, Vec::new()));
                 held(child, &format!("{name}/"), into);

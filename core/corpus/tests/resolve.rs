@@ -93,7 +93,7 @@ fn entries_come_in_readdir_order() {
         .root()
         .entries()
         .unwrap()
-        .map(|(name, _)| name.to_vec())
+        .map(|entry| entry.name.to_vec())
         .collect();
     let theirs: Vec<_> = std::fs::read_dir(folder.path())
         .unwrap()

@@ -1,6 +1,6 @@
 //! Pathname expansion: sorted by byte, as bash sorts in C.UTF-8.
 
-use curserve_corpus::{Errno, Kind};
+use curserve_corpus::{Entry, Errno, Kind};
 use curserve_tools::fnmatch::Pattern;
 
 use crate::state::Shell;
@@ -69,7 +69,7 @@ impl Shell<'_> {
             Err(_) => return Ok(()),
         };
         let dots = part.starts_with(b".") || part.starts_with(b"\\.");
-        for (name, child) in node
+        for Entry { name, kind, .. } in node
             .entries()
             .map_err(|_| Refusal::new("a folder not in memory"))?
         {
@@ -77,7 +77,7 @@ impl Shell<'_> {
                 continue;
             }
             let path = joined(name);
-            let is_folder = match child.kind() {
+            let is_folder = match kind {
                 Kind::Folder => true,
                 Kind::Link if !last => self.kind(&path, true)? == Some(Kind::Folder),
                 _ => false,

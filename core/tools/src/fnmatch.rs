@@ -217,6 +217,13 @@ impl Pattern {
                         return false;
                     }
                     *from += first_char(&name[*from..]).map_or(1, |(_, n)| n);
+                    if let (Some(Item::Literal(l)), false) = (items.get(*after), self.keep_slash) {
+                        // No place before the next one of its first byte can do.
+                        match memchr::memchr(l[0], &name[*from..]) {
+                            Some(skipped) => *from += skipped,
+                            None => return false,
+                        }
+                    }
                     i = *after;
                     s = *from;
                 }

@@ -1,6 +1,6 @@
 //! `tree` 2.1: the listing with lines.
 
-use curserve_corpus::{Kind, Node};
+use curserve_corpus::{Entry, Kind, Node};
 
 use crate::fnmatch::Pattern;
 use crate::input;
@@ -177,7 +177,9 @@ impl Tree {
             return Err(Refusal::new("folders nested beyond 500"));
         }
         let mut shown = Vec::new();
-        for (name, child) in node
+        for Entry {
+            name, node: child, ..
+        } in node
             .entries()
             .map_err(|_| Refusal::new("a folder not in memory"))?
         {

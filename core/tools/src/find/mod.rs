@@ -2,7 +2,7 @@
 
 mod expr;
 
-use curserve_corpus::{Kind, Node};
+use curserve_corpus::{Entry, Kind, Node};
 
 use crate::{batch, input, quote, times, Call, Refusal, Stdin};
 use expr::{Expr, Parsed, Piece};
@@ -53,7 +53,12 @@ pub fn find(call: &mut Call) -> Result<i32, Refusal> {
         match input::look(walk.call, start, follow_start)? {
             Ok(node) => {
                 let mut path = start.to_vec();
-                walk.visit(node, &mut path, start.len(), 0)?;
+                let entry = Entry {
+                    name: node.name(),
+                    kind: node.kind(),
+                    node,
+                };
+                walk.visit(entry, &mut path, start.len(), 0)?;
             }
             Err(reason) => {
                 let name = quote::curly(start)?;
@@ -84,6 +89,8 @@ struct Walk<'w, 'c> {
 /// What one node is to the expression.
 struct Here<'a, 'p> {
     node: Node<'a>,
+    kind: Kind,
+    name: &'p [u8],
     path: &'p [u8],
     /// The length of the starting point in `path`.
     start: usize,
@@ -94,7 +101,7 @@ struct Here<'a, 'p> {
 impl<'c> Walk<'_, 'c> {
     fn visit(
         &mut self,
-        node: Node<'c>,
+        entry: Entry<'c>,
         path: &mut Vec<u8>,
         start: usize,
         depth: usize,
@@ -107,19 +114,20 @@ impl<'c> Walk<'_, 'c> {
         }
         let mut prune = false;
         if !self.parsed.depth_first {
-            prune = self.evaluate(node, path, start, depth)?;
+            prune = self.evaluate(entry, path, start, depth)?;
         }
-        if node.kind() == Kind::Folder && !prune && depth < self.parsed.max_depth && !self.quit {
-            let entries = node
+        if entry.kind == Kind::Folder && !prune && depth < self.parsed.max_depth && !self.quit {
+            let entries = entry
+                .node
                 .entries_as_fts()
                 .map_err(|_| Refusal::new("a folder not in memory"))?;
             let len = path.len();
-            for child in entries {
+            for entry in entries {
                 if !path.ends_with(b"/") {
                     path.push(b'/');
                 }
-                path.extend_from_slice(child.name());
-                self.visit(child, path, start, depth + 1)?;
+                path.extend_from_slice(entry.name);
+                self.visit(entry, path, start, depth + 1)?;
                 path.truncate(len);
                 if self.quit {
                     return Ok(());
@@ -127,14 +135,14 @@ impl<'c> Walk<'_, 'c> {
             }
         }
         if self.parsed.depth_first && !self.quit {
-            self.evaluate(node, path, start, depth)?;
+            self.evaluate(entry, path, start, depth)?;
         }
         Ok(())
     }
 
     fn evaluate(
         &mut self,
-        node: Node<'c>,
+        entry: Entry<'c>,
         path: &[u8],
         start: usize,
         depth: usize,
@@ -143,7 +151,9 @@ impl<'c> Walk<'_, 'c> {
             return Ok(false);
         }
         let mut here = Here {
-            node,
+            node: entry.node,
+            kind: entry.kind,
+            name: if depth == 0 { base(path) } else { entry.name },
             path,
             start,
             depth,
@@ -158,22 +168,27 @@ impl<'c> Walk<'_, 'c> {
         if self.quit {
             return Ok(false);
         }
-        let meta = here.node.meta();
+        let meta = || here.node.meta(); // most expressions ask for names alone
         Ok(match expr {
             Expr::And(a, b) => self.holds(a, here)? && self.holds(b, here)?,
             Expr::Or(a, b) => self.holds(a, here)? || self.holds(b, here)?,
             Expr::Not(a) => !self.holds(a, here)?,
             Expr::True => true,
             Expr::False => false,
-            Expr::Name(pattern) => pattern.matches(base(here.path))?,
+            Expr::Name(pattern) => pattern.matches(here.name)?,
             Expr::Path(pattern) => pattern.matches(here.path)?,
             Expr::LinkName(pattern) => match here.node.link_target() {
                 Some(target) => pattern.matches(target)?,
                 None => false,
             },
-            Expr::Type(letters) => letters.contains(&letter(meta.mode)),
-            Expr::Empty => match here.node.kind() {
-                Kind::File => meta.size == 0,
+            Expr::Type(letters) => match here.kind {
+                Kind::File => letters.contains(&b'f'),
+                Kind::Folder => letters.contains(&b'd'),
+                Kind::Link => letters.contains(&b'l'),
+                Kind::Other => letters.contains(&letter(meta().mode)),
+            },
+            Expr::Empty => match here.kind {
+                Kind::File => meta().size == 0,
                 Kind::Folder => {
                     here.node
                         .entries()
@@ -183,14 +198,14 @@ impl<'c> Walk<'_, 'c> {
                 }
                 _ => false,
             },
-            Expr::Size(compare, unit) => compare.holds(meta.size.div_ceil(*unit)),
-            Expr::Newer(than) => meta.mtime > *than,
+            Expr::Size(compare, unit) => compare.holds(meta().size.div_ceil(*unit)),
+            Expr::Newer(than) => meta().mtime > *than,
             Expr::Perm(how, bits) => match how {
-                b'-' => meta.mode & bits == *bits,
-                b'/' => *bits == 0 || meta.mode & bits != 0,
-                _ => meta.mode & 0o7777 == *bits,
+                b'-' => meta().mode & bits == *bits,
+                b'/' => *bits == 0 || meta().mode & bits != 0,
+                _ => meta().mode & 0o7777 == *bits,
             },
-            Expr::Links(compare) => compare.holds(meta.nlink),
+            Expr::Links(compare) => compare.holds(meta().nlink),
             Expr::Prune => {
                 here.prune = !self.parsed.depth_first;
                 true

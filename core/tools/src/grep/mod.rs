@@ -1,14 +1,17 @@
 //! GNU grep 3.8, to the byte: `grep`, `egrep`, `fgrep`.
 //!
 //! The way of a call: its command line becomes [`options`], its patterns ([`patterns`], translated by [`syntax`]) one
-//! [`matcher`]. Then [`run`] takes the operands, with [`walk`] and [`exclude`] for folders, and has each file searched
+//! [`matcher`] with its [`automata`] and [`finder`]. Then [`run`] takes the operands, with [`walk`] and [`exclude`] for folders, and has each file searched
 //! ([`search`], [`printer`], [`lines`]) and the outcome reported ([`report`]).
 
+mod automata;
 mod ctype;
 mod errors;
 mod exclude;
+mod finder;
 mod lines;
 mod matcher;
+mod operands;
 mod options;
 mod patterns;
 mod printer;

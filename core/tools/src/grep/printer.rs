@@ -1,8 +1,8 @@
 //! Goes over one buffer and chooses what comes out, selected lines and their context: a port of grep 3.8's `grep` and
 //! `prtext`, with the whole file as one buffer.
 
+use super::finder::{Finder, Line};
 use super::lines::Lines;
-use super::matcher::{Line, Pattern};
 use super::options::Options;
 use crate::Refusal;
 
@@ -23,7 +23,7 @@ pub(super) struct Found {
 
 /// The state between two lines.
 pub(super) struct Printer<'l, 'p> {
-    pattern: &'p Pattern,
+    finder: Finder<'p>,
     options: &'p Options,
     bytes: &'p [u8],
     /// The lines that come out.
@@ -43,13 +43,13 @@ pub(super) struct Printer<'l, 'p> {
 impl<'l, 'p> Printer<'l, 'p> {
     /// Before the first line of `bytes`, which come out as `lines`.
     pub(super) fn new(
-        pattern: &'p Pattern,
+        finder: Finder<'p>,
         options: &'p Options,
         bytes: &'p [u8],
         lines: &'l mut Lines<'p>,
     ) -> Self {
         Printer {
-            pattern,
+            finder,
             options,
             bytes,
             lines,
@@ -65,7 +65,7 @@ impl<'l, 'p> Printer<'l, 'p> {
     pub(super) fn run(&mut self) -> Result<(), Refusal> {
         let mut at = 0;
         while at < self.bytes.len() && self.left > 0 {
-            let line = self.pattern.find(self.bytes, at);
+            let line = self.finder.find(self.bytes, at);
             if self.options.invert {
                 let end = line.map_or(self.bytes.len(), |line| line.start);
                 if at < end {

@@ -1,11 +1,12 @@
 //! One run over its operands: standard input, files, and folders with all that is below them.
 
-use curserve_corpus::{Content, Errno, Kind, Node, Unreadable};
+use curserve_corpus::{Content, Errno, Kind, Lookup, Node, Unreadable};
 use rayon::prelude::*;
 
 use super::errors::{refuse, strerror};
 use super::exclude::Excludes;
 use super::matcher::Pattern;
+use super::operands::Silent;
 use super::options::{Folders, Glob, Options};
 use super::printer::Found;
 use super::report::Report;
@@ -42,6 +43,8 @@ pub(super) fn run(
             None => Some(false),
         },
         bare: false,
+        silent: Silent::of(call.snapshot, pattern, options, operands.len()),
+        lookup: Lookup::new(call.snapshot, call.cwd),
         report: Report::new(call, options),
     };
     let operands = match (operands.is_empty(), options.folders) {
@@ -73,6 +76,8 @@ struct Run<'g, 'c> {
     with_name: Option<bool>,
     /// No operand was given: names have no `./`.
     bare: bool,
+    silent: Silent<'c>,
+    lookup: Lookup<'c>,
     report: Report<'g, 'c>,
 }
 
@@ -81,8 +86,7 @@ impl<'c> Run<'_, 'c> {
         if operand == b"-" {
             return self.stdin();
         }
-        let call = &self.report.call;
-        let node = match call.snapshot.resolve(call.cwd, operand, true) {
+        let node = match self.lookup.resolve(operand, true) {
             Ok(node) => node,
             Err(Errno::Outside) => return refuse("a path outside the root"),
             Err(errno) => {
@@ -101,7 +105,7 @@ impl<'c> Run<'_, 'c> {
             Kind::Folder if node.entries().is_err() => {
                 return refuse("a folder that cannot be read")
             }
-            _ if left_out => return Ok(()),
+            _ if left_out || self.silent.has(node) => return Ok(()),
             _ => {}
         }
         let with_name = *self.with_name.get_or_insert(is_folder);

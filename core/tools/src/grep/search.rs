@@ -45,7 +45,8 @@ pub(super) fn search(
     let only_whether = is_binary && !options.count;
     let mut lines = Lines::new(pattern, options, with_name.then_some(name), &bytes);
     lines.check_encoding = !facts.is_utf8 && options.binary != Binary::Text;
-    let mut printer = Printer::new(pattern, options, &bytes, &mut lines);
+    let finder = pattern.finder(facts.is_ascii)?;
+    let mut printer = Printer::new(finder, options, &bytes, &mut lines);
     printer.quiet = no_lines || only_whether;
     printer.stop_at_match = only_first || only_whether;
     printer.run()?;

@@ -9,7 +9,7 @@ use crate::Refusal;
 /// Whether the pattern selects this one line, for fuzzers.
 ///
 /// # Panics
-/// If the index would not have looked at a text that matches.
+/// If the index would not have looked at a text that matches, or the automata find different lines.
 pub(crate) fn selects(
     pattern: &str,
     extended: bool,
@@ -26,7 +26,15 @@ pub(crate) fn selects(
     let options = options::parse(&words, None)?;
     let compiled = Pattern::new(pattern.as_bytes(), &options)?;
     compiled.check(text, text.is_ascii())?;
-    let found = compiled.find(text, 0).is_some();
+    let found = compiled.finder(false)?.find(text, 0);
+    if text.is_ascii() {
+        let by_ascii = compiled.finder(true)?.find(text, 0);
+        assert_eq!(
+            found, by_ascii,
+            "the automaton for ASCII differs for {pattern:?} on {text:?}"
+        );
+    }
+    let found = found.is_some();
     let grams = Grams::of(text);
     assert!(
         !found || Query::of(compiled.hir(), Within::Line).admits(&grams),

@@ -10,7 +10,7 @@ use curserve_index::{Query, Within};
 use super::errors::{refuse, strerror};
 use super::exclude::Excludes;
 use super::matcher::Pattern;
-use super::options::{List, Options};
+use super::options::Options;
 use crate::Refusal;
 
 /// What the walk found to do, in order.
@@ -47,12 +47,9 @@ impl<'s> Walk<'_, 's> {
         }
         if !self.options.follow {
             // Where only matching files say something, only candidates need a look.
-            let needs_all =
-                self.options.invert || self.options.count || self.options.list == List::NonMatching;
-            let query = if needs_all {
-                Query::All
-            } else {
-                Query::of(self.pattern.hir(), Within::Line)
+            let query = match self.options.speaks_of_all() {
+                true => Query::All,
+                false => Query::of(self.pattern.hir(), Within::Line),
             };
             // No pattern of grep's matches a newline.
             if let Some(files) = self.snapshot.files_below(folder, &query, Within::Line) {
@@ -89,9 +86,9 @@ impl<'s> Walk<'_, 's> {
             Err(_) => return refuse("a folder that is not in memory"),
         };
         for entry in entries {
-            let name = entry.name();
+            let name = entry.name;
             let full = || [prefix, name].concat();
-            let target = match entry.kind() {
+            let target = match entry.kind {
                 Kind::Link if !self.options.follow => continue,
                 Kind::Link => match self.snapshot.resolve(&folder.path(), name, true) {
                     Ok(target) => target,
@@ -102,7 +99,7 @@ impl<'s> Walk<'_, 's> {
                     }
                     Err(_) => return refuse("-R over a link that leads outside, or in circles"),
                 },
-                _ => entry,
+                _ => entry.node,
             };
             match target.kind() {
                 Kind::Folder if self.exclude_dirs.excludes_entry(name) => {}

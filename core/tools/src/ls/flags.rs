@@ -119,6 +119,13 @@ pub struct Flags {
 }
 
 impl Flags {
+    /// Whether a listing is names in their order and nothing else.
+    pub fn names_alone(&self) -> bool {
+        let looks = self.long || self.blocks || self.inode || self.classify || self.slash;
+        let moves = self.reverse || self.folders_first || self.sort != Sort::Name;
+        !(looks || moves || self.all || self.follow)
+    }
+
     /// Reads the options; refuses those whose effect upon each other is not known here.
     pub fn parse(parsed: &opts::Parsed) -> Result<Flags, Refusal> {
         let now = SystemTime::now()

@@ -35,6 +35,9 @@ impl<'a> Folders<'_, 'a> {
         if depth > DEEPEST {
             return Err(Refusal::new("folders nested beyond 500"));
         }
+        if self.flags.names_alone() {
+            return self.names_at(depth, name, node);
+        }
         let mut entries = entries(self.call, node, self.flags)?;
         sort(&mut entries, self.flags, |e| e);
         self.head(name, &entries);
@@ -52,6 +55,31 @@ impl<'a> Folders<'_, 'a> {
             };
             let slash: &[u8] = if name.ends_with(b"/") { b"" } else { b"/" };
             self.list_at(depth + 1, &[name, slash, &e.name].concat(), child)?;
+        }
+        Ok(())
+    }
+
+    /// The same where a listing is names in their order: no entry is looked at.
+    fn names_at(&mut self, depth: usize, name: &[u8], node: Node<'a>) -> Result<(), Refusal> {
+        let children = node
+            .entries_by_name()
+            .map_err(|_| Refusal::new("a folder not in memory"))?;
+        let (mut listed, mut folders) = (Vec::new(), Vec::new());
+        for child in children {
+            if is_left_out(child.name, self.flags)? {
+                continue;
+            }
+            listed.extend_from_slice(child.name);
+            listed.push(b'\n');
+            if self.flags.recursive && child.kind == Kind::Folder {
+                folders.push(child);
+            }
+        }
+        self.head(name, &[]);
+        self.call.out.write(&listed);
+        let slash: &[u8] = if name.ends_with(b"/") { b"" } else { b"/" };
+        for child in folders {
+            self.list_at(depth + 1, &[name, slash, child.name].concat(), child.node)?;
         }
         Ok(())
     }
@@ -94,25 +122,17 @@ fn entries<'a>(call: &Call<'a>, node: Node<'a>, flags: &Flags) -> Result<Vec<Ent
         };
         entries.push(Entry::dots(b"..", parent));
     }
-    for (name, child) in children {
-        let hidden = name.starts_with(b".") && !flags.all && !flags.almost;
-        if hidden || flags.backups && name.ends_with(b"~") {
+    for child in children {
+        if is_left_out(child.name, flags)? {
             continue;
         }
-        let mut ignored = false;
-        for pattern in &flags.ignore {
-            ignored |= pattern.matches(name)?;
-        }
-        if ignored {
-            continue;
-        }
-        let shown = if flags.follow && child.kind() == Kind::Link {
-            let followed = call.snapshot.resolve(call.cwd, &child.path(), true);
+        let shown = if flags.follow && child.kind == Kind::Link {
+            let followed = call.snapshot.resolve(call.cwd, &child.node.path(), true);
             followed.map_err(|_| Refusal::new("a link that -L cannot follow"))?
         } else {
-            child
+            child.node
         };
-        entries.push(Entry::new(call, shown, name.to_vec(), flags)?);
+        entries.push(Entry::new(call, shown, child.name.to_vec(), flags)?);
     }
     if flags.sort == Sort::None && flags.all {
         return Err(Refusal::new(
@@ -120,4 +140,18 @@ fn entries<'a>(call: &Call<'a>, node: Node<'a>, flags: &Flags) -> Result<Vec<Ent
         ));
     }
     Ok(entries)
+}
+
+/// Whether the flags keep this name out of a listing.
+fn is_left_out(name: &[u8], flags: &Flags) -> Result<bool, Refusal> {
+    let hidden = name.starts_with(b".") && !flags.all && !flags.almost;
+    if hidden || flags.backups && name.ends_with(b"~") {
+        return Ok(true);
+    }
+    for pattern in &flags.ignore {
+        if pattern.matches(name)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use curserve_corpus::{Chosen, Content, IdMap, Kind, Node, Snapshot, Unreadable, Verdict};
+use curserve_corpus::{Chosen, Content, Entry, IdMap, Kind, Node, Snapshot, Unreadable, Verdict};
 use curserve_index::{Query, Within};
 use ignore::overrides::{Override, OverrideBuilder};
 use ignore::types::{Types, TypesBuilder};
@@ -227,9 +227,9 @@ impl<'f, 's> Filter<'f, 's> {
         let Ok(entries) = folder.entries() else {
             return refuse("something that cannot be read");
         };
-        for (name, node) in entries {
+        for Entry { name, kind, node } in entries {
             let relative = [above, name].concat();
-            let found = match node.kind() {
+            let found = match kind {
                 Kind::File => self.passes(node, base, &relative)?,
                 Kind::Folder if self.passes(node, base, &relative)? => {
                     self.any_in(node, base, &[relative.as_slice(), b"/"].concat())?

@@ -106,6 +106,11 @@ impl Options {
         }
     }
 
+    /// Whether files without a match say something too.
+    pub(super) fn speaks_of_all(&self) -> bool {
+        self.invert || self.count || self.list == List::NonMatching
+    }
+
     /// Whether context was asked for, even of zero lines: groups are then separated.
     pub(super) fn groups(&self) -> bool {
         self.after.is_some() || self.before.is_some()
