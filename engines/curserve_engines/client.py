@@ -1,8 +1,8 @@
 """The caller's side of the framed protocol (docs/PROTOCOL.md): Client, from any number of threads.
 
 Each thread that calls at the same time gets a connection of its own, so that nobody waits for another's answer;
-connections are kept and the one used last is taken first. Sockets stay blocking, with the kernel's own receive
-time-out: Python's would cost a `poll` for every read.
+connections are kept and the one used last is taken first. Bytes are moved by the Rust core: Python that reads
+an answer would take as long as the call that is answered from memory.
 """
 
 from __future__ import annotations
@@ -19,11 +19,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
+from curserve_core.channel import Channel
 
-_LENGTHS: Final = struct.Struct("<II")
-_CHUNK: Final = 64 * 1024
-_MOST_KEPT: Final = 4 * 1024 * 1024
-"""What a connection keeps of the room that a long answer took."""
 VERSION: Final = 1
 
 
@@ -60,75 +57,45 @@ def short_name(path: Path) -> Iterator[str]:
 class Connection:
     """One connection, one request at a time."""
 
-    __slots__ = ("_buffer", "_ids", "_socket")
+    __slots__ = ("_channel", "_ids")
 
     def __init__(self, path: Path, *, silence_s: float) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             with short_name(path) as name:
-                self._socket.connect(name)
+                connected.connect(name)
         except OSError as error:
-            self._socket.close()
+            connected.close()
             raise ProtocolError(f"cannot connect to {path}: {error}") from error
         seconds, fraction = divmod(silence_s, 1)
         timeout = struct.pack("ll", int(seconds), int(fraction * 1e6))
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
+        self._channel = Channel(connected.detach())
         self._ids = itertools.count(1)
-        self._buffer = memoryview(bytearray(_CHUNK))
 
     def request(self, header: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """Send one request without payload, return the response's header and payload."""
         header["id"] = number = next(self._ids)
-        data = orjson.dumps(header)
         try:
-            self._socket.sendall(_LENGTHS.pack(len(data), 0) + data)
-            answer, payload = self._read()
+            reply, payload = self._channel.exchange(orjson.dumps(header))
+            answer = orjson.loads(reply)
         except BlockingIOError as error:
             raise ProtocolError("no answer in time") from error
+        except orjson.JSONDecodeError as error:
+            raise ProtocolError(f"the answer's header is no JSON: {error}") from error
         except (OSError, EOFError) as error:
             raise ProtocolError(f"the program behind the socket is gone ({error})") from error
+        if not isinstance(answer, dict):
+            raise ProtocolError("the answer's header is no JSON object")
         if "error" in answer:
             raise ProtocolError(f"the program answered: {answer['error']}")
         if answer.get("id") != number:
             raise ProtocolError(f"answer to request {answer.get('id')!r} where {number} was asked")
         return answer, payload
 
-    def _read(self) -> tuple[dict[str, Any], bytes]:
-        have = self._more(0)
-        while have < _LENGTHS.size:
-            have += self._more(have)
-        header, payload = _LENGTHS.unpack_from(self._buffer)
-        split = _LENGTHS.size + header
-        total = split + payload
-        if total > len(self._buffer):
-            self._grow(total, have)
-        while have < total:
-            have += self._more(have)
-        try:
-            answer = orjson.loads(self._buffer[_LENGTHS.size : split])
-        except orjson.JSONDecodeError as error:
-            raise EOFError(f"header is no JSON: {error}") from error
-        if not isinstance(answer, dict):
-            raise EOFError("header is no JSON object")
-        content = bytes(self._buffer[split:total])
-        if total > _MOST_KEPT:
-            self._buffer = memoryview(bytearray(_CHUNK))
-        return answer, content
-
-    def _more(self, have: int) -> int:
-        got = self._socket.recv_into(self._buffer[have:])
-        if not got:
-            raise EOFError("connection closed in the middle of an answer" if have else "connection closed")
-        return got
-
-    def _grow(self, total: int, have: int) -> None:
-        larger = memoryview(bytearray(total))
-        larger[:have] = self._buffer[:have]
-        self._buffer = larger
-
     def close(self) -> None:
         """Close the socket."""
-        self._socket.close()
+        self._channel.close()
 
 
 class Client:

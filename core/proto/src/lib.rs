@@ -1,10 +1,12 @@
 //! The framed protocol that the worker, the daemon and external engines speak (docs/PROTOCOL.md).
 //!
 //! [`read_frame`] and [`write_frame`] move frames, [`Request`] and [`Answer`] are what they hold, and [`Handler`]
-//! is the seam behind which a program that executes tool calls stands.
+//! is the seam behind which a program that executes tool calls stands; [`Channel`] is who calls it.
 
+mod channel;
 mod frame;
 mod message;
 
+pub use channel::Channel;
 pub use frame::{read_frame, write_frame, Frame, FrameError, MAX_HEADER, MAX_PAYLOAD};
 pub use message::{Answer, Call, Handler, Identity, Op, Request, VERSION};

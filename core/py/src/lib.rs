@@ -2,6 +2,7 @@
 
 use pyo3::prelude::*;
 
+mod channel;
 mod link;
 mod pacer;
 mod search;
@@ -10,6 +11,8 @@ mod search;
 mod _core {
     use super::*;
 
+    #[pymodule_export]
+    use crate::channel::Channel;
     #[pymodule_export]
     use crate::link::{LinkQueue, LinkRelay};
     #[pymodule_export]

@@ -3,6 +3,11 @@ from typing import Any
 
 __version__: str
 
+class Channel:
+    def __init__(self, fd: int) -> None: ...
+    def exchange(self, header: bytes) -> tuple[bytes, bytes]: ...
+    def close(self) -> None: ...
+
 class Written:
     first_ns: int | None
     last_ns: int | None
