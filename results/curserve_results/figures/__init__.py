@@ -79,7 +79,7 @@ def _folder(run: str) -> str:
 
 def drawings(summary: Summary, model: str | None = None) -> list[Drawing]:
     """Return the figures that a run carries: those whose data is not empty."""
-    from curserve_results.figures import data, plots
+    from curserve_results.figures import data, plots, surface
 
     models = sorted({m for _, m, _ in summary.groups()})
     if model is not None and model not in models:
@@ -96,7 +96,7 @@ def drawings(summary: Summary, model: str | None = None) -> list[Drawing]:
             f"Where a turn's time goes, {model}: mean of each part over turns.",
         ),
         Drawing(
-            "crossover", data.crossover(summary), plots.crossover, "turns of client-subprocess and one engine",
+            "crossover", surface.crossover(summary), plots.crossover, "turns of client-subprocess and one engine",
             "Speed-up of end-to-end time by decode rate and RTT; dashed: 95 % limits; dots: measured.",
         ),
         Drawing(

@@ -5,20 +5,14 @@ Loaded only where figures are drawn, so polars and numpy are imported at the top
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import polars as pl
 
 from curserve_results.derive import GROUP
-from curserve_results.schema import CONTROLS, REFERENCE
-from curserve_results.statistics import interval, percentile_interval
+from curserve_results.schema import CONTROLS
+from curserve_results.statistics import percentile_interval
 from curserve_results.store import scan
 from curserve_results.summary import Summary, engine_place
-
-RATES = (20.0, 5000.0)
-RTTS_MS = (0.5, 400.0)
-GRID = 60
 
 
 def _requested(summary: Summary) -> pl.DataFrame:
@@ -148,79 +142,3 @@ def tokens(summary: Summary) -> pl.DataFrame:
     schema = ["model", "link", "engine", "tokens", "tokens_per_s"]
     frame = pl.DataFrame(rows, schema=schema, orient="row")
     return _ordered(frame.join(_requested(summary), on="link").sort("tokens_per_s")) if rows else frame
-
-
-def crossover(summary: Summary) -> pl.DataFrame:
-    """Return the speed-up of the fastest co-located engine over decode rate x RTT, with limits.
-
-    For each block of the longest tier, from its samples: tokens, TTFT and tool time of a replay, and how many RTTs
-    a client-placed replay really takes (k). Then, with rate r and round trip R,
-    speed-up = (tokens / r + TTFT + tools_client + k R) / (tokens / r + TTFT + tools_server + R).
-    At each point the logarithms become an estimate and its limits as everywhere (`statistics.interval`: over
-    traces from five on, over blocks below; no limits below eight blocks). `kind` is `grid` or `measured`.
-    """
-    parts = _block_parts(summary)
-    engines = [e for e in sorted(set(parts["engine"]), key=engine_place) if e != REFERENCE]
-    if not engines or REFERENCE not in set(parts["engine"]):
-        return pl.DataFrame()
-    engine = "daemon" if "daemon" in engines else engines[-1]
-    reference = parts.filter(engine=REFERENCE)
-    both = reference.join(parts.filter(engine=engine), on=["block", "trace"], suffix="_server").sort("block")
-    if not both.height:
-        return pl.DataFrame()
-    rates, rtts = np.geomspace(*RATES, GRID), np.geomspace(*RTTS_MS, GRID)
-    logs = np.stack([_surface(row, rates, rtts).ravel() for row in both.iter_rows(named=True)])
-    found = [interval(point, both["trace"].to_list()).map(math.exp) for point in logs.T.tolist()]
-    grid = pl.DataFrame(
-        {
-            "tokens_per_s": np.repeat(rates, GRID),
-            "rtt_ms": np.tile(rtts, GRID),
-            "speed_up": [one.estimate for one in found],
-            "low": pl.Series([one.low for one in found], dtype=pl.Float64()),
-            "high": pl.Series([one.high for one in found], dtype=pl.Float64()),
-        }
-    ).with_columns(kind=pl.lit("grid"), engine=pl.lit(engine))
-    return pl.concat([grid, _measured(summary, engine).select(grid.columns)])
-
-
-def _surface(row: dict[str, float], rates: np.ndarray, rtts: np.ndarray) -> np.ndarray:
-    """Return ln(speed-up) of one block on the grid (rates x RTTs in ms)."""
-    decode = row["tokens"] / rates[:, None] * 1e3
-    client = decode + row["ttft_ms"] + row["tools_ms"] + row["rtts"] * rtts[None, :]
-    server = decode + row["ttft_ms"] + row["tools_ms_server"] + rtts[None, :]
-    return np.asarray(np.log(client / server))
-
-
-def _block_parts(summary: Summary) -> pl.DataFrame:
-    """Return what a replay takes in each cell of the longest tier: tokens, ttft_ms, tools_ms, rtts."""
-    longest = summary.cells["rtt_ns"].max()
-    way = pl.col("prompt_read_ns") - pl.col("sent_ns") + pl.col("received_ns") - pl.col("last_token_ns")
-    return (
-        scan(summary.folder)
-        .filter(pl.col("kind") == "turn", ~pl.col("engine").is_in(list(CONTROLS)), pl.col("rtt_ns") == longest)
-        .group_by("block", "cell", "engine", "trace")
-        .agg(
-            tokens=pl.col("output_tokens").sum(),
-            ttft_ms=pl.col("ttft_ns").sum() / 1e6,
-            tools_ms=(pl.col("tools_done_ns") - pl.col("tools_started_ns")).sum() / 1e6,
-            rtts=way.sum() / pl.col("rtt_ns").first(),
-        )
-        .filter(pl.col("rtts").is_finite())
-        .collect()
-        .join(summary.cells.select("block", "cell"), on=["block", "cell"], how="semi")
-    )
-
-
-def _measured(summary: Summary, engine: str) -> pl.DataFrame:
-    """Return the speed-ups that were measured, at their rates and RTTs."""
-    from curserve_results.tables import speed_up, tpot_ns
-
-    rows = []
-    for link, model, api in summary.groups():
-        found, tpot = speed_up(summary, link, model, api, engine), tpot_ns(summary, model)
-        here = summary.cells.filter(link=link, model=model, api=api)
-        rtt = float(here["rtt_ns"][0] or 0) / 1e6
-        if found is not None and tpot and rtt:
-            rows.append((1e9 / tpot, rtt, found.estimate, found.low, found.high, "measured", engine))
-    schema = {n: pl.Float64() for n in ("tokens_per_s", "rtt_ms", "speed_up", "low", "high")}
-    return pl.DataFrame(rows, schema={**schema, "kind": pl.String(), "engine": pl.String()}, orient="row")

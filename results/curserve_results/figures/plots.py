@@ -114,9 +114,11 @@ def crossover(frame: pl.DataFrame) -> Figure:
         grid[name].to_numpy().reshape(size, -1) for name in ("tokens_per_s", "rtt_ms", "speed_up", "low", "high")
     )
     shade = axis.pcolormesh(x, y, np.log(z), cmap="cividis", shading="gouraud", rasterized=True)
-    lines = axis.contour(x, y, z, levels=LEVELS, colors="white", linewidths=1.0)
-    for label in axis.clabel(lines, fmt="%g×", fontsize=6):
-        label.set_path_effects(outline)
+    axis.contour(x, y, z, levels=LEVELS, colors="white", linewidths=1.0)
+    for level in LEVELS:  # named where they leave the map, clear of what was measured
+        if z[-1].min() < level < z[-1].max():
+            place = (x[-1, 0], np.interp(level, z[-1], y[-1]))
+            axis.annotate(f"{level:g}×", place, xytext=(2, 0), textcoords="offset points", fontsize=6, va="center")
     for limit in (low, high):
         if not np.isnan(limit).any():
             axis.contour(x, y, limit, levels=LEVELS, colors="white", linewidths=0.5, linestyles="dashed")

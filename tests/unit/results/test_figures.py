@@ -9,7 +9,8 @@ import pytest
 
 from curserve_results.errors import ResultsError
 from curserve_results.figures import FORMATS, write_figures
-from curserve_results.figures.data import breakdown, crossover
+from curserve_results.figures.data import breakdown
+from curserve_results.figures.surface import crossover
 from curserve_results.schema import CONTROLS
 from curserve_results.simulate import Truth, write_run
 from curserve_results.store import RunWriter, scan
