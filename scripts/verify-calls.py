@@ -65,7 +65,7 @@ def main() -> int:
     if options.receipt:
         options.receipt.write_text(json.dumps(receipt, indent=1) + "\n")
     print(json.dumps({key: value for key, value in receipt.items() if key != "trees"}, indent=1))
-    return int(receipt["different"] + receipt["failed"] > 0)
+    return int(receipt["right_share"] < 1 or receipt["failed"] > 0)
 
 
 def by_tree(calls: Path, trees: Path, repo: str | None) -> tuple[dict[Path, list[str]], Counter[str]]:
@@ -125,16 +125,13 @@ def figures(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """
     verdicts = Counter(row["verdict"] for row in rows)
     answered = [row for row in rows if row["verdict"] in ("identical", "reordered", "different")]
-    parallel = sum(
-        row["verdict"] == "reordered" and "rg" in str(row["arguments"].get("command", "")) for row in rows
-    )
     told = [row for row in answered if row["output_bytes"]]
     reasons = Counter(row["reason"] for row in rows if row["verdict"] == "refused")
     return {
         "calls": len(rows),
         **{name: verdicts[name] for name in ("identical", "reordered", "different", "refused", "failed")},
         "answered_share": len(answered) / len(rows),
-        "right_share": (verdicts["identical"] + parallel) / len(answered),
+        "right_share": sum(row["right"] for row in answered) / len(answered),
         "with_output": len(told),
         "speedup": spread(row["real_ns"] / row["engine_ns"] for row in told),
         "speedup_warm": spread(row["warm_ns"][1] / row["warm_ns"][0] for row in told if row["warm_ns"]),

@@ -79,6 +79,4 @@ def judge(call: ToolCall, digest: str, lines_digest: str, expected: tuple[str, s
 
 def free_order(call: ToolCall) -> bool:
     """Return whether the real program itself has no fixed order for this call (parallel `rg`)."""
-    if call.tool == "grep":
-        return True
     return call.tool == "bash" and "rg" in classify.programs(str(call.arguments.get("command", "")))

@@ -9,7 +9,8 @@ import pytest
 
 from curserve_engines.protocol import Result
 from curserve_harness.oracle.calls import Asked, by_place, direct
-from curserve_harness.oracle.compare import judge
+from curserve_harness.oracle.compare import Compared, judge
+from curserve_harness.oracle.report import summary
 from curserve_traces.model import Observation, ToolCall
 
 BENCH = Path(sys.executable).parent / "curserve-bench"
@@ -74,11 +75,27 @@ def result(stdout: bytes = b"", stderr: bytes = b"", code: int | None = 0, **res
         (result(b"a\na\nb\n"), result(b"a\nb\nb\n"), "different"),
         (result(b"a\n", refused="why"), result(b"a\n"), "refused"),
         (result(failed="gone"), result(b"a\n"), "failed"),
-        (result(failed="slow"), result(failed="slow"), "identical"),
+        (result(failed="slow"), result(failed="slow"), "failed"),
     ],
 )
 def test_verdicts(engine: Result, real: Result, verdict: str) -> None:
     assert judge(engine, real) == verdict
+
+
+@pytest.mark.parametrize(
+    ("command", "right"),
+    [
+        ("rg merge", True),
+        ("cd x && rg -n merge | head", True),
+        ("grep -rn merge .", False),
+        ("find target", False),
+    ],
+)
+def test_another_order_is_right_only_where_rg_runs(command: str, *, right: bool) -> None:
+    asked = Asked(1, ToolCall("1", "bash", {"command": command}))
+    found = Compared(asked, "reordered", result(b"b\na\n"), result(b"a\nb\n"))
+    assert found.right is right
+    assert summary([found])["wrong"] == (not right)
 
 
 def test_calls_are_grouped_by_where_they_were_recorded() -> None:

@@ -48,7 +48,7 @@ def command(
 ) -> None:
     """Run every read of a file with an engine and with the real programs, on one tree; compare both.
 
-    Exit code 0 where every answered call is right, 1 where one is different or failed. Calls that are no reads are
+    Exit code 0 where every answered call is right, 1 where one is wrong or failed. Calls that are no reads are
     left out, since a tree can only be changed once; their number is told.
     """
     import orjson
@@ -81,7 +81,7 @@ def command(
         )
     else:
         _print(total, found)
-    sys.exit(FAIL if total["different"] or total["failed"] else PASS)
+    sys.exit(FAIL if total["wrong"] or total["failed"] else PASS)
 
 
 def _run(
@@ -162,7 +162,8 @@ def _print(total: dict[str, Any], found: Sequence[Compared]) -> None:
     console.print(table)
     for reason, count in report.refusals(found)[:12]:
         console.print(f"refused {count}x: {reason}", highlight=False, markup=False)
-    for one in [one for one in found if one.verdict in ("different", "failed")][:12]:
-        what = one.engine.failed or one.real.failed or "different"
+    wrong = [one for one in found if one.verdict != "refused" and not one.right]
+    for one in wrong[:12]:
+        what = one.engine.failed or one.real.failed or one.verdict
         console.print(f"line {one.asked.line}: {what}: {one.asked.call.arguments}", highlight=False, markup=False)
     console.print(f"left out, since they are no reads: {total['left_out']}", highlight=False)

@@ -10,11 +10,15 @@ from typing import Any, Literal
 from curserve_engines.client import Client, ProtocolError
 from curserve_engines.protocol import Result, Session
 from curserve_harness.oracle.calls import Asked, direct
+from curserve_harness.reference import free_order
 from curserve_traces.model import Observation, ToolCall
 
 Verdict = Literal["identical", "reordered", "different", "refused", "failed"]
-_SLOW_NS = 50_000_000
-"""What takes longer finds the caches as itself left them, whatever ran before."""
+_WARM_UP_NS = 10_000_000
+_WARM_RUNS = 10
+_WARM_NS = 50_000_000
+"""For the times of warm caches a call runs in a row: uncounted for so long, then so many times, or for about so
+long. What takes longer finds the caches as it left them itself: its runs in turn stand for it."""
 
 VERDICTS: tuple[Verdict, ...] = ("identical", "reordered", "different", "refused", "failed")
 
@@ -23,8 +27,8 @@ VERDICTS: tuple[Verdict, ...] = ("identical", "reordered", "different", "refused
 class Compared:
     """One call, both answers. Times are nanoseconds; `direct_ns` is of the program started without a shell.
 
-    `warm_ns` are the engine's and the real programs' times where each runs several times in a row. The times of
-    `engine` and `real` are of runs in turn: each finds the processor's caches as the other left them.
+    `warm_ns` are the engine's and the real programs' times where each runs in a row, both as long and as often.
+    The times of `engine` and `real` are of runs in turn: each finds the processor's caches as the other left them.
     """
 
     asked: Asked
@@ -33,6 +37,11 @@ class Compared:
     real: Result
     direct_ns: int | None = None
     warm_ns: tuple[int, int] | None = None
+
+    @property
+    def right(self) -> bool:
+        """Whether the answer is the real programs': identical, or in an order that they have not themselves."""
+        return self.verdict == "identical" or (self.verdict == "reordered" and free_order(self.asked.call))
 
     def row(self, *, answers: bool) -> dict[str, Any]:
         """Return what the report writes for this call; with `answers`, both answers too."""
@@ -43,6 +52,7 @@ class Compared:
             "cwd": self.asked.call.cwd,
             "program": self.asked.program,
             "verdict": self.verdict,
+            "right": self.right,
             "reason": self.engine.refused or self.engine.failed or self.real.failed,
             "engine_ns": self.engine.wall_ns,
             "service_ns": self.engine.service_ns,
@@ -69,7 +79,7 @@ def judge(engine: Result, real: Result) -> Verdict:
     if engine.refused is not None:
         return "refused"
     if engine.failed is not None or real.failed is not None:
-        return "identical" if (engine.failed is None) == (real.failed is None) else "failed"
+        return "failed"
     ours, theirs = engine.observation, real.observation
     if ours.exit_code != theirs.exit_code:
         return "different"
@@ -104,7 +114,7 @@ def compare(
 ) -> Iterator[Compared]:
     """Run every call with both, in turn; of `repeat` runs the fastest of each counts, of verdicts the worst.
 
-    Where several runs are asked for, each runs as often once more by itself, for the times of warm caches.
+    Where several runs are asked for, each runs some more in a row by itself, for the times of warm caches.
     """
     for number, asked in enumerate(calls):
         runs = []
@@ -119,9 +129,18 @@ def compare(
         direct_ns = _direct_ns(asked, real, repeat) if with_direct else None
         warm_ns = None
         if repeat > 1 and ours.refused is None:
-            real_ns = theirs.wall_ns if theirs.wall_ns > _SLOW_NS else _alone_ns(asked.call, real, repeat)
-            warm_ns = (_alone_ns(asked.call, engine, repeat), real_ns)
+            counted = max(2, min(_WARM_RUNS, _WARM_NS // max(1, theirs.wall_ns)))
+            slow = theirs.wall_ns > _WARM_NS
+            real_ns = theirs.wall_ns if slow else _warm_ns(asked.call, real, counted)
+            warm_ns = (_warm_ns(asked.call, engine, counted), real_ns)
         yield Compared(asked, verdict, ours, theirs, direct_ns, warm_ns)
+
+
+def _warm_ns(call: ToolCall, session: Session, counted: int) -> int:
+    started = time.monotonic_ns()
+    while time.monotonic_ns() - started < _WARM_UP_NS:
+        session.call(call)
+    return _alone_ns(call, session, counted)
 
 
 def _alone_ns(call: ToolCall, session: Session, repeat: int) -> int:

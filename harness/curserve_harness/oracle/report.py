@@ -20,7 +20,7 @@ def summary(found: Sequence[Compared]) -> dict[str, Any]:
     """
     verdicts = Counter(one.verdict for one in found)
     answered = [one for one in found if one.verdict in ("identical", "reordered", "different")]
-    right = sum(one.verdict == "identical" or _order_is_undefined(one) for one in answered)
+    right = sum(one.right for one in answered)
     told = [one for one in answered if one.real.observation.stdout]
     speedups = sorted(one.real.wall_ns / one.engine.wall_ns for one in told)
     warm = [one.warm_ns[1] / one.warm_ns[0] for one in told if one.warm_ns is not None]
@@ -30,6 +30,7 @@ def summary(found: Sequence[Compared]) -> dict[str, Any]:
         **{verdict: verdicts[verdict] for verdict in VERDICTS},
         "answered": len(answered) / len(found) if found else None,
         "right": right / len(answered) if answered else None,
+        "wrong": len(answered) - right,
         "engine_p50_ns": _percentile(sorted(one.engine.wall_ns for one in answered), 0.5),
         "real_p50_ns": _percentile(sorted(one.real.wall_ns for one in answered), 0.5),
         "speedup_calls": len(speedups),
@@ -40,10 +41,6 @@ def summary(found: Sequence[Compared]) -> dict[str, Any]:
         "direct_calls": len(directs),
         "speedup_direct": _geometric_mean(directs),
     }
-
-
-def _order_is_undefined(one: Compared) -> bool:
-    return one.verdict == "reordered" and "rg" in str(one.asked.call.arguments.get("command", ""))
 
 
 def by_program(found: Sequence[Compared]) -> dict[str, dict[str, Any]]:
