@@ -2,8 +2,10 @@
 
 use std::process::ExitCode;
 
+mod inherited;
 mod known;
 mod options;
+mod outputs;
 mod serve;
 mod shim;
 mod worker;

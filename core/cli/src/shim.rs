@@ -1,14 +1,14 @@
 //! `rg`, `grep`, `egrep`, `fgrep` by the name it was called: ask the daemon that owns the folder, else become the
 //! real program, and never this one again.
 //!
-//! Forwarded is only what the daemon can answer exactly: output not to a terminal, no configuration in the
-//! environment, standard input that is not read. Nothing is written before the whole answer is here, so that becoming
-//! the real program is always still possible.
+//! Forwarded is only what the daemon can answer exactly: output to pipes, no configuration in the environment, standard
+//! input that is not read. Nothing is written before the whole answer is here, so that becoming the real program is
+//! always still possible.
 
 use std::ffi::{CString, OsString};
 use std::io::{Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use serde_json::{json, Value};
 
-use crate::known;
+use crate::{inherited, known, outputs};
 
 /// Names under which the binary is a shim.
 pub const NAMES: [&str; 4] = ["rg", "grep", "egrep", "fgrep"];
@@ -25,16 +25,31 @@ pub const NAMES: [&str; 4] = ["rg", "grep", "egrep", "fgrep"];
 pub fn run(name: &str, arguments: &[OsString]) -> ExitCode {
     if may_forward(name, arguments) {
         if let Some((code, out, err)) = ask(name, arguments) {
-            let wrote = std::io::stderr()
-                .write_all(&err)
-                .and_then(|()| std::io::stdout().write_all(&out));
-            return match wrote {
-                Ok(()) => ExitCode::from(code),
-                Err(_) => ExitCode::from(141), // the reader had enough: what SIGPIPE gives in a shell
-            };
+            let order_shows = !out.is_empty() && !err.is_empty() && outputs::are_one();
+            if !order_shows && deliver(name, &out, &err) {
+                return ExitCode::from(code);
+            }
         }
     }
     become_real(name, arguments)
+}
+
+/// Writes the answer; false where the reader has gone and the real program should find that out for itself.
+///
+/// `rg` then says nothing, and its status depends on what it was doing; the real one finds the same closed pipe. Of
+/// `grep` all is known, and it may search for long before it writes again.
+fn deliver(name: &str, out: &[u8], err: &[u8]) -> bool {
+    if outputs::write(1, out).is_ok() {
+        // As the real programs, which tell nobody that their messages could not be told.
+        let _ = outputs::write(2, err);
+        return true;
+    }
+    if name != "rg" && err.is_empty() && !inherited::ignores_sigpipe() {
+        inherited::restore();
+        // SAFETY: ends this process as a write to a closed pipe ends `grep`.
+        unsafe { libc::raise(libc::SIGPIPE) };
+    }
+    false
 }
 
 fn may_forward(name: &str, arguments: &[OsString]) -> bool {
@@ -51,24 +66,16 @@ fn may_forward(name: &str, arguments: &[OsString]) -> bool {
         "LANGUAGE",
         "POSIXLY_CORRECT",
     ];
-    if configured.into_iter().any(set) || is_terminal(1) || is_terminal(2) {
+    if configured.into_iter().any(set) {
+        return false;
+    }
+    if inherited::lacks_a_descriptor() || !outputs::take_an_answer(name) {
         return false;
     }
     if name != "rg" && !is_utf8_locale() {
         return false;
     }
-    is_null(0) || names_a_path(arguments)
-}
-
-fn is_terminal(fd: i32) -> bool {
-    // SAFETY: asks about a descriptor, open or not.
-    unsafe { libc::isatty(fd) == 1 }
-}
-
-/// Whether `fd` is `/dev/null`.
-fn is_null(fd: i32) -> bool {
-    let meta = std::fs::metadata(format!("/proc/self/fd/{fd}"));
-    meta.is_ok_and(|meta| meta.file_type().is_char_device() && meta.rdev() == libc::makedev(1, 3))
+    outputs::metadata(0).is_some_and(|meta| outputs::is_null(&meta)) || names_a_path(arguments)
 }
 
 /// Whether messages and characters are those of the pinned world: C.UTF-8, or English UTF-8, which equals it here.
@@ -220,11 +227,9 @@ fn exec(program: &Path, name: &str, arguments: &[OsString]) {
         .map(|w| w.as_ptr())
         .chain([std::ptr::null()])
         .collect();
-    // SAFETY: resets what Rust changed (SIGPIPE) and replaces this process; the pointers live until then.
-    unsafe {
-        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
-        libc::execv(program.as_ptr(), pointers.as_ptr());
-    }
+    inherited::restore();
+    // SAFETY: replaces this process; the pointers live until then.
+    unsafe { libc::execv(program.as_ptr(), pointers.as_ptr()) };
 }
 
 #[cfg(test)]
