@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Brings the system programs that the project runs: bubblewrap (the sandbox), tree, iproute2, user-mode-linux
 # (a kernel with sch_netem, for tests). As root they are installed; as an ordinary user on a Debian-like system
-# they are unpacked under .tools/, which the project looks into; elsewhere the missing ones are named.
+# they are unpacked under .tools/, which the project looks into; elsewhere the missing ones are named. Programs given as
+# arguments (chromium, hyperfine: for tests of the report page and of whole commands) are brought too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 declare -A package=([bwrap]=bubblewrap [tree]=tree [tc]=iproute2 [nsenter]=util-linux [git]=git [linux.uml]=user-mode-linux)
+for program in "$@"; do package[$program]=$program; done
 missing=()
 for program in "${!package[@]}"; do
     PATH="$PWD/.tools/usr/bin:$PWD/.tools/bin:$PWD/.tools/sbin:$PATH:/usr/sbin:/sbin" command -v "$program" >/dev/null || missing+=("${package[$program]}")
