@@ -107,6 +107,11 @@ impl Pattern {
         Ok(())
     }
 
+    /// Whether it asks where in a line it is.
+    pub(super) fn has_looks(&self) -> bool {
+        !self.hir.properties().look_set().is_empty()
+    }
+
     /// What finds the lines that match in a text, all of which is ASCII or not.
     pub(super) fn finder(&self, is_ascii: bool) -> Result<Finder<'_>, Refusal> {
         Ok(match &self.strings {

@@ -35,6 +35,11 @@ pub(super) fn search(
             false => Ok(Found::default()),
         };
     }
+    let finder = pattern.finder(facts.is_ascii)?;
+    // A newline for a NUL ends matches and begins none, but at anchors: what is not there before is not there after.
+    if is_binary && !options.invert && !pattern.has_looks() && finder.find(content, 0).is_none() {
+        return Ok(Found::default());
+    }
     let bytes = match is_binary {
         true => Cow::Owned(with_newlines_for_nuls(content)),
         false => Cow::Borrowed(&content[..]),
@@ -45,7 +50,6 @@ pub(super) fn search(
     let only_whether = is_binary && !options.count;
     let mut lines = Lines::new(pattern, options, with_name.then_some(name), &bytes);
     lines.check_encoding = !facts.is_utf8 && options.binary != Binary::Text;
-    let finder = pattern.finder(facts.is_ascii)?;
     let mut printer = Printer::new(finder, options, &bytes, &mut lines);
     printer.quiet = no_lines || only_whether;
     printer.stop_at_match = only_first || only_whether;
