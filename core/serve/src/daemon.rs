@@ -19,7 +19,7 @@ use curserve_tools::{Out, Stdin, World};
 use serde_json::{json, Value};
 
 use crate::apply::{apply, Failure};
-use crate::early;
+use crate::{early, memory};
 
 /// Answers the calls of one workspace.
 pub struct Daemon {
@@ -52,17 +52,13 @@ impl Daemon {
             .name("load".into())
             .spawn(move || {
                 let began = Instant::now();
+                memory::loading();
                 let loaded = catch_unwind(|| Corpus::load(&folder, options));
                 let loaded = match loaded {
                     Ok(loaded) => loaded.map_err(|error| error.to_string()),
                     Err(_) => Err("loading the folder panicked".to_owned()),
                 };
-                // What building the index took is given back to the system.
-                #[cfg(target_env = "gnu")]
-                // SAFETY: no pointers; returns free memory of the allocator, which is safe at any time.
-                unsafe {
-                    libc::malloc_trim(0)
-                };
+                memory::loaded();
                 time.store(began.elapsed().as_nanos() as u64, Ordering::Relaxed);
                 let _ = slot.set(loaded);
             })?;

@@ -8,6 +8,7 @@ mod connection;
 mod daemon;
 mod early;
 mod listen;
+mod memory;
 mod server;
 
 pub use daemon::Daemon;
