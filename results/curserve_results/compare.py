@@ -1,4 +1,4 @@
-"""Two runs, group by group: how much slower or faster the second is. Main names: `compare`, `Effect`.
+"""Two runs, group by group: how much slower or faster the second is. Main name: `compare`.
 
 An effect is ln(candidate / baseline), above 0 where the candidate is slower. `interleaved` arms (run in turns on
 one machine) are paired round by round, so that what a round shares cancels; separate runs are not paired, and
@@ -10,10 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curserve_results.derive import GROUP
-from curserve_results.errors import Incomparable
+from curserve_results.errors import Incomparable, SchemaMismatch, VoidRun
+from curserve_results.manifest import read_manifest
 from curserve_results.statistics import LEVEL, MIN_BLOCKS, Interval, interval, student_quantile
 from curserve_results.table import Column, Table, Value
 
@@ -37,6 +39,28 @@ class Effect:
     metric: str
     ratio: Interval
     floor: float | None
+
+
+def readable(folder: Path) -> Summary:
+    """Read a run to compare it; one that is void, or of another schema version, is Incomparable."""
+    from curserve_results.summary import summarise
+
+    require_version(folder)
+    try:
+        summary = summarise(folder)
+    except VoidRun as error:
+        raise Incomparable(str(error)) from None
+    if summary.manifest.void:
+        raise Incomparable(f"{folder}: the run is void ({summary.manifest.void_reason}); repeat it")
+    return summary
+
+
+def require_version(folder: Path) -> None:
+    """Raise Incomparable for a run of another schema version than this program's."""
+    try:
+        read_manifest(folder)
+    except SchemaMismatch as error:
+        raise Incomparable(str(error)) from None
 
 
 def logs(summary: Summary) -> pl.DataFrame:

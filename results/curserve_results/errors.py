@@ -5,6 +5,7 @@
   - SchemaMismatch        samples or manifest of a version that this program does not know
   - BadSamples            the samples contradict themselves (a clock that stepped, a negative duration)
   - EmptyRun              a run without one finished block
+    - VoidRun             a run of which void links leave nothing
   - UnknownName           a link or model that the run does not have
   - Incomparable          two runs that must not be compared (exit code 5)
   - CannotWrite           a result that the disk does not take (exit code 4)
@@ -31,6 +32,10 @@ class BadSamples(ResultsError):
 
 class EmptyRun(ResultsError):
     """Raised when a run has no finished block."""
+
+
+class VoidRun(EmptyRun):
+    """Raised when every sample of a run belongs to a void link."""
 
 
 class UnknownName(ResultsError):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from xml.sax.saxutils import escape, quoteattr
 
 from curserve_results.errors import ResultsError
+from curserve_results.missing import lacking, missing
 from curserve_results.schema import CONTROLS
 
 if TYPE_CHECKING:
@@ -143,22 +144,10 @@ def faults_of(baseline: Sequence[Summary], candidate: Sequence[Summary]) -> tupl
         if manifest.void_reason is not None:
             found.append(f"void: run {manifest.run}: {manifest.void_reason}")
         found += [f"void: link {link.name}: {link.void_reason}" for link in manifest.links if link.void_reason]
-        found += _missing(summary)
+        found += missing(summary)
+        found += lacking(baseline, summary)
         found += _below_control(summary)
     return (*found, *_wrong(baseline, candidate))
-
-
-def _missing(summary: Summary) -> list[str]:
-    """Name missing blocks, and blocks in which an engine of the run has no cell."""
-    planned = summary.manifest.planned_blocks
-    found = []
-    if planned is not None and summary.blocks < planned:
-        found.append(f"missing: {planned - summary.blocks} of {planned} blocks of run {summary.manifest.run}")
-    sizes = summary.cells.group_by("block").len()["len"]
-    short = int((sizes < summary.cells["engine"].n_unique()).sum())
-    if short:
-        found.append(f"missing: cells of some engines in {short} blocks of run {summary.manifest.run}")
-    return found
 
 
 def _below_control(summary: Summary) -> list[str]:

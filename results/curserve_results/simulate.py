@@ -1,7 +1,8 @@
 """Runs with known truth, which statistics, gate and figures are checked against. Main type: Truth.
 
 Noise as it is on real machines: 10 % from block to block that a block's engines share, 3 % of each cell's own,
-a drift through the run, a second mode (a slow spell of a turn), and long tails within a cell.
+a drift through the run, a second mode (a slow spell of a turn), and long tails within a cell. The controls run in
+the first repetition only, as they do in real runs.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curserve_results.manifest import LinkRecord, Machine, Manifest, ModelRecord
-from curserve_results.schema import COLUMNS, ORDER_UNDEFINED, polars_schema
+from curserve_results.schema import COLUMNS, CONTROLS, ORDER_UNDEFINED, polars_schema
 from curserve_results.store import RunWriter
 
 if TYPE_CHECKING:
@@ -141,14 +142,17 @@ class Place:
 
 
 def block_frame(truth: Truth, at: Place, trace_effect: float, random: np.random.Generator) -> pl.DataFrame:
-    """Simulate the samples of one block: for each engine one cell, its turns and its calls."""
+    """Simulate the samples of one block: for each engine that runs in it one cell, its turns and its calls."""
     import numpy as np
     import polars as pl
 
     noise, turns = truth.noise, truth.turns
     drift = noise.drift * at.block / max(1, truth.blocks())
     shared = random.normal(0, noise.block) + drift
-    order = random.permutation(len(truth.engines))
+    shuffled = random.permutation(len(truth.engines))
+    controls = {place for place, engine in enumerate(truth.engines) if engine in CONTROLS}
+    absent = controls if at.repetition and len(controls) < len(truth.engines) else set()
+    order = [int(place) for place in shuffled if place not in absent]
     tokens_shape = np.random.default_rng(at.trace)  # a recording: the same in every engine and block
     tokens = np.maximum(20, tokens_shape.lognormal(np.log(100) + trace_effect, 0.6, turns)).astype(np.int64)
     output = np.maximum(1, tokens_shape.lognormal(np.log(900), 1.2, turns)).astype(np.int64)
@@ -160,6 +164,8 @@ def block_frame(truth: Truth, at: Place, trace_effect: float, random: np.random.
         spread = random.normal(0, noise.turn, turns) + np.where(
             random.random(turns) < noise.bimodal, np.log(noise.slow), 0
         )
+        if place in absent:
+            continue
         factor = truth.factor.get(engine, 1.0) * np.exp(shared + own)
         tool = tool_ms * factor * np.exp(spread)
         control = engine.startswith("recorded")
@@ -187,7 +193,7 @@ def block_frame(truth: Truth, at: Place, trace_effect: float, random: np.random.
             "link": at.link,
             "backend": "simulated",
             "rtt_ns": round(at.rtt_ms * 1e6),
-            "order": int(np.flatnonzero(order == place)[0]),
+            "order": order.index(place),
         }
         start = int(ends[0, 0]) - 50_000
         last = np.arange(turns) == turns - 1  # the last turn calls no tool

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from curserve_results import derive
 from curserve_results.checks import check
-from curserve_results.errors import EmptyRun
+from curserve_results.errors import EmptyRun, VoidRun
 from curserve_results.manifest import Manifest, read_manifest
 from curserve_results.schema import CONTROLS, REFERENCE
 from curserve_results.store import block_files, check_file, scan_files
@@ -101,7 +101,8 @@ def summarise(folder: Path, *, void_too: bool = False) -> Summary:
     if not cells.height:
         reasons = "; ".join(f"{link.name}: {link.void_reason}" for link in manifest.links if link.void_reason)
         remedy = "repeat the run" + (", or look at it with report --void" if left_out else "")
-        raise EmptyRun(f"{folder}: no sample is left ({reasons or 'no cell was finished'}); {remedy}")
+        kind = VoidRun if left_out else EmptyRun
+        raise kind(f"{folder}: no sample is left ({reasons or 'no cell was finished'}); {remedy}")
     calls = counts.group_by(derive.GROUP).sum()
     shown = frozenset(void).intersection(cells["link"].unique())  # none, where they are left out
     return Summary(folder, manifest, cells, trips, calls, len(files), samples, unfinished, void=shown)

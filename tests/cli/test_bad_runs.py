@@ -118,6 +118,60 @@ def test_a_run_cut_short_is_told_and_fails_the_gate(tmp_path: Path) -> None:
     assert (gone.returncode, gone.stderr.count("\n"), "there: main" in gone.stderr) == (2, 1, True)
 
 
+def test_the_gate_passes_a_real_run_against_itself_and_fails_what_lost_an_engine(tmp_path: Path) -> None:
+    real = Path(__file__).parents[2] / "results" / "recorded" / "quick-150ms"
+    store = ("--store", tmp_path / "store", "--max-regression", "50%")
+    assert bench("baseline", "save", "main", real, *store[:2]).returncode == 0
+    alike = bench("gate", real, "--baseline", "main", *store)
+    assert (alike.returncode, "missing" in alike.stdout, "PASS" in alike.stdout) == (0, False, True)
+    lost = tmp_path / "lost"
+    for number, path in block_files(real).items():
+        RunWriter(lost).write_frame(number, pl.read_parquet(path).filter(pl.col("engine") != "daemon"))
+    manifest = read_manifest(real)
+    engines = {name: version for name, version in manifest.engines.items() if name != "daemon"}
+    manifest.with_changes(engines=engines).write(lost)
+    failed = bench("gate", lost, "--baseline", "main", *store)
+    assert (failed.returncode, "missing cells: daemon (150ms" in failed.stdout) == (1, True)
+    compared = bench("compare", real, lost, "--format", "json")
+    assert (compared.returncode, "missing cells: daemon (150ms" in compared.stdout) == (0, True)
+
+
+def test_runs_of_another_schema_version_are_incomparable(tmp_path: Path) -> None:
+    """Whichever of the two it is; a report of it is bad input."""
+    old, new = (write_run(tmp_path / name, Truth(repetitions=1)) for name in ("old", "new"))
+    store = ("--store", tmp_path / "store")
+    for seed in (1, 2):
+        saved = write_run(tmp_path / f"saved-{seed}", Truth(repetitions=1), seed=seed)
+        assert bench("baseline", "save", f"of-{seed}", saved, *store).returncode == 0
+    for folder in (old, tmp_path / "store" / "of-2" / "simulated-2"):
+        read_manifest(folder).with_changes(schema_version=0).write(folder)
+    for verb in (
+        ("compare", old, new),
+        ("compare", new, old),
+        ("gate", old, "--baseline", "of-1", *store),
+        ("gate", new, "--baseline", "of-2", *store),
+    ):
+        done = bench(*verb)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (5, "", 1), (verb, done)
+        assert "schema version 0" in done.stderr
+    assert bench("report", old).returncode == 2
+
+
+def test_a_void_candidate_fails_the_gate_and_is_incomparable(tmp_path: Path) -> None:
+    good, void, told = (write_run(tmp_path / name, Truth(repetitions=1)) for name in ("good", "void", "told"))
+    manifest = read_manifest(void)
+    manifest.with_changes(links=(replace(manifest.links[0], void_reason="drifted"),)).write(void)
+    manifest.with_changes(void_reason="a host died").write(told)
+    store = ("--store", tmp_path / "store")
+    assert bench("baseline", "save", "main", good, *store).returncode == 0
+    for run, reason in ((void, "drifted"), (told, "a host died")):
+        gate = bench("gate", run, "--baseline", "main", *store)
+        assert (gate.returncode, "FAIL" in gate.stdout, reason in gate.stdout) == (1, True, True), gate
+        for pair in ((good, run), (run, good)):
+            compared = bench("compare", *pair)
+            assert (compared.returncode, compared.stdout, reason in compared.stderr) == (5, "", True)
+
+
 def test_a_void_run_can_be_looked_at_and_is_never_compared(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", Truth())
     other = write_run(tmp_path / "other", Truth(), seed=2)
@@ -146,11 +200,12 @@ def test_a_void_run_can_be_looked_at_and_is_never_compared(tmp_path: Path) -> No
     page = (tmp_path / "page.html").read_text()
     assert f"<h1>curserve-bench: VOID {manifest.run}</h1>" in page
     assert f"Link {link.name} is void: {reason}. Its numbers must not be used." in page
-    for verb in (("compare", run, other), ("compare", other, run), ("figures", run, "--out", tmp_path / "f")):
-        assert bench(*verb).returncode == 2
+    assert bench("compare", run, other).returncode == 5
+    assert bench("compare", other, run).returncode == 5
+    assert bench("figures", run, "--out", tmp_path / "f").returncode == 2
     store = ("--store", tmp_path / "store")
     assert bench("baseline", "save", "main", other, *store).returncode == 0
-    assert bench("gate", run, "--baseline", "main", *store).returncode == 2
+    assert bench("gate", run, "--baseline", "main", *store).returncode == 1
 
 
 @pytest.mark.parametrize("limit", ["5", "five%", "-5%", "0%", "5 ms", ""])

@@ -20,14 +20,15 @@ import click
 def command(baseline: Path, candidate: Path, form: str) -> None:
     """Compare two run folders: candidate / baseline, for tool round trips and end-to-end times.
 
-    Runs on other machines, kernels, links, suites or schema versions are incomparable (exit code 5).
+    Void runs, and runs on other machines, kernels, links, suites or schema versions, are incomparable (exit code
+    5). What one of the runs has and the other lacks is named under the table.
     """
-    from curserve_results.compare import METRICS, compare, effects_table
+    from curserve_results.compare import METRICS, compare, effects_table, readable
+    from curserve_results.missing import apart
     from curserve_results.render import render_tables
-    from curserve_results.summary import summarise
 
-    a, b = summarise(baseline), summarise(candidate)
+    a, b = readable(baseline), readable(candidate)
     effects = [effect for metric in METRICS for effect in compare(a, b, metric)]
     note = "Above 1: the candidate is slower. Separate runs: what differs from run to run is not in the interval."
-    table = effects_table(effects, f"{b.manifest.run} over {a.manifest.run}", (note,))
+    table = effects_table(effects, f"{b.manifest.run} over {a.manifest.run}", (*apart(a, b), note))
     click.echo(render_tables([table], form), nl=False)

@@ -109,19 +109,19 @@ def _arms(
     """Run the rounds; return the arms' logs and what makes the candidate fail anyway."""
     from curserve_harness.arms import interleave, own_program
     from curserve_results.compare import logs as logs_of
-    from curserve_results.compare import require_comparable
+    from curserve_results.compare import readable, require_comparable
     from curserve_results.gate import faults_of
-    from curserve_results.summary import summarise
 
     runs: dict[str, list[Summary]] = {"a": [], "b": []}
     arms: list[Arm] = []
     done = interleave(program, own_program(), arguments, rounds=rounds, seed=seed, out=out)
     for arm, number, folder in done:
-        summary = summarise(folder)
+        summary = readable(folder)
         runs[arm].append(summary)
         arms.append((arm, number, logs_of(summary)))
         click.echo(f"curserve-bench: {len(arms)} of {4 * rounds} replays done", err=True)
-    require_comparable(runs["a"][0].manifest, runs["b"][0].manifest)
+    for summary in (*runs["a"][1:], *runs["b"]):
+        require_comparable(runs["a"][0].manifest, summary.manifest)
     return arms, faults_of(runs["a"], runs["b"])
 
 
@@ -130,17 +130,21 @@ def _saved(
 ) -> tuple[Decision, Sequence[Effect]]:
     """Compare a run with a saved baseline; the noise floor is what differs between the baseline's runs."""
     from curserve_results.baseline import load
-    from curserve_results.compare import against_saved
-    from curserve_results.gate import decide, faults_of
+    from curserve_results.compare import against_saved, readable, require_version
+    from curserve_results.errors import VoidRun
+    from curserve_results.gate import Decision, decide, faults_of
     from curserve_results.summary import summarise
 
-    candidate = summarise(run)
-    second = None if confirm is None else summarise(confirm)
     if confirm is not None and os.path.realpath(confirm) == os.path.realpath(run):
         raise exits.BadInput("--confirm: the same run cannot confirm itself; run the suite again")
     with load(store, name) as folders:
-        saved = [summarise(folder) for folder in folders]
-        effects = against_saved(saved, candidate, metric)
-        again = None if second is None else against_saved(saved, second, metric)
-        faults = faults_of(saved, [candidate, *([second] if second else [])])
-        return decide(effects, limit, again, faults), effects
+        saved = [readable(folder) for folder in folders]
+        given = [folder for folder in (run, confirm) if folder is not None]
+        try:
+            for folder in given:
+                require_version(folder)
+            runs = [summarise(folder) for folder in given]
+        except VoidRun as error:
+            return Decision("fail", limit, (), (f"void: {error}",)), ()
+        effects, *again = (against_saved(saved, one, metric) for one in runs)
+        return decide(effects, limit, again[0] if again else None, faults_of(saved, runs)), effects

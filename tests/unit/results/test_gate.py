@@ -162,7 +162,7 @@ def test_faults_name_what_makes_a_run_worthless(tmp_path: Path) -> None:
     found = "\n".join(faults_of([good], [summarise(bad)]))
     assert "void: link same-coast: drifted" in found
     assert "missing: 2 of 6 blocks" in found
-    assert "missing: cells" not in found  # no other block is left that has a daemon
+    assert "missing cells: daemon (us-asia, SWE-grep, chat): in the baseline, not in the candidate" in found
     assert "wrong answers: client-subprocess: 16 of 18" in found
     assert "implausible: server-subprocess (us-asia, SWE-grep) beats its control" in found
 
