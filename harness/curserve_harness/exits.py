@@ -63,7 +63,8 @@ _FOREIGN = {
 def code_of(error: BaseException) -> int | None:
     """Return the exit code of an error that a user can mend, or None for a defect of ours.
 
-    Classes are looked up by name along the error's ancestry, so that no room is imported for it.
+    Classes are looked up by name along the error's ancestry, so that no room is imported for it. An OSError is the
+    machine's (a full disk, a folder that is not there), but for a connection, which only our own roles make.
     """
     if isinstance(error, Stop):
         return error.code
@@ -71,4 +72,14 @@ def code_of(error: BaseException) -> int | None:
         code = _FOREIGN.get(f"{ancestor.__module__}.{ancestor.__qualname__}")
         if code is not None:
             return code
+    if isinstance(error, OSError) and not isinstance(error, ConnectionError):
+        return EXECUTION_FAILED
     return None
+
+
+def line_of(error: BaseException) -> str:
+    """Return what is said of an error in one line: what was attempted, on what, what to do next."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    where = f"{error.filename}: " if error.filename is not None else ""
+    return f"{where}{error.strerror}; give a path that is there and can be written, or make room"

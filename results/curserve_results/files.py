@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +27,8 @@ def write_atomically(path: Path, content: bytes | Callable[[Path], None]) -> Non
             os.fsync(file.fileno())
         aside.replace(path)
     except OSError as error:
-        aside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the folder may be no folder
+            aside.unlink(missing_ok=True)
         raise CannotWrite(
             f"{path}: cannot be written ({error.strerror}); what was finished before is kept: "
             "make room, or choose another folder"

@@ -16,6 +16,7 @@ from typing import Any
 from curserve_results.errors import NotARun, ResultsError, SchemaMismatch
 from curserve_results.files import write_atomically
 from curserve_results.schema import SCHEMA_VERSION
+from curserve_results.typed import built
 
 NAME = "manifest.json"
 
@@ -122,7 +123,7 @@ def read_manifest(folder: Path) -> Manifest:
     """Read `folder/manifest.json`; a missing, damaged or newer one is a one-line ResultsError."""
     path = folder / NAME
     try:
-        data = json.loads(path.read_bytes())
+        data = json.loads(path.read_bytes(), parse_constant=_no_number)
     except FileNotFoundError:
         raise NotARun(f"{folder}: no {NAME} here; give the folder that `replay --out` wrote") from None
     except (OSError, ValueError) as error:
@@ -141,28 +142,34 @@ def read_manifest(folder: Path) -> Manifest:
         raise ResultsError(f"{path}: not a manifest this program understands ({error})") from None
 
 
+def _no_number(text: str) -> float:
+    """Refuse what JSON does not have: it would be shown as a measurement."""
+    raise ValueError(f"{text} is no number")
+
+
+_AT_LEAST_ZERO = ("requested_rtt_ns", "achieved_before_ns", "achieved_after_ns", "tpot_ns", "ttft_base_ns")
+
+
 def _from_json(data: dict[str, Any]) -> Manifest:
-    """Build a Manifest from parsed JSON; raises KeyError or TypeError where it does not fit."""
-    if not isinstance(data.get("machine") or {}, dict) or not isinstance(data.get("links", []), list):
-        raise TypeError("machine must be an object and links a list")
+    """Build a Manifest from parsed JSON; raises KeyError, TypeError or ValueError where it does not fit."""
     known = {f.name for f in fields(Manifest)} - {"extra"}
     values = {key: value for key, value in data.items() if key in known}
-    derived = {"void", "extra"}
-    values["extra"] = {
-        **data.get("extra", {}),
-        **{key: value for key, value in data.items() if key not in known and key not in derived},
-    }
-    machine = data.get("machine") or {}
-    values["machine"] = Machine(**{f.name: machine[f.name] for f in fields(Machine) if f.name in machine})
-    values["links"] = tuple(LinkRecord(**link) for link in data.get("links", ()))
-    values["models"] = {
-        name: ModelRecord(**{**model, "assumed": tuple(model.get("assumed", ()))})
-        for name, model in (data.get("models") or {}).items()
-    }
-    values["command"] = tuple(data.get("command", ()))
-    values["exclusions"] = tuple(data.get("exclusions", ()))
-    if not isinstance(values["run"], str) or not isinstance(values["seed"], int):
-        raise TypeError("run must be a string and seed a whole number")
-    if not isinstance(values["extra"].get("links_at_once", 1), int):
+    extra = data.get("extra", {})
+    if not isinstance(extra, dict):
+        raise TypeError("extra: expected an object")
+    outside = {key: value for key, value in data.items() if key not in known and key not in ("void", "extra")}
+    values["extra"] = {**extra, **outside}
+    if isinstance(values.get("machine"), dict):
+        machine = values["machine"]
+        values["machine"] = {f.name: machine[f.name] for f in fields(Machine) if f.name in machine}
+    for name in ("machine", "models"):
+        if values.get(name, {}) is None:  # as early versions wrote what they did not know
+            del values[name]
+    manifest = built(Manifest, values)
+    for where, record in (*((link.name, link) for link in manifest.links), *manifest.models.items()):
+        for name in _AT_LEAST_ZERO:
+            if (getattr(record, name, None) or 0) < 0:
+                raise ValueError(f"{where}: {name} is negative")
+    if not isinstance(manifest.extra.get("links_at_once", 1), int):
         raise TypeError("links_at_once must be a whole number")
-    return Manifest(**values)
+    return manifest

@@ -156,8 +156,11 @@ def scan(folder: Path) -> pl.LazyFrame:
     return scan_files(files)
 
 
-def scan_files(files: Sequence[Path]) -> pl.LazyFrame:
-    """Scan block files that were checked; columns that came after a file was written are null in it."""
+def scan_files(files: Sequence[Path], *, path: str | None = None) -> pl.LazyFrame:
+    """Scan block files that were checked; columns that came after a file was written are null in it.
+
+    The column `path`, if it is named, tells the file of each row.
+    """
     import polars as pl
 
-    return pl.scan_parquet(list(files), schema=polars_schema(), missing_columns="insert")
+    return pl.scan_parquet(list(files), schema=polars_schema(), missing_columns="insert", include_file_paths=path)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curserve_results import derive
-from curserve_results.checks import check
-from curserve_results.errors import EmptyRun, VoidRun
+from curserve_results.checks import check, check_cells, check_rows, check_trips
+from curserve_results.errors import BadSamples, EmptyRun, VoidRun
 from curserve_results.manifest import Manifest, read_manifest
 from curserve_results.schema import CONTROLS, REFERENCE
 from curserve_results.store import block_files, check_file, scan_files
@@ -93,7 +93,7 @@ def summarise(folder: Path, *, void_too: bool = False) -> Summary:
     left_out = [] if void_too else void
     trips, parts, samples, unfinished = Trips(), list[tuple[pl.DataFrame, pl.DataFrame]](), 0, 0
     for lot in _lots(list(files.values())):
-        rows, began, cells, counts = _derive(lot, left_out, trips)
+        rows, began, cells, counts = _derive(lot, manifest.run, left_out, trips)
         samples += rows
         unfinished += began - cells.height
         parts.append((cells, counts))
@@ -123,7 +123,9 @@ def _lots(files: list[Path]) -> Iterator[list[Path]]:
         yield lot
 
 
-def _derive(files: list[Path], void: list[str], trips: Trips) -> tuple[int, int, pl.DataFrame, pl.DataFrame]:
+def _derive(
+    files: list[Path], run: str, void: list[str], trips: Trips
+) -> tuple[int, int, pl.DataFrame, pl.DataFrame]:
     """Derive some blocks: how many samples and cells, finished cells, call counts by group; trips are added.
 
     Each kind of row is read by itself, with the columns it needs: a third of the time and memory of reading all.
@@ -131,7 +133,8 @@ def _derive(files: list[Path], void: list[str], trips: Trips) -> tuple[int, int,
     import polars as pl
 
     def rows(kind: str, columns: tuple[str, ...]) -> pl.DataFrame:
-        found = scan_files(files).filter(pl.col("kind") == kind).select(columns).collect(engine="streaming")
+        every = scan_files(files, path="path" if "path" in columns else None)
+        found = every.filter(pl.col("kind") == kind).select(columns).collect(engine="streaming")
         check(found)
         return found
 
@@ -141,6 +144,13 @@ def _derive(files: list[Path], void: list[str], trips: Trips) -> tuple[int, int,
         rows("call", _CALL_COLUMNS),
     )
     samples = began.height + turns.height + calls.height
+    there = scan_files(files).select(pl.len()).collect().item()
+    if there != samples:
+        odd = there - samples
+        raise BadSamples(f"{files[0].parent}: {odd} rows are neither cell, turn nor call; repeat the run")
+    check_cells(began, run)
+    check_rows(turns, ("block", "cell", "turn"))
+    check_rows(calls, ("block", "cell", "turn", "call"))
     if void:
         began = began.filter(~pl.col("link").is_in(void))
         turns, calls = (frame.join(began, on=["block", "cell"], how="semi") for frame in (turns, calls))
@@ -154,6 +164,7 @@ def _derive(files: list[Path], void: list[str], trips: Trips) -> tuple[int, int,
         pl.col("round_trip_ns", "output_tokens", "decode_ns").sum(),
         log_round_trip=positive.cast(pl.Float64).log().mean(),
         turns=pl.len(),
+        shortest_ns=pl.col("round_trip_ns").min(),
     )
     ids = cells.select("block", "cell", *derive.GROUP)
     control = pl.col("engine").is_in(list(CONTROLS))
@@ -166,17 +177,19 @@ def _derive(files: list[Path], void: list[str], trips: Trips) -> tuple[int, int,
             *(pl.when(control).then(0).otherwise(name).alias(name) for name in _JUDGED),
         )
     )
+    measured = cells.join(per_cell, on=["block", "cell"], how="left")
+    check_trips(measured)
     return (
         samples,
         unfinished,
-        cells.join(per_cell, on=["block", "cell"], how="left"),
+        measured.drop("shortest_ns"),
         counts.group_by(derive.GROUP).sum(),
     )
 
 
 _CELL_COLUMNS = (
     *("block", "cell", "trace", "repetition", "engine", "placement", "model", "api", "link", "backend", "rtt_ns"),
-    *("order", "started_ns", "done_ns"),
+    *("order", "started_ns", "done_ns", "run", "path"),
 )
 _CALL_COLUMNS = (
     *("block", "cell", "turn", "call", "started_ns", "done_ns", "wall_ns", "service_ns"),

@@ -42,7 +42,7 @@ def synthetic(folder: Path, samples: int) -> Path:
     truth = Truth(traces=5, turns=TURNS, links=LINKS, models=MODELS, repetitions=2)
     random = np.random.default_rng(1)
     places = [
-        Place("scale", 0, trace, 0, link, rtt, model, tpot)
+        Place("simulated-1", 0, trace, 0, link, rtt, model, tpot)
         for trace in range(truth.traces)
         for link, rtt in LINKS.items()
         for model, tpot in MODELS.items()

@@ -71,6 +71,47 @@ SPOILED: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda run: ours(run, on("turn", first_token_ns=pl.col("prompt_read_ns") - 1)),
         "first_token_ns before prompt_read_ns; the clock stepped",
     ),
+    "a clock that stepped between turns": (
+        lambda run: ours(
+            run, lambda f: f.with_columns(
+                pl.when((pl.col("kind") == "turn") & (pl.col("turn") >= 2)).then(pl.col(name) - 10**10)
+                .otherwise(name).alias(name)
+                for name in f.columns if name.endswith("_ns") and name not in (
+                    "rtt_ns", "ttft_ns", "decode_ns", "wall_ns", "service_ns")
+            )
+        ),
+        "a turn's prompt was read before the last token of the turn before",
+    ),
+    "a cell shorter than its round trips": (
+        lambda run: ours(run, on("cell", done_ns=pl.col("started_ns") + 1)),
+        "tool round trips longer than the cell",
+    ),
+    "tools before the prompt": (
+        lambda run: ours(run, on("turn", tools_started_ns=pl.col("sent_ns") - 1)),
+        "tools_started_ns before sent_ns",
+    ),
+    "a block twice": (lambda run: ours(run, lambda f: pl.concat([f, f])), "a cell that is there twice"),
+    "calls twice": (
+        lambda run: ours(run, lambda f: pl.concat([f, f.filter(pl.col("kind") == "call")])),
+        "a row that is there twice",
+    ),
+    "another block's rows": (
+        lambda run: ours(run, lambda f: f.with_columns(block=pl.lit(2, pl.Int32()))),
+        "a row of another block in the file",
+    ),
+    "another run's rows": (
+        lambda run: ours(run, lambda f: f.with_columns(run=pl.lit("another"))),
+        "a row of another run than simulated-1",
+    ),
+    "no kind": (
+        lambda run: ours(run, lambda f: f.with_columns(kind=pl.lit(None, pl.String()))),
+        "rows are neither cell, turn nor call",
+    ),
+    "no engine": (lambda run: ours(run, lambda f: f.with_columns(engine=pl.lit(None, pl.String()))), "no engine"),
+    "an unknown label": (lambda run: ours(run, on("call", label=pl.lit("zzz"))), "an unknown label"),
+    "an unknown answer": (lambda run: ours(run, on("call", answer=pl.lit("maybe"))), "an unknown answer"),
+    "a negative distance": (lambda run: ours(run, on("cell", rtt_ns=pl.lit(-5))), "negative rtt_ns"),
+    "negative tokens": (lambda run: ours(run, on("turn", output_tokens=pl.lit(-7))), "negative output_tokens"),
     "no cell finished": (
         lambda run: [
             RunWriter(run).write_frame(n, on("cell", done_ns=pl.lit(None))(pl.read_parquet(path)))
@@ -98,9 +139,26 @@ def test_one_clear_line_and_exit_code_two(tmp_path: Path, what: str) -> None:
         done = bench(*verb)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), (verb, done)
         assert says in done.stderr
-        assert str(run) in done.stderr or "block 0" in done.stderr
+        assert str(run) in done.stderr or "block 0" in done.stderr or "block 2" in done.stderr
     assert not (tmp_path / "page.html").exists()
     assert not list(tmp_path.glob("figures/*"))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "says"),
+    [
+        ("received_ns", pl.col("sent_ns") - 1, "received_ns before sent_ns"),
+        ("bytes_up", pl.lit(-1), "negative bytes_up"),
+    ],
+)
+def test_what_only_figures_look_at_stops_them(tmp_path: Path, column: str, value: pl.Expr, says: str) -> None:
+    run = write_run(tmp_path / "run", Truth(repetitions=1))
+    ours(run, on("turn", **{column: value}))
+    for verb in (("figures", run, "--out", tmp_path / "f"), ("report", run, "--html", tmp_path / "p.html")):
+        done = bench(*verb)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), (verb, done)
+        assert says in done.stderr
+    assert bench("report", run).returncode == 0
 
 
 def test_a_run_cut_short_is_told_and_fails_the_gate(tmp_path: Path) -> None:
@@ -289,3 +347,64 @@ def test_a_revision_that_cannot_be_built_is_a_setup_failure(tmp_path: Path) -> N
     assert "building HEAD failed" in done.stderr
     trees = subprocess.run(["git", "worktree", "list"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert len(trees.stdout.splitlines()) == 1
+
+
+QUICK = Path(__file__).parents[2] / "results" / "recorded" / "quick-150ms"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("figures", QUICK, "--out", "/dev/null"), "/dev/null"),
+        (("figures", QUICK, "--out", "/proc/x"), "/proc/x"),
+        (("baseline", "save", "m", QUICK, "--store", "/dev/null"), "/dev/null"),
+        (("baseline", "save", "m", QUICK, "--store", "/proc/x"), "/proc/x"),
+        (("report", QUICK, "--html", "/dev/null/page.html"), "/dev/null/page.html"),
+        (("bench", "search", "/tmp", "--out", "/dev/null/x"), "/dev/null/x"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_one_line(arguments: tuple[object, ...], says: str) -> None:
+    done = bench(*arguments)
+    assert done.returncode in (3, 4), done
+    assert (done.stdout, done.stderr.count("\n"), says in done.stderr) == ("", 1, True), done
+
+
+@pytest.mark.parametrize("option", ["--junit", "--summary"])
+def test_a_verdict_that_cannot_be_written_is_no_verdict(tmp_path: Path, option: str) -> None:
+    """Exit code 1 would say that the candidate regressed."""
+    store = ("--store", tmp_path / "store")
+    assert bench("baseline", "save", "m", QUICK, *store).returncode == 0
+    done = bench("gate", QUICK, "--baseline", "m", *store, "--max-regression", "50%", option, "/nonexistent/x")
+    assert (done.returncode, done.stderr.count("\n")) == (4, 1), done
+    assert "/nonexistent/x: No such file or directory; " in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("--details", "/nonexistent/x"), 4, "/nonexistent/x"),
+        (("--timeout-s", "nan"), 2, "--timeout-s nan"),
+        (("--timeout-s", "inf"), 2, "--timeout-s inf"),
+    ],
+)
+def test_verify_tells_a_bad_option_before_the_work(
+    tmp_path: Path, arguments: tuple[str, ...], code: int, says: str
+) -> None:
+    (tmp_path / "calls.jsonl").write_text('{"command": "ls"}\n')
+    (tmp_path / "tree").mkdir()
+    calls = ("--workspace", tmp_path / "tree", "--calls", tmp_path / "calls.jsonl")
+    done = bench("verify", *calls, *arguments)
+    assert (done.returncode, done.stderr.count("\n"), says in done.stderr) == (code, 1, True), done
+
+
+def test_a_command_with_an_open_quote_is_bad_input() -> None:
+    done = bench("bench", "startup", "rg 'x")
+    assert (done.returncode, done.stderr.count("\n"), "No closing quotation" in done.stderr) == (2, 1, True)
+
+
+def test_a_manifest_of_wrong_types_is_one_line(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", Truth(repetitions=1))
+    (run / "manifest.json").write_text((run / "manifest.json").read_text().replace('"seed": 1', '"seed": NaN'))
+    done = bench("report", run)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "NaN is no number" in done.stderr

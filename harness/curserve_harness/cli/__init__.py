@@ -72,5 +72,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = exits.code_of(error)
         if code is None:
             raise  # a defect of ours: the traceback is wanted
-        print(f"curserve-bench: {error}", file=sys.stderr)
+        print(f"curserve-bench: {exits.line_of(error)}", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else exits.PASS)

@@ -40,14 +40,17 @@ def startup(commands: tuple[str, ...], runs: int, kept: Path | None, form: str) 
     """
     from curserve_results.render import render_tables
 
+    commands = commands or ("true", "rg --version")
+    for text in commands:
+        try:
+            words = shlex.split(text)
+        except ValueError as error:
+            raise BadInput(f"bench startup: {text!r}: {error}; give whole commands, quoted") from None
+        if not words or shutil.which(words[0]) is None:
+            raise BadInput(f"bench startup: {text!r}: no such program; give whole commands, quoted")
     program = shutil.which("hyperfine")
     if program is None:
         raise SetupFailed("bench startup: hyperfine not found; apt-get install hyperfine (not PyPI's namesake)")
-    commands = commands or ("true", "rg --version")
-    for text in commands:
-        words = shlex.split(text)
-        if not words or shutil.which(words[0]) is None:
-            raise BadInput(f"bench startup: {text!r}: no such program; give whole commands, quoted")
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "hyperfine.json"
         done = subprocess.run(

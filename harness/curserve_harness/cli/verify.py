@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -57,6 +58,8 @@ def command(
     from curserve_harness.oracle import report
     from curserve_harness.oracle.calls import read_calls
 
+    if not math.isfinite(timeout_s):
+        raise BadInput(f"--timeout-s {timeout_s}: expected a number of seconds")
     if not workspace.is_dir():
         raise BadInput(f"workspace {workspace} is not a folder")
     asked = [one for one in read_calls(calls) if repo is None or one.repo == repo]
@@ -64,6 +67,8 @@ def command(
         raise BadInput(f"calls {calls}: none for repo {repo!r}")
     reads = [one for one in asked if one.effect == "read"]
     chosen, real = registry.load(engine), registry.load("server-subprocess")
+    if details is not None:
+        details.write_bytes(b"")  # a path that cannot be written is told before the work, not after it
     found = list(_run(reads[:limit], chosen, real, workspace, at, timeout_s, repeat, direct))
     total = {
         "engine": engine,

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curserve_results import search
+from curserve_results.checks import check
 from curserve_results.errors import ResultsError
 from curserve_results.files import write_atomically
+from curserve_results.store import scan
 from curserve_results.summary import Summary, summarise
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ def write_figures(runs: Sequence[Path], out: Path, model: str | None = None) -> 
             name, drawn = run.name, [_search(run)]
         else:
             summary = summarise(run)
+            check(scan(run))  # figures look at more columns than tables do
             name, drawn = summary.manifest.run, drawings(summary, model)
         folder = out if len(runs) == 1 else out / _folder(name)
         if folder != out and folder.exists() and any(e["folder"] == str(folder) for e in index):

@@ -14,9 +14,11 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
 
+from curserve_results.checks import check
 from curserve_results.errors import ResultsError
 from curserve_results.files import write_atomically
 from curserve_results.render.markup import escape_html, html
+from curserve_results.store import scan
 from curserve_results.summary import Summary, summarise
 from curserve_results.table import Column, Table, Value
 from curserve_results.tables import main_tables
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 def write_page(run: Path, page: Path, *, void_too: bool = False) -> None:
     """Write the report of a run folder to `page`, whole or not at all; `void_too`: with void links, marked."""
     summary = summarise(run, void_too=void_too)
+    check(scan(run))  # charts look at more columns than tables do
     write_atomically(page, _page(summary).encode())
 
 
