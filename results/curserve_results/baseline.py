@@ -22,6 +22,7 @@ from curserve_results.manifest import NAME as MANIFEST
 from curserve_results.manifest import read_manifest
 from curserve_results.store import SAMPLES, block_files
 
+_BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}(/[A-Za-z0-9][A-Za-z0-9._-]{0,79}){0,4}")
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
@@ -85,12 +86,16 @@ def _opened(store: str, write: str | None = None) -> Iterator[Path]:
         folder = Path(store)
         if write is not None:
             folder.mkdir(parents=True, exist_ok=True)
+        elif not folder.is_dir():
+            raise ResultsError(f"store {store}: there is no such folder; save a run to it first: baseline save")
         yield folder
         return
     branch = store.removeprefix("git:")
-    if _SAFE.fullmatch(branch) is None:
-        raise ResultsError(f"store {store!r}: expected git:BRANCH")
+    if _BRANCH.fullmatch(branch) is None or ".." in branch or branch.endswith((".", ".lock")):
+        raise ResultsError(f"store {store!r}: expected git:BRANCH, such as git:perf/baselines")
     ref = f"refs/heads/{branch}"
+    if write is not None and f"branch {ref}" in _git("worktree", "list", "--porcelain").splitlines():
+        raise ResultsError(f"store {store}: {branch} is checked out; give a branch that holds baselines only")
     with tempfile.TemporaryDirectory(prefix="curserve-baselines-") as temporary:
         folder = Path(temporary) / "tree"
         folder.mkdir()
@@ -101,6 +106,8 @@ def _opened(store: str, write: str | None = None) -> Iterator[Path]:
             "GIT_DIR": _git("rev-parse", "--absolute-git-dir"),
         }
         parent = _git("rev-parse", "--verify", "--quiet", ref, allowed=(0, 1))
+        if not parent and write is None:
+            raise ResultsError(f"store {store}: there is no such branch; save a run to it first: baseline save")
         if parent:
             _git("read-tree", parent, environment=environment)
             _git("checkout-index", "--all", environment=environment)

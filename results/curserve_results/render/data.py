@@ -45,8 +45,11 @@ def csv(tables: Sequence[Table]) -> str:
 
 
 def _harmless(value: Any) -> Any:
-    """Return text that no spreadsheet takes for a formula."""
-    return "'" + value if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+    """Return text that no spreadsheet takes for a formula, and no terminal for a command."""
+    if not isinstance(value, str):
+        return value
+    text = "".join(c if c.isprintable() else " " for c in value)
+    return "'" + text if value[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 def json(tables: Sequence[Table]) -> str:

@@ -9,6 +9,10 @@ from collections.abc import Sequence
 from curserve_results.table import Column, Table, Value, shown
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~])")
+_BARE = re.compile(r"(www)\.", re.IGNORECASE)
+_LIVE = re.compile(r"@(?=\w)|\\#(?=\d)")
+"""What GitHub takes for a name, an address or an issue, escaped or not; a space without width ends that."""
+
 _LATEX = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -33,12 +37,18 @@ def _one_line(text: str) -> str:
 
 def escape_markdown(text: str) -> str:
     """Return text that Markdown shows as it is, within a table cell too."""
-    return _MARKDOWN.sub(r"\\\1", _one_line(text)).replace("://", ":&#47;&#47;")
+    escaped = _MARKDOWN.sub(r"\\\1", _one_line(text)).replace("://", ":&#47;&#47;")
+    return _LIVE.sub(r"\g<0>&#8203;", _BARE.sub(r"\1&#46;", escaped))
 
 
 def escape_latex(text: str) -> str:
     """Return text that LaTeX prints as it is."""
     return "".join(_LATEX.get(c, c) for c in _one_line(text))
+
+
+def _latex_cell(text: str) -> str:
+    """Return a cell's text; what begins like an option of the row end or rule before it is kept from being one."""
+    return ("{}" if text.lstrip()[:1] in ("[", "*") else "") + escape_latex(text)
 
 
 def escape_html(text: str) -> str:
@@ -51,7 +61,7 @@ def markdown(tables: Sequence[Table]) -> str:
     lines = []
     for table in tables:
         lines += [f"**{escape_markdown(table.title)}**", ""]
-        lines.append("| " + " | ".join(c.title for c in table.columns) + " |")
+        lines.append("| " + " | ".join(_heading(c) for c in table.columns) + " |")
         lines.append("|" + "|".join("---" if c.kind == "text" else "---:" for c in table.columns) + "|")
         lines += [
             "| " + " | ".join(_markdown_cell(c, row[c.key]) for c in table.columns) + " |" for row in table.rows
@@ -60,6 +70,11 @@ def markdown(tables: Sequence[Table]) -> str:
         if table.notes:
             lines += [*(f"- {escape_markdown(note)}" for note in table.notes), ""]
     return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _heading(column: Column) -> str:
+    """Return a column's title: a name from outside, or our own, whose brackets stay."""
+    return escape_markdown(column.title).replace(r"\[95 %\]", "[95 %]")
 
 
 def _markdown_cell(column: Column, cell: Value) -> str:
@@ -75,10 +90,10 @@ def latex(tables: Sequence[Table]) -> str:
         align = "".join("l" if c.kind == "text" else "r" for c in table.columns)
         lines += [r"\begin{table*}", r"  \centering\small", f"  \\caption{{{escape_latex(table.title)}}}"]
         lines += [f"  \\begin{{tabular}}{{{align}}}", r"    \toprule"]
-        lines.append("    " + " & ".join(escape_latex(c.title) for c in table.columns) + r" \\")
+        lines.append("    " + " & ".join(_latex_cell(c.title) for c in table.columns) + r" \\")
         lines.append(r"    \midrule")
         lines += [
-            "    " + " & ".join(escape_latex(shown(c.kind, row[c.key])) for c in table.columns) + r" \\"
+            "    " + " & ".join(_latex_cell(shown(c.kind, row[c.key])) for c in table.columns) + r" \\"
             for row in table.rows
         ]
         lines += [r"    \bottomrule", r"  \end{tabular}"]

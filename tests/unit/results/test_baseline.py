@@ -49,6 +49,52 @@ def test_a_branch_touches_no_checkout(run: Path, tmp_path: Path, monkeypatch: py
     assert status.stdout == ""
 
 
+def git(*arguments: object, at: Path) -> str:
+    named = ("-c", "user.name=t", "-c", "user.email=t@localhost")
+    done = subprocess.run(
+        ["git", "-C", str(at), *named, *map(str, arguments)], capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def test_a_branch_that_is_checked_out_is_refused(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = tmp_path / "repository"
+    subprocess.run(["git", "init", "-q", "-b", "main", str(repository)], check=True)
+    git("commit", "-q", "--allow-empty", "-m", "first", at=repository)
+    git("worktree", "add", "-q", "-b", "other", tmp_path / "other", at=repository)
+    monkeypatch.chdir(repository)
+    for branch in ("main", "other"):
+        with pytest.raises(
+            ResultsError, match=f"{branch} is checked out; give a branch that holds baselines only"
+        ):
+            save(f"git:{branch}", "m", run)
+    assert git("log", "--all", "--oneline", at=repository).count("\n") == 1
+    assert git("status", "--porcelain", at=repository) == ""
+
+
+def test_a_branch_may_have_a_slash(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path / "repository")], check=True)
+    monkeypatch.chdir(tmp_path / "repository")
+    save("git:perf/base", "main", run)
+    assert names("git:perf/base") == {"main": ["simulated-1"]}
+
+
+@pytest.mark.parametrize("branch", ["", "-x", "a..b", "a/", "/a", "a//b", "a.lock", "a/.b", "refs/heads/../x"])
+def test_a_branch_that_git_could_not_have_is_refused(run: Path, branch: str) -> None:
+    with pytest.raises(ResultsError, match="expected git:BRANCH"):
+        save(f"git:{branch}", "main", run)
+
+
+def test_a_store_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    monkeypatch.chdir(tmp_path)
+    for store in ("nowhere", "git:nowhere"):
+        with pytest.raises(ResultsError, match=f"store {store}: there is no such"):
+            names(store)
+
+
 def test_a_baseline_that_is_gone_says_what_there_is(run: Path, store: str) -> None:
     save(store, "main", run)
     with (
