@@ -50,7 +50,7 @@ def take_reference(
                 decided = calls[t][c] = replace(decided, workspace="undetermined", reason=reason)
             if decided.label != "executed":
                 if recorded.delta is not None:
-                    apply_delta(root, recorded.delta)
+                    apply_delta(root, recorded.delta, if_it_fits=decided.workspace != "known")
                 continue
             result = session.call(recorded.call, turn=t, index=c)
             if result.failed is None:

@@ -114,16 +114,22 @@ def _content(root: Path, path: str, entry: Entry) -> bytes | None:
     return os.fsencode((root / path).readlink()) if entry.kind == "link" else None
 
 
-def apply_delta(root: Path, delta: WorkspaceDelta) -> None:
+def apply_delta(root: Path, delta: WorkspaceDelta, *, if_it_fits: bool = False) -> None:
     """Bring `root` to where `delta` leads; nothing outside `root` is touched, through whatever links.
 
-    Raises DigestMismatch where a path does not hold what the delta was recorded on (nothing is changed then), and
-    WorkspaceError for a path that leads out of the root or a change without its content.
+    Raises DigestMismatch where a path does not hold what the delta was recorded on (nothing is changed then; with
+    `if_it_fits` that is all), and WorkspaceError for a path that leads out of the root or a change without its
+    content.
     """
     base = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        for change in delta.changes:
-            _check(base, root, change)
+        try:
+            for change in delta.changes:
+                _check(base, root, change)
+        except DigestMismatch:
+            if if_it_fits:
+                return
+            raise
         gone = [change for change in delta.changes if change.after is None]
         for change in sorted(gone, key=lambda change: change.path, reverse=True):  # contents before their folder
             _remove(base, change.path)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -281,4 +282,4 @@ def _path(value: object) -> Path | None:
 def _apply() -> Any:
     from curserve_traces.tree import apply_delta
 
-    return apply_delta
+    return partial(apply_delta, if_it_fits=True)  # as `curserve_harness.roles.preparing`

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from curserve_engines import registry
@@ -44,7 +45,9 @@ def opened_tools(cell: CellSpec, trace: Trace) -> Iterator[Tools]:
         turns=tuple(turn.calls for turn in trace.turns),
     )
     with registry.load(cell.engine).open(world) as session:
-        tools = Tools(cell, trace, session, apply_delta if cell.root is not None else None)
+        # The reference found out which deltas fit; here a wrong edit of the engine's may spoil one, and is judged.
+        apply = partial(apply_delta, if_it_fits=True) if cell.root is not None else None
+        tools = Tools(cell, trace, session, apply)
         try:
             yield tools
         finally:

@@ -3,9 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from curserve_engines import registry
 from curserve_harness.policy import trace_policy
 from curserve_harness.reference import judge, take_reference
+from curserve_traces.errors import DigestMismatch
 from curserve_traces.model import Observation, ToolCall, Trace, Turn
 from curserve_traces.workspace import pristine_copy
 
@@ -114,6 +117,29 @@ def test_an_unknown_workspace_is_undetermined_once_the_real_programs_fail_on_it(
     ]
     assert {(3, 0), (4, 0), (5, 0)} <= reference.keys()
     assert not (copy / "made.txt").exists()
+
+
+def test_a_delta_that_does_not_fit_an_unknown_workspace_is_left_out(
+    small_trace: Trace, small_workspace: Path, tmp_path: Path
+) -> None:
+    turns = list(small_trace.turns)
+    made = turns[2].calls[0]
+    assert made.delta is not None
+    change = made.delta.changes[0]
+    gone = replace(made.delta, changes=(replace(change, before=change.after, after=None, content=None),))
+    turns[2] = replace(turns[2], calls=(replace(made, delta=None),))
+    turns[4] = replace(turns[4], calls=(*turns[4].calls, replace(made, delta=gone)))
+    trace = replace(small_trace, turns=tuple(turns))
+    copy = pristine_copy(small_workspace, tmp_path / "copy")
+    take_reference(trace, trace_policy(trace, "reads-and-edits"), copy, registry.load("client-subprocess"))
+    assert not (copy / change.path).exists()
+
+    turns[2] = small_trace.turns[2]
+    turns[3] = replace(turns[3], calls=(*turns[3].calls, replace(made, delta=gone)))
+    trace = replace(trace, turns=tuple(turns))
+    again = pristine_copy(small_workspace, tmp_path / "again")
+    with pytest.raises(DigestMismatch):
+        take_reference(trace, trace_policy(trace, "reads-and-edits"), again, registry.load("client-subprocess"))
 
 
 def judged(command: str, seen: bytes, expected: bytes) -> str:
