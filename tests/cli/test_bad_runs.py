@@ -360,7 +360,6 @@ QUICK = Path(__file__).parents[2] / "results" / "recorded" / "quick-150ms"
         (("baseline", "save", "m", QUICK, "--store", "/dev/null"), "/dev/null"),
         (("baseline", "save", "m", QUICK, "--store", "/proc/x"), "/proc/x"),
         (("report", QUICK, "--html", "/dev/null/page.html"), "/dev/null/page.html"),
-        (("bench", "search", Path(__file__).parent, "--out", "/dev/null/x"), "/dev/null/x"),
     ],
 )
 def test_a_place_that_cannot_be_written_is_one_line(arguments: tuple[object, ...], says: str) -> None:

@@ -6,10 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from curserve_results.manifest import Machine, read_manifest
 from curserve_results.simulate import Truth, write_run
+from curserve_results.store import RunWriter, block_files
 
 PROGRAM = Path(sys.executable).with_name("curserve-bench")
 
@@ -87,6 +89,32 @@ def test_no_run_is_bad_input(arguments: tuple[str, ...]) -> None:
     done = bench(*arguments)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--link", "nosuch"), ("--table", "grid", "--model", "x"), ("--table", "models", "--link", "nosuch")],
+)
+def test_an_option_that_would_do_nothing_is_refused(run: Path, options: tuple[str, ...]) -> None:
+    done = bench("report", run, *options)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert options[-1] in done.stderr
+
+
+def test_the_page_does_not_call_right_what_nobody_compared(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", Truth(repetitions=1))
+    for number, path in block_files(run).items():
+        answer = pl.when(pl.col("kind") == "call").then(pl.lit("unchecked"))
+        RunWriter(run).write_frame(number, pl.read_parquet(path).with_columns(answer=answer))
+    assert bench("report", run, "--html", tmp_path / "page.html").returncode == 0
+    page = (tmp_path / "page.html").read_text()
+    assert "No observation was compared with what the real programs give" in page
+    assert "Every observation" not in page
+
+
+def test_a_store_that_is_not_there_is_bad_input(tmp_path: Path) -> None:
+    done = bench("baseline", "list", "--store", tmp_path / "nosuch")
+    assert (done.returncode, done.stdout, "there is no such folder" in done.stderr) == (2, "", True)
 
 
 def test_compare_and_gate_with_a_saved_baseline(run: Path, tmp_path: Path) -> None:

@@ -71,6 +71,9 @@ def text_of(
     from curserve_results.summary import summarise
     from curserve_results.tables import main_tables
 
+    for option, value, takes in (("--link", link, "models"), ("--model", model, "tiers")):
+        if value is not None and which != takes:
+            raise click.UsageError(f"{option} {value}: only --table {takes} takes it; this is --table {which}")
     summary = summarise(run, void_too=void_too)
     tables: tuple[Table, ...]
     if which == "models":

@@ -51,11 +51,15 @@ def words(summary: Summary, tables: Sequence[Table]) -> list[str]:
         .iter_rows(named=True)
         if row["right"] < row["judged"] and row["engine"] not in CONTROLS
     ]
-    found.append(
-        f"Observations that were not what the real programs give: {', '.join(wrong)}."
-        if wrong
-        else "Every observation in the column right was what the real programs give."
-    )
+    compared = summary.calls.filter(~pl.col("engine").is_in(list(CONTROLS)))["judged"].sum()
+    if wrong:
+        found.append(f"Observations that were not what the real programs give: {', '.join(wrong)}.")
+    elif compared:
+        found.append("Every observation in the column right was what the real programs give.")
+    else:
+        found.append(
+            "No observation was compared with what the real programs give: whether one is right is unknown."
+        )
     return found
 
 
