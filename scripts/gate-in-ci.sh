@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # One gate in CI: runs it, writes the step summary and runs/gate.md, sets the output `verdict`, and gives the job
 # the gate's exit code, except that an inconclusive gate warns and passes: noise must not block a change.
-# Reads AGAINST, LIMIT, ROUNDS, REPLAY_ARGUMENTS, SHADOW; everything from outside stays an argument.
+# Reads AGAINST, LIMIT, ROUNDS, REPLAY_ARGUMENTS, SHADOW, CURSERVE_BENCH; everything from outside stays an argument.
 set -uo pipefail
 mkdir -p runs
 program=${CURSERVE_BENCH:-.venv/bin/curserve-bench}
+program=$(realpath "$program")
+export PATH="${program%/*}:$PATH" # a baseline's program may be a wrapper of this curserve-bench
 read -ra replay <<<"${REPLAY_ARGUMENTS:-}"
 options=(--against "${AGAINST:?}" --max-regression "${LIMIT:-5%}" --rounds "${ROUNDS:-4}")
-options+=(--out runs/gate --junit runs/gate.xml --summary runs/gate.md)
+options+=(--out "$PWD/runs/gate" --junit runs/gate.xml --summary runs/gate.md)
 code=0
 { "$program" gate "${options[@]}" -- "${replay[@]}" 2>&1 >&3 | tee runs/gate.log >&2; } 3>&1 || code=$?
 case $code in

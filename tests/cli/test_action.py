@@ -13,7 +13,7 @@ def run_script(tmp_path: Path, code: int, **environment: str) -> subprocess.Comp
     """Run the script with a program that behaves as the gate does and notes its arguments."""
     program = tmp_path / "curserve-bench"
     program.write_text(
-        '#!/usr/bin/env bash\nprintf "%s\\n" "$@" > arguments\n'
+        '#!/usr/bin/env bash\nprintf "%s\\n" "$@" > arguments\ncommand -v curserve-bench > found\n'
         "while [ $# -gt 0 ]; do\n"
         '  [ "$1" = --summary ] && [ "$EXIT" -le 1 ] && echo "| table |" >> "$2"\n'
         "  shift\n"
@@ -64,3 +64,19 @@ def test_inputs_stay_arguments(tmp_path: Path) -> None:
     arguments = (tmp_path / "arguments").read_text().splitlines()
     assert arguments[:3] == ["gate", "--against", "git:origin/main; touch owned"]
     assert arguments[-5:] == ["--", "--rtt", "150ms", "$(touch", "owned)"]
+
+
+def test_a_baseline_may_wrap_the_program_and_work_in_another_folder(tmp_path: Path) -> None:
+    run_script(tmp_path, 0)
+    assert (tmp_path / "found").read_text() == f"{tmp_path / 'curserve-bench'}\n"
+    arguments = (tmp_path / "arguments").read_text().splitlines()
+    assert arguments[arguments.index("--out") + 1] == str(tmp_path / "runs" / "gate")
+
+
+def test_the_action_takes_nothing_of_its_own_from_the_callers_checkout() -> None:
+    """In another repository, `make setup` and scripts/ are the caller's, or nobody's."""
+    lines = [line.strip() for line in (ROOT / "action.yml").read_text().splitlines()]
+    runs = [line for line in lines if line.startswith("run: ") and not line.endswith(">-")]
+    assert runs == ['run: make -C "$ACTION" setup', 'run: bash "$ACTION/scripts/gate-in-ci.sh"']
+    assert lines.count("ACTION: ${{ github.action_path }}") == 2
+    assert "CURSERVE_BENCH: ${{ github.action_path }}/.venv/bin/curserve-bench" in lines
