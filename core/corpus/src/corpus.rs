@@ -9,7 +9,6 @@ use crate::error::Error;
 use crate::merge::WatchMap;
 use crate::refresh::Dirty;
 use crate::snapshot::{Place, Snapshot, State};
-use crate::tree::Tree;
 use crate::watch::{Event, Watches};
 
 /// How a corpus is loaded.
@@ -43,7 +42,7 @@ pub(crate) struct Shared {
 /// What has happened so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counters {
-    /// Full walks after the kernel's queue overflowed.
+    /// Full walks: the kernel's queue overflowed, or another folder lies at the root's path.
     pub rescans: u64,
     /// Files read, the load included.
     pub files_read: u64,
@@ -86,14 +85,7 @@ impl Corpus {
         let mut inner = Inner {
             root,
             options,
-            state: Arc::new(State {
-                place,
-                tree: Tree::new(),
-                segments: Arc::default(),
-                fresh: Arc::default(),
-                unreadable: Arc::default(),
-                rules: Arc::default(),
-            }),
+            state: Arc::new(State::empty(place)),
             watches: watches.clone(),
             watched: WatchMap::default(),
             events: Vec::new(),
@@ -102,7 +94,7 @@ impl Corpus {
             linked: BTreeSet::new(),
             counters: Counters::default(),
         };
-        inner.rescan()?;
+        inner.load()?;
         if inner.vanished {
             return Err(Error::Vanished(inner.root));
         }

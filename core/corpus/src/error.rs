@@ -15,7 +15,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The root was removed, or moved away.
-    #[error("the root {0} has vanished; restart on a folder that exists")]
+    #[error("the root {0} has vanished; put a folder there, or restart on one that exists")]
     Vanished(PathBuf),
     /// The user's inotify watches are used up.
     #[error("out of inotify watches at {0}; raise them with: sysctl fs.inotify.max_user_watches=1048576")]

@@ -21,7 +21,7 @@ use crate::meta::{Kind, Meta};
 use crate::read;
 use crate::scan::{is_searchable, names_in, Found, FoundBody, FoundFolder};
 use crate::snapshot::{Place, Snapshot, State};
-use crate::tree::{Indexed, Tree, Unreadable, ROOT};
+use crate::tree::{Indexed, Unreadable, ROOT};
 use crate::watch::Watches;
 
 /// Folders with more names are not looked into: their listing would take as long as a load.
@@ -48,14 +48,7 @@ impl Snapshot {
         for path in paths {
             wanted.add(path, &place.components);
         }
-        let mut state = State {
-            place: Arc::new(place),
-            tree: Tree::new(),
-            segments: Arc::default(),
-            fresh: Arc::default(),
-            unreadable: Arc::default(),
-            rules: Arc::default(),
-        };
+        let mut state = State::empty(Arc::new(place));
         let Some(mut found) = look(&real, Some(&wanted)) else {
             return Err(Error::Vanished(real));
         };

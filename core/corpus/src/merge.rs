@@ -42,6 +42,13 @@ impl WatchMap {
         }
     }
 
+    /// Nothing is watched any more.
+    pub(crate) fn clear(&mut self, watches: &Watches) {
+        for watch in std::mem::take(self).folder.into_keys() {
+            watches.remove(watch);
+        }
+    }
+
     /// The kernel has dropped this watch.
     pub(crate) fn forget(&mut self, watch: i32) {
         if let Some(folder) = self.folder.remove(&watch) {

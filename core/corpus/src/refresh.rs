@@ -14,9 +14,10 @@ use crate::merge::{is_current, Merge};
 use crate::read::{self, Reading, Wanted};
 use crate::scan;
 use crate::select::Shelved;
+use crate::snapshot::{Place, State};
 use crate::tree::{Body, Indexed, NodeData, ROOT};
 use crate::watch::Event;
-use crate::Meta;
+use crate::{Kind, Meta};
 
 /// A file that is written all the time is re-read at most this often for one answer.
 const ROUNDS: usize = 8;
@@ -28,7 +29,8 @@ const FRESH_LIMIT: usize = 2048;
 #[derive(Debug, Default)]
 pub(crate) struct Dirty {
     rescan: bool,
-    root_moved: bool,
+    /// What we follow is not what lies at the root's path: all that is held is void.
+    reload: bool,
     /// Folders whose names changed: list again. All folders here had an event, for their metadata at least.
     folders: BTreeMap<u32, Touched>,
 }
@@ -43,7 +45,7 @@ struct Touched {
 
 impl Dirty {
     pub(crate) fn is_empty(&self) -> bool {
-        !self.rescan && !self.root_moved && self.folders.is_empty()
+        !self.rescan && !self.reload && self.folders.is_empty()
     }
 }
 
@@ -73,7 +75,7 @@ impl Inner {
         if mask & (libc::IN_DELETE_SELF | libc::IN_MOVE_SELF | libc::IN_UNMOUNT | libc::IN_IGNORED)
             != 0
         {
-            self.dirty.root_moved |= folder == ROOT;
+            self.dirty.reload |= folder == ROOT;
             if mask & libc::IN_IGNORED != 0 {
                 self.watched.forget(watch);
             }
@@ -91,12 +93,13 @@ impl Inner {
     pub(crate) fn refresh(&mut self) -> Result<(), Error> {
         for _ in 0..ROUNDS {
             self.collect()?;
+            self.look_at_root();
             if self.dirty.is_empty() {
                 break;
             }
             self.apply()?;
         }
-        if self.vanished {
+        if self.vanished || self.dirty.reload {
             return Err(Error::Vanished(self.root.clone()));
         }
         self.follow_links();
@@ -105,19 +108,40 @@ impl Inner {
 
     /// Applies the collected events. After an error everything is suspect: the next call walks it all again.
     pub(crate) fn apply(&mut self) -> Result<(), Error> {
+        self.look_at_root();
         let result = self.try_apply();
         self.dirty.rescan |= result.is_err();
+        // What was read, was read by its path, which may have begun to lead into another tree meanwhile.
+        self.look_at_root();
         result
+    }
+
+    /// Compares what lies at the root's path with what we follow. inotify tells nothing of the folders above the root: when
+    /// one of them is moved, what we follow goes with it, unchanged, and something else may take its place.
+    fn look_at_root(&mut self) {
+        let found = std::fs::symlink_metadata(&self.root).map(|found| Meta::of(&found));
+        let found = found.ok().filter(|meta| meta.kind() == Kind::Folder);
+        let tree = &self.state.tree;
+        let held = (tree.bound() > 0).then(|| &tree.get(ROOT).meta);
+        match found {
+            // Until it is back, and then all is read again.
+            None => self.vanished = true,
+            Some(found) => {
+                let is_ours =
+                    held.is_some_and(|held| (held.dev, held.ino) == (found.dev, found.ino));
+                self.dirty.reload |= self.vanished || !is_ours;
+            }
+        }
     }
 
     fn try_apply(&mut self) -> Result<(), Error> {
         let dirty = std::mem::take(&mut self.dirty);
-        if dirty.root_moved {
-            let now = std::fs::symlink_metadata(&self.root).map(|m| Meta::of(&m).ino);
-            self.vanished = now.ok() != Some(self.state.tree.get(ROOT).meta.ino);
-        }
-        if self.vanished {
+        if self.vanished && !dirty.reload {
             return Ok(());
+        }
+        if dirty.reload {
+            self.counters.rescans += 1;
+            return self.load();
         }
         if dirty.rescan {
             self.counters.rescans += 1;
@@ -204,8 +228,21 @@ impl Inner {
         }
     }
 
+    /// Takes in what lies at the root's path now, as if nothing had been here before. A folder made again in the place of a
+    /// removed one may have its inode number, so not even that says that something held is still true.
+    pub(crate) fn load(&mut self) -> Result<(), Error> {
+        let place = Arc::new(Place::new(&self.root, self.options.at.as_deref()));
+        self.state = Arc::new(State::empty(place));
+        self.watched.clear(&self.watches);
+        self.linked.clear();
+        self.vanished = false;
+        let loaded = self.rescan();
+        self.dirty.reload |= loaded.is_err();
+        loaded
+    }
+
     /// Walks everything again and reads what may have changed.
-    pub(crate) fn rescan(&mut self) -> Result<(), Error> {
+    fn rescan(&mut self) -> Result<(), Error> {
         let Some(mut found) = scan::scan(&self.root, &self.watches)? else {
             self.vanished = true;
             return Ok(());

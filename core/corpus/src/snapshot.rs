@@ -79,6 +79,20 @@ pub(crate) struct State {
     pub(crate) rules: Arc<OnceLock<Rules>>,
 }
 
+impl State {
+    /// Nothing yet.
+    pub(crate) fn empty(place: Arc<Place>) -> State {
+        State {
+            place,
+            tree: Tree::new(),
+            segments: Arc::default(),
+            fresh: Arc::default(),
+            unreadable: Arc::default(),
+            rules: Arc::default(),
+        }
+    }
+}
+
 impl Snapshot {
     pub(crate) fn state(&self) -> &State {
         &self.0

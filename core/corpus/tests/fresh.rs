@@ -241,3 +241,77 @@ fn writes_through_a_hard_link_outside_are_seen() {
     fs::write(outer.path().join("outside"), "new and longer\n").unwrap();
     assert_fresh(&root, &corpus, "a write through a hard link");
 }
+
+/// A tree with one file, which says `text`.
+fn plant(root: &Path, text: &str) {
+    fs::create_dir_all(root.join("sub")).unwrap();
+    fs::write(root.join("sub/f"), text).unwrap();
+}
+
+#[test]
+fn a_root_that_is_removed_and_made_again_is_followed() {
+    let outer = tempfile::tempdir().unwrap();
+    let root = outer.path().join("root");
+    plant(&root, "old\n");
+    let corpus = Corpus::load(&root, Options::default()).unwrap();
+    for round in 0..20 {
+        fs::remove_dir_all(&root).unwrap();
+        if round % 2 == 1 {
+            assert!(matches!(corpus.snapshot(), Err(Error::Vanished(_))));
+        }
+        // The file system may give the new folder the inode number of the old one.
+        fs::create_dir(&root).unwrap();
+        assert_fresh(&root, &corpus, "a new root");
+        fs::write(root.join("n.txt"), format!("round {round}\n")).unwrap();
+        assert_fresh(&root, &corpus, "a file in the new root");
+        plant(&root, "again\n");
+        assert_fresh(&root, &corpus, "a folder in the new root");
+        fs::write(root.join("sub/f"), "later\n").unwrap();
+        assert_fresh(&root, &corpus, "a write in the new root");
+    }
+}
+
+#[test]
+fn another_tree_in_the_place_of_a_moved_parent_is_followed() {
+    let outer = tempfile::tempdir().unwrap();
+    let path = |name: &str| outer.path().join(name);
+    plant(&path("parent/root"), "first\n");
+    plant(&path("other/root"), "second\n");
+    let root = path("parent/root");
+    let corpus = Corpus::load(&root, Options::default()).unwrap();
+    for _ in 0..5 {
+        fs::rename(path("parent"), path("away")).unwrap();
+        assert!(matches!(corpus.snapshot(), Err(Error::Vanished(_))));
+        fs::write(path("away/root/new"), "behind our back\n").unwrap();
+        fs::rename(path("other"), path("parent")).unwrap();
+        assert_fresh(&root, &corpus, "another tree at the root's path");
+        // The tree that we do not follow is written to, and what we follow is not.
+        fs::write(path("away/root/sub/f"), "not ours\n").unwrap();
+        assert_fresh(&root, &corpus, "a write elsewhere");
+        fs::rename(path("parent"), path("other")).unwrap();
+        fs::rename(path("away"), path("parent")).unwrap();
+        fs::write(path("other/root/sub/f"), "not ours either\n").unwrap();
+        assert_fresh(&root, &corpus, "the first tree, put back");
+        fs::remove_file(root.join("new")).unwrap();
+        assert_fresh(&root, &corpus, "a file removed from it");
+    }
+}
+
+#[test]
+fn a_root_that_was_away_for_a_moment_is_read_again() {
+    let outer = tempfile::tempdir().unwrap();
+    let (root, away) = (outer.path().join("root"), outer.path().join("away"));
+    plant(&root, "old\n");
+    let corpus = Corpus::load(&root, Options::default()).unwrap();
+    for round in 0..5 {
+        fs::rename(&root, &away).unwrap();
+        plant(&root, "for a moment\n");
+        fs::write(away.join("sub/f"), format!("round {round}\n")).unwrap();
+        if round % 2 == 1 {
+            assert_fresh(&root, &corpus, "another root");
+        }
+        fs::remove_dir_all(&root).unwrap();
+        fs::rename(&away, &root).unwrap();
+        assert_fresh(&root, &corpus, "the old root, back");
+    }
+}
