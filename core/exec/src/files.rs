@@ -1,17 +1,17 @@
 //! `read`, `list` and `glob`, without a process: what agents do in their own.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::SystemTime;
 
 use curserve_proto::{Answer, Call};
 use globset::GlobBuilder;
 use ignore::WalkBuilder;
+use rustix::fs::{Dir, FileType, OFlags};
 
 use crate::arguments::{flag, number, optional_text, text, Wrong};
+use crate::beneath::{Miss, Spot};
 use crate::places::Places;
 
 /// What an error of the file system is called on the command line, without Rust's number.
@@ -24,62 +24,50 @@ pub(crate) fn complaint(tool: &str, path: &str, what: &str) -> Answer {
     Answer::done(1, "", format!("{tool}: {path}: {what}\n"))
 }
 
-/// Open `path` for reading if it is a regular file; a FIFO or device is an error, not a wait.
-pub(crate) fn open_regular(path: &Path) -> Result<File, String> {
-    let file = File::options()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC)
-        .open(path)
-        .map_err(|error| reason(&error))?;
-    let kind = file.metadata().map_err(|error| reason(&error))?.file_type();
-    if kind.is_dir() {
-        return Err("Is a directory".into());
-    }
-    if !kind.is_file() {
-        return Err("not a regular file".into());
-    }
-    Ok(file)
-}
-
 /// Lines of a file; `most` bytes of answer.
 pub fn read(call: &Call, places: &Places, cwd: &str, most: usize) -> Result<Answer, Wrong> {
     let path = text(call, "path")?;
     let offset = number(call, "offset")?.unwrap_or(1).max(1);
     let limit = number(call, "limit")?.unwrap_or(u64::MAX);
     let numbered = flag(call, "numbered", false)?;
-    let file = match open_regular(&places.real(cwd, path)) {
+    let file = match places.reach(cwd, path, false, Spot::open_regular) {
         Ok(file) => file,
-        Err(what) => return Ok(complaint("read", path, &what)),
+        Err(miss) => return Err(miss.answer(|error| complaint("read", path, &reason(error)))),
     };
     let size = file.metadata().map_or(0, |meta| meta.len());
     let mut source = BufReader::with_capacity(256 << 10, file);
-    let mut lines = 0u64;
     let mut out = Vec::with_capacity(if limit == u64::MAX {
         (size as usize).min(most)
     } else {
         4096
     });
-    let mut line = Vec::new();
+    // Lines that have begun: a line is taken as it comes, since the first of a large file may be all of it.
+    let (mut lines, mut at_start) = (0u64, true);
     loop {
-        if lines >= offset - 1 && lines - (offset - 1) >= limit {
+        if at_start && lines >= offset - 1 && lines - (offset - 1) >= limit {
             break;
         }
-        line.clear();
-        match source.read_until(b'\n', &mut line) {
-            Ok(0) => break,
-            Ok(_) => lines += 1,
+        let buffer = match source.fill_buf() {
+            Ok([]) => break,
+            Ok(buffer) => buffer,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Ok(complaint("read", path, &reason(&error))),
+        };
+        lines += u64::from(at_start);
+        let end = memchr::memchr(b'\n', buffer).map(|at| at + 1);
+        let part = &buffer[..end.unwrap_or(buffer.len())];
+        if lines >= offset {
+            if numbered && at_start {
+                out.extend_from_slice(format!("{lines:6}\t").as_bytes());
+            }
+            out.extend_from_slice(part);
+            if out.len() > most {
+                return Ok(Answer::failed(format!("more than {most} bytes of output")));
+            }
         }
-        if lines < offset {
-            continue;
-        }
-        if numbered {
-            out.extend_from_slice(format!("{lines:6}\t").as_bytes());
-        }
-        out.extend_from_slice(&line);
-        if out.len() > most {
-            return Ok(Answer::failed(format!("more than {most} bytes of output")));
-        }
+        at_start = end.is_some();
+        let taken = part.len();
+        source.consume(taken);
     }
     if offset > 1 && lines < offset {
         return Ok(complaint(
@@ -94,18 +82,21 @@ pub fn read(call: &Call, places: &Places, cwd: &str, most: usize) -> Result<Answ
 /// Names in a folder.
 pub fn list(call: &Call, places: &Places, cwd: &str) -> Result<Answer, Wrong> {
     let path = optional_text(call, "path")?.unwrap_or(".");
-    let names = std::fs::read_dir(places.real(cwd, path)).and_then(|entries| {
-        entries
-            .map(|entry| {
-                let entry = entry?;
-                let mut name = entry.file_name().as_bytes().to_vec();
-                if entry.file_type()?.is_dir() {
+    let names = places.reach(cwd, path, false, |spot| {
+        let folder = spot.open(OFlags::RDONLY | OFlags::DIRECTORY)?;
+        let mut names = Vec::new();
+        for entry in Dir::new(folder)? {
+            let entry = entry?;
+            let mut name = entry.file_name().to_bytes().to_vec();
+            if name != b"." && name != b".." {
+                if entry.file_type() == FileType::Directory {
                     name.push(b'/');
                 }
                 name.push(b'\n');
-                Ok(name)
-            })
-            .collect::<io::Result<Vec<_>>>()
+                names.push(name);
+            }
+        }
+        Ok(names)
     });
     match names {
         Ok(mut names) => {
@@ -113,7 +104,7 @@ pub fn list(call: &Call, places: &Places, cwd: &str) -> Result<Answer, Wrong> {
             names.sort_by(|a, b| bare(a).cmp(bare(b)));
             Ok(Answer::done(0, names.concat(), ""))
         }
-        Err(error) => Ok(complaint("list", path, &reason(&error))),
+        Err(miss) => Err(miss.answer(|error| complaint("list", path, &reason(error)))),
     }
 }
 
@@ -141,6 +132,8 @@ pub fn glob(call: &Call, places: &Places, cwd: &str) -> Result<Answer, Wrong> {
         Err(error) => return Ok(complaint("glob", pattern, &error.kind().to_string())),
     };
     let folder = places.real(cwd, path);
+    let miss = |miss: Miss| miss.answer(|error| complaint("glob", path, &reason(error)));
+    places.resolve(&folder).map_err(miss)?;
     match std::fs::metadata(&folder) {
         Ok(meta) if meta.is_dir() => {}
         Ok(_) => return Ok(complaint("glob", path, "Not a directory")),
@@ -164,6 +157,8 @@ pub fn glob(call: &Call, places: &Places, cwd: &str) -> Result<Answer, Wrong> {
                 .strip_prefix(&folder)
                 .is_ok_and(|below| matcher.is_match(below))
         })
+        // A folder on the way may have become a link since: only what is inside as well is named.
+        .filter(|entry| places.holds(entry.path()))
         .map(|entry| {
             let changed = entry
                 .metadata()

@@ -5,6 +5,7 @@
 //! here keeps them inside what they may do ([`confine`], [`Guard`](guard::Guard)).
 
 mod arguments;
+mod beneath;
 pub mod capture;
 pub mod confine;
 pub mod edit;

@@ -12,6 +12,7 @@ use memchr::memmem;
 pub struct Places {
     root: String,
     at: String,
+    limit: PathBuf,
 }
 
 impl Places {
@@ -19,8 +20,28 @@ impl Places {
     pub fn new(root: &Path, at: &str) -> Self {
         Places {
             root: root.to_string_lossy().into_owned(),
-            at: at.trim_end_matches('/').to_owned(),
+            at: match at.trim_end_matches('/') {
+                "" => "/".to_owned(),
+                at => at.to_owned(),
+            },
+            limit: PathBuf::from("/"),
         }
+    }
+
+    /// The same, for tools that may not leave the workspace, which is at its real path.
+    pub fn confined(mut self) -> Self {
+        self.limit = PathBuf::from(&self.root);
+        self
+    }
+
+    /// Whether file tools may go anywhere.
+    pub(crate) fn is_free(&self) -> bool {
+        self.limit == Path::new("/")
+    }
+
+    /// The folder that file tools may not leave.
+    pub(crate) fn limit(&self) -> &Path {
+        &self.limit
     }
 
     /// Whether anything has to be rewritten.

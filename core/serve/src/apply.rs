@@ -11,6 +11,7 @@ use std::os::unix::fs::{fchown, MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use curserve_exec::edit::turn;
 use curserve_shell::{How, Write};
 
 /// Why the writes were not done.
@@ -37,6 +38,7 @@ enum Ready<'w> {
 /// # Errors
 /// [`Failure::Nothing`] where nothing has changed; [`Failure::Half`] where the disk failed while contents were written.
 pub fn apply(root: &Path, at: &[u8], writes: &[Write]) -> Result<(), Failure> {
+    let _turn = turn();
     let mut ready = Vec::with_capacity(writes.len());
     for write in writes {
         match prepare(root, at, write) {

@@ -5,7 +5,7 @@
 //! Every answer is as fresh as the file system: see [`Corpus::snapshot`].
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -62,7 +62,7 @@ impl Daemon {
                 time.store(began.elapsed().as_nanos() as u64, Ordering::Relaxed);
                 let _ = slot.set(loaded);
             })?;
-        let places = Places::new(&root, &at);
+        let places = Places::new(&root, &at).confined();
         Ok(Daemon {
             root,
             at,
@@ -212,37 +212,8 @@ impl Daemon {
         Ok(answer)
     }
 
-    /// Refuse a path that leads out of the root, by `..` or through a link: what is there is not ours to show.
-    fn confined(&self, call: &Call, cwd: &str) -> Result<(), Answer> {
-        let path = self.places.real(cwd, call.text("path").unwrap_or("."));
-        let inside = |path: &Path| {
-            path.canonicalize()
-                .is_ok_and(|real| real.starts_with(&self.root))
-        };
-        // What is not there yet is judged by the nearest folder that is.
-        let existing = path
-            .ancestors()
-            .find(|path| path.symlink_metadata().is_ok());
-        let climbs = path
-            .components()
-            .any(|part| part == std::path::Component::ParentDir);
-        if existing.is_some_and(inside) && (!climbs || inside(&path)) {
-            return Ok(());
-        }
-        Err(Answer::refused(format!(
-            "{}: not below the daemon's root",
-            path.display()
-        )))
-    }
-
     fn answer(&self, call: &Call) -> Result<Answer, Answer> {
         let cwd = call.cwd.as_deref().unwrap_or(&self.at);
-        if matches!(
-            call.tool.as_str(),
-            "read" | "list" | "glob" | "edit" | "write"
-        ) {
-            self.confined(call, cwd)?;
-        }
         match call.tool.as_str() {
             "bash" => self.steadily(|| self.bash(call, cwd)),
             "grep" => self.steadily(|| self.grep(call, cwd)),
