@@ -15,7 +15,7 @@ use curserve_exec::search::Search;
 use curserve_exec::{edit, files, Limits, Places};
 use curserve_proto::{Answer, Call, Handler, Identity};
 use curserve_shell::Outcome;
-use curserve_tools::{Out, Stdin, World};
+use curserve_tools::{Deadline, Out, Stdin, World};
 use serde_json::{json, Value};
 
 use crate::apply::{apply, Failure};
@@ -104,13 +104,21 @@ impl Daemon {
     }
 
     /// Runs `answer`, and says of a refusal that it came while the folder loads; once more where the tree moved on
-    /// under it (a file that was gone when it should be read).
-    fn steadily(&self, answer: impl Fn() -> Result<Answer, Answer>) -> Result<Answer, Answer> {
+    /// under it (a file that was gone when it should be read). Out of time it has failed, as the real programs would have:
+    /// they are not to begin then.
+    fn steadily(
+        &self,
+        call: &Call,
+        answer: impl Fn(Deadline) -> Result<Answer, Answer>,
+    ) -> Result<Answer, Answer> {
         const TRIES: usize = 4;
+        let timeout = call.timeout_ms.map(Duration::from_millis);
+        let timeout = timeout.unwrap_or(self.limits.timeout);
+        let deadline = Deadline::after(timeout);
         let mut tries = 0;
         loop {
             let loading = self.corpus.get().is_none();
-            let mut given = answer();
+            let mut given = answer(deadline);
             let Err(Answer {
                 refused: Some(reason),
                 ..
@@ -118,6 +126,10 @@ impl Daemon {
             else {
                 return given;
             };
+            if deadline.has_passed() {
+                let limit = timeout.as_secs_f64();
+                return Err(Answer::failed(format!("timed out after {limit} s")));
+            }
             if loading {
                 *reason = format!("still loading ({reason})");
                 return given;
@@ -129,7 +141,7 @@ impl Daemon {
         }
     }
 
-    fn bash(&self, call: &Call, cwd: &str) -> Result<Answer, Answer> {
+    fn bash(&self, call: &Call, cwd: &str, deadline: Deadline) -> Result<Answer, Answer> {
         if let Some(argv) = call.arguments.get("argv") {
             let argv = argv.as_array().and_then(|list| {
                 list.iter()
@@ -138,7 +150,7 @@ impl Daemon {
             });
             let argv =
                 argv.ok_or_else(|| Answer::misused("bash: argv is not a list of strings"))?;
-            return self.program(&argv, cwd);
+            return self.program(&argv, cwd, deadline);
         }
         let command = call
             .text("command")
@@ -146,6 +158,7 @@ impl Daemon {
         let snapshot = self.snapshot(command.as_bytes(), cwd)?;
         let limits = curserve_shell::Limits {
             output: self.limits.output,
+            deadline,
             ..curserve_shell::Limits::default()
         };
         let (world, place) = (&self.world, cwd.as_bytes());
@@ -174,7 +187,7 @@ impl Daemon {
     }
 
     /// One tool, without a shell around it.
-    fn program(&self, argv: &[Vec<u8>], cwd: &str) -> Result<Answer, Answer> {
+    fn program(&self, argv: &[Vec<u8>], cwd: &str, deadline: Deadline) -> Result<Answer, Answer> {
         let snapshot = self.snapshot(&argv.join(&b' '), cwd)?;
         let name = argv
             .first()
@@ -189,6 +202,7 @@ impl Daemon {
             out: &mut out,
             err: &mut err,
             writes: None,
+            deadline,
         };
         let code =
             curserve_tools::run(name, &mut call).map_err(|refusal| Answer::refused(refusal.0))?;
@@ -198,7 +212,7 @@ impl Daemon {
         Ok(Answer::done(code, out.into_bytes(), err.into_bytes()))
     }
 
-    fn grep(&self, call: &Call, cwd: &str) -> Result<Answer, Answer> {
+    fn grep(&self, call: &Call, cwd: &str, deadline: Deadline) -> Result<Answer, Answer> {
         let search = Search::new(call, |path| {
             curserve_exec::search::is_file(&self.places.real(cwd, path))
         })?;
@@ -207,7 +221,7 @@ impl Daemon {
             .iter()
             .map(|word| word.clone().into_bytes())
             .collect();
-        let mut answer = self.program(&argv, cwd)?;
+        let mut answer = self.program(&argv, cwd, deadline)?;
         answer.stdout = search.finish(answer.stdout);
         Ok(answer)
     }
@@ -215,8 +229,8 @@ impl Daemon {
     fn answer(&self, call: &Call) -> Result<Answer, Answer> {
         let cwd = call.cwd.as_deref().unwrap_or(&self.at);
         match call.tool.as_str() {
-            "bash" => self.steadily(|| self.bash(call, cwd)),
-            "grep" => self.steadily(|| self.grep(call, cwd)),
+            "bash" => self.steadily(call, |deadline| self.bash(call, cwd, deadline)),
+            "grep" => self.steadily(call, |deadline| self.grep(call, cwd, deadline)),
             "read" => files::read(call, &self.places, cwd, self.limits.output),
             "list" => files::list(call, &self.places, cwd),
             "glob" => files::glob(call, &self.places, cwd),

@@ -146,6 +146,7 @@ impl Shell<'_> {
             out: &mut out,
             err: &mut err,
             writes: None,
+            deadline: self.limits.deadline,
         };
         let status = tool(&mut call)?;
         if out.overflowed() || !err.as_bytes().is_empty() {
@@ -171,6 +172,7 @@ impl Shell<'_> {
             out: &mut out,
             err: &mut err,
             writes: None,
+            deadline: self.limits.deadline,
         };
         test::unary(&call, op, word)
     }

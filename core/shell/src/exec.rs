@@ -385,6 +385,7 @@ impl<'s> Shell<'s> {
                 out: &mut out,
                 err: &mut err,
                 writes: self.writes,
+                deadline: self.limits.deadline,
             };
             curserve_tools::run(&words[0], &mut call)?
         };

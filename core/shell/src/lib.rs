@@ -27,7 +27,7 @@ mod state;
 mod syntax;
 
 use curserve_corpus::Snapshot;
-pub use curserve_tools::{How, Refusal, World, Write, Writes};
+pub use curserve_tools::{Deadline, How, Refusal, World, Write, Writes};
 pub use quick::is_quick;
 
 /// What one command line may use.
@@ -37,6 +37,8 @@ pub struct Limits {
     pub output: usize,
     /// Commands executed, loops included.
     pub steps: u32,
+    /// When the line gives up.
+    pub deadline: Deadline,
 }
 
 impl Default for Limits {
@@ -44,6 +46,7 @@ impl Default for Limits {
         Limits {
             output: 64 << 20,
             steps: 10_000,
+            deadline: Deadline::default(),
         }
     }
 }

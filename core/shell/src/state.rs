@@ -281,7 +281,11 @@ impl<'s> Shell<'s> {
         if self.steps > self.limits.steps {
             return Err(Refusal::new("more commands than the limit"));
         }
-        Ok(())
+        // A tool asks for itself; a loop of builtins is asked for now and then.
+        match self.steps % 16 {
+            0 => self.limits.deadline.check(),
+            _ => Ok(()),
+        }
     }
 
     /// A variable's value; `Ok(None)` where it is not set.

@@ -21,6 +21,7 @@ pub fn run(call: &mut Call, args: &[Vec<u8>], stdin: Stdin) -> Result<i32, Refus
         out: again.out,
         err: again.err,
         writes: again.writes,
+        deadline: again.deadline,
     };
     let status = crate::run(name, &mut inner)?;
     call.out.span(start, name);

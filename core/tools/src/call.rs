@@ -2,6 +2,7 @@
 
 use curserve_corpus::Snapshot;
 
+use crate::deadline::Deadline;
 use crate::out::Out;
 use crate::world::World;
 use crate::writes::Writes;
@@ -45,6 +46,8 @@ pub struct Call<'a> {
     pub err: &'a mut Out,
     /// What it writes to files; `None` where it must not.
     pub writes: Option<&'a Writes>,
+    /// When it gives up.
+    pub deadline: Deadline,
 }
 
 impl<'a> Call<'a> {
@@ -72,6 +75,7 @@ impl<'a> Call<'a> {
             out: self.out,
             err: self.err,
             writes: self.writes,
+            deadline: self.deadline,
         }
     }
 }

@@ -7,6 +7,7 @@ mod batch;
 mod call;
 mod cat;
 mod cut;
+mod deadline;
 mod decimal;
 mod find;
 pub mod fnmatch;
@@ -35,6 +36,7 @@ mod writes;
 mod xargs;
 
 pub use call::{Call, Refusal, Stdin};
+pub use deadline::Deadline;
 pub use out::{Mark, Out, Span};
 pub use world::World;
 pub use writes::{How, Target, Write, Writes};
@@ -86,6 +88,7 @@ pub fn run(name: &[u8], call: &mut Call<'_>) -> Result<i32, Refusal> {
             "a program that may read what was written before it",
         ));
     }
+    call.deadline.check()?;
     match look_up(name) {
         Some(tool) => tool(call),
         None => Err(Refusal::new(format!(

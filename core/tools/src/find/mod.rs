@@ -7,6 +7,9 @@ use curserve_corpus::{Entry, Kind, Node};
 use crate::{batch, input, quote, times, Call, Refusal, Stdin};
 use expr::{Expr, Parsed, Piece};
 
+/// The clock is asked once in so many nodes: looking at one takes hardly longer.
+const VISITS: u32 = 64;
+
 /// Runs `find`.
 pub fn find(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
@@ -48,6 +51,7 @@ pub fn find(call: &mut Call) -> Result<i32, Refusal> {
         quit: false,
         batches,
         line: Vec::new(),
+        visits: 0,
     };
     for &start in starts {
         match input::look(walk.call, start, follow_start)? {
@@ -84,6 +88,7 @@ struct Walk<'w, 'c> {
     quit: bool,
     batches: Vec<Vec<Vec<u8>>>,
     line: Vec<u8>,
+    visits: u32,
 }
 
 /// What one node is to the expression.
@@ -111,6 +116,10 @@ impl<'c> Walk<'_, 'c> {
         }
         if depth > 1000 {
             return Err(Refusal::new("folders nested beyond 1000"));
+        }
+        self.visits += 1;
+        if self.visits.is_multiple_of(VISITS) {
+            self.call.deadline.check()?;
         }
         let mut prune = false;
         if !self.parsed.depth_first {

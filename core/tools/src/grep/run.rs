@@ -149,8 +149,11 @@ impl<'c> Run<'_, 'c> {
         }
         .jobs(folder, operand)?;
         let (pattern, options) = (self.pattern, self.options);
+        let deadline = self.report.call.deadline;
         let work = |job: &Job<'_>| match job {
-            Job::File(node, name) => search_node(pattern, options, *node, name, with_name),
+            Job::File(node, name) => deadline
+                .check()
+                .and_then(|()| search_node(pattern, options, *node, name, with_name)),
             Job::Error(_, message) => Ok(Err(message.clone())),
             Job::Warning(..) => Ok(Ok(Found::default())),
         };

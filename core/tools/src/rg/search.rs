@@ -60,6 +60,7 @@ impl Run<'_, '_> {
         }
         let shared = Shared {
             options,
+            deadline: self.call.deadline,
             matchers: &matchers,
             plain: Plain::of(options),
             with_filename: self.with_filename,
@@ -124,6 +125,7 @@ impl Run<'_, '_> {
                 return Ok(());
             }
             Outcome::Unknown => return refuse("a file that is not in memory"),
+            Outcome::Late => return refuse("out of time"),
         };
         sum.matched |= has_match;
         sum.stats += &stats;

@@ -9,6 +9,7 @@ use super::pattern::Matchers;
 use super::plain::Plain;
 use super::printer::{searcher, Printed, Printer};
 use super::walk::File;
+use crate::Deadline;
 
 /// What all threads of one run share.
 pub(super) struct Shared<'w> {
@@ -19,6 +20,7 @@ pub(super) struct Shared<'w> {
     pub(super) with_filename: bool,
     /// The real program maps the files.
     pub(super) mapped: bool,
+    pub(super) deadline: Deadline,
 }
 
 /// What became of one file.
@@ -26,6 +28,7 @@ pub(super) enum Outcome {
     Done(Printed),
     Failed(i32),
     Unknown,
+    Late,
 }
 
 /// Searches file after file.
@@ -45,6 +48,9 @@ impl<'w> Worker<'w> {
     }
 
     pub(super) fn search(&mut self, file: &File<'_>) -> Outcome {
+        if self.shared.deadline.has_passed() {
+            return Outcome::Late;
+        }
         match file.content() {
             Ok(_) => self
                 .try_search(file)

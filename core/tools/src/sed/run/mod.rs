@@ -16,6 +16,8 @@ use state::State;
 
 /// How many commands a script may run: one that branches in circles would never end.
 const FUEL: u64 = 50_000_000;
+/// On a pattern space of this length a single command takes longer than a look at the clock; else one in many asks for it.
+const LONG: usize = 16 << 10;
 
 /// Runs `commands` over `contents` as over one text; the exit status.
 pub fn run(
@@ -42,6 +44,9 @@ pub fn run(
             fuel = fuel
                 .checked_sub(1)
                 .ok_or_else(|| Refusal::new("a script of sed that runs long"))?;
+            if fuel.is_multiple_of(1024) || state.space.len() > LONG {
+                state.call.deadline.check()?;
+            }
             if ranges.select(&mut state, at, command)? == command.negated {
                 at = match command.action {
                     Action::Block(end) => end + 1,

@@ -1,0 +1,88 @@
+//! A call that takes longer than it may is given up, by every tool that can take long.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use curserve_exec::Limits;
+use curserve_proto::{Answer, Call, Handler};
+use curserve_serve::Daemon;
+use curserve_tools::World;
+use serde_json::{json, Value};
+
+fn daemon(root: &Path, timeout: Duration) -> Daemon {
+    let at = root.to_str().expect("UTF-8").to_owned();
+    let limits = Limits {
+        timeout,
+        ..Limits::default()
+    };
+    let world = World::of_this_machine();
+    let daemon = Daemon::start(root.to_owned(), at, limits, world).expect("it starts");
+    daemon.wait().expect("it loads");
+    daemon
+}
+
+fn call(daemon: &Daemon, tool: &str, arguments: &Value, timeout_ms: Option<u64>) -> Answer {
+    daemon.call(&Call {
+        tool: tool.into(),
+        arguments: arguments.as_object().cloned().expect("an object"),
+        timeout_ms,
+        ..Call::default()
+    })
+}
+
+/// Each takes seconds without a limit.
+fn long() -> Vec<(&'static str, Value)> {
+    let rg = r"\w{5}\s+\w{5}";
+    let bash = |command: String| ("bash", json!({"command": command}));
+    vec![
+        bash(format!("rg -c '{rg}' | wc -l")),
+        bash(format!(
+            "for i in $(seq 1 99); do rg -c '{rg}' . >/dev/null; done"
+        )),
+        bash("grep -rcE '(a|b)*c(a|b)*d(a|b)*(x|y)(a|aa)+' . | wc -l".to_owned()),
+        bash(
+            "for i in $(seq 1 2000); do find . -name '*7' -exec grep -c a {} +; done | wc -l"
+                .to_owned(),
+        ),
+        bash("find . -exec sed 's/a*b*c*d*$/x/' {} \\; | wc -l".to_owned()),
+        bash("sed ':a; s/x/y/; s/y/x/; ta' f0".to_owned()),
+        bash(format!(
+            "for i in $(seq 1 99); do rg -c '{rg}' . >/dev/null; done; echo done > made"
+        )),
+        ("bash", json!({"argv": ["rg", "-c", rg]})),
+        ("grep", json!({"pattern": rg, "mode": "count"})),
+    ]
+}
+
+#[test]
+fn what_takes_longer_than_it_may_has_failed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().canonicalize().expect("a path");
+    for number in 0..3000 {
+        let text = "hello world, aab x abcd\n".repeat(500);
+        std::fs::write(root.join(format!("f{number}")), text).expect("a file");
+    }
+    let strict = daemon(&root, Duration::from_millis(20));
+    let patient = daemon(&root, Duration::from_secs(600));
+    for (tool, arguments) in long() {
+        for (daemon, timeout_ms) in [(&strict, None), (&patient, Some(20))] {
+            let began = Instant::now();
+            let answer = call(daemon, tool, &arguments, timeout_ms);
+            let given = (answer.exit_code, answer.failed.as_deref(), answer.refused);
+            let expected = (None, Some("timed out after 0.02 s"), None);
+            assert_eq!(given, expected, "{arguments}");
+            assert!(answer.stdout.is_empty(), "{arguments}");
+            assert!(began.elapsed() < Duration::from_secs(2), "{arguments}");
+        }
+    }
+    assert!(
+        !root.join("made").exists(),
+        "a line that was given up has written"
+    );
+    let quick = json!({"command": "cat f0 | wc -l; find . -name f7; grep -c aab f1"});
+    let answer = call(&patient, "bash", &quick, Some(60_000));
+    assert_eq!(answer, Answer::done(0, "500\n./f7\n500\n", ""));
+    // What a clock cannot tell is no limit.
+    let answer = call(&patient, "bash", &quick, Some(u64::MAX));
+    assert_eq!(answer.exit_code, Some(0));
+}
