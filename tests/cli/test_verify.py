@@ -58,6 +58,10 @@ def test_bad_input_is_one_line(tmp_path: Path) -> None:
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
         assert "line 1" in done.stderr
     assert verify(tmp_path, "client-subprocess", []).returncode == 2
+    for at in ("rel", "/", "", "/a/../b", "/a/"):
+        done = verify(tmp_path, "client-subprocess", [{"command": "ls"}], "--at", at)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+        assert "absolute path" in done.stderr
 
 
 def result(stdout: bytes = b"", stderr: bytes = b"", code: int | None = 0, **rest: str) -> Result:

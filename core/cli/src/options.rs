@@ -1,15 +1,16 @@
 //! What `worker` and `serve` have in common on the command line, and how both start.
 
+use std::ffi::OsStr;
 use std::io::Read;
 use std::os::fd::RawFd;
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use curserve_exec::{confine, Limits};
 use lexopt::{Arg, Parser, ValueExt};
 
-use curserve_serve::Stop;
+use curserve_serve::{SocketFile, Stop};
 
 use crate::{known, Failure};
 
@@ -48,14 +49,7 @@ impl Options {
                 Arg::Long("lifeline") => lifeline = true,
                 Arg::Long("landlock-tmp") => tmp = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("landlock-bin") => bin = Some(PathBuf::from(parser.value()?)),
-                Arg::Long("timeout-s") => {
-                    let seconds: f64 = parser.value()?.parse()?;
-                    limits.timeout = Duration::try_from_secs_f64(seconds).map_err(|_| {
-                        Failure::Usage(format!(
-                            "{verb}: --timeout-s {seconds}: expected a positive number"
-                        ))
-                    })?;
-                }
+                Arg::Long("timeout-s") => limits.timeout = seconds(verb, &parser.value()?)?,
                 Arg::Long("output-bytes") => limits.output = parser.value()?.parse()?,
                 Arg::Long("memory-bytes") => limits.memory = parser.value()?.parse()?,
                 Arg::Long("processes") => limits.processes = parser.value()?.parse()?,
@@ -74,6 +68,11 @@ impl Options {
             )));
         }
         let at = at.unwrap_or_else(|| root.to_string_lossy().into_owned());
+        if !is_place(&at, &root) {
+            return Err(Failure::Usage(format!(
+                "{verb}: --at {at}: expected an absolute path without `..`, such as /testbed"
+            )));
+        }
         Ok(Options {
             verb,
             socket,
@@ -119,13 +118,6 @@ impl Options {
         Ok(())
     }
 
-    /// Remove the socket file that `listen` made.
-    pub fn unlink(&self) {
-        if let Some(path) = &self.socket {
-            let _ = std::fs::remove_file(path);
-        }
-    }
-
     /// Confine this process, and all it will start, as far as nobody has done so around it. Before any thread.
     pub fn confine(&self) -> Result<(), Failure> {
         let sockets = match &self.landlock {
@@ -139,11 +131,14 @@ impl Options {
         Ok(confine::confine(&self.limits, sockets)?)
     }
 
-    /// Bind or inherit the socket.
-    pub fn listen(&self) -> Result<UnixListener, Failure> {
+    /// Bind or inherit the socket; a bound one has a file, to be removed in the end.
+    pub fn listen(&self) -> Result<(UnixListener, Option<SocketFile>), Failure> {
         match (&self.socket, self.listen_fd) {
-            (Some(path), None) => Ok(curserve_serve::bind(path)?),
-            (None, Some(fd)) => Ok(curserve_serve::inherit(fd)?),
+            (Some(path), None) => {
+                let (listener, file) = curserve_serve::bind(path)?;
+                Ok((listener, Some(file)))
+            }
+            (None, Some(fd)) => Ok((curserve_serve::inherit(fd)?, None)),
             _ => Err(Failure::Usage(format!(
                 "{}: give either --socket PATH or --listen-fd N",
                 self.verb
@@ -168,4 +163,25 @@ impl Options {
             .spawn(watch)?;
         Ok(())
     }
+}
+
+/// A time limit: anything above 0 that a clock can tell.
+fn seconds(verb: &str, word: &OsStr) -> Result<Duration, Failure> {
+    let seconds = word.to_str().and_then(|word| word.parse::<f64>().ok());
+    let limit = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    limit.filter(|limit| !limit.is_zero()).ok_or_else(|| {
+        let word = word.to_string_lossy();
+        Failure::Usage(format!(
+            "{verb}: --timeout-s {word}: expected a number of seconds above 0"
+        ))
+    })
+}
+
+/// Whether a workspace can be seen at `at`: paths are compared name by name, so each must have only one form. Nothing but
+/// `/` itself can be at `/`, where the system is.
+fn is_place(at: &str, root: &Path) -> bool {
+    let parts = Path::new(at).components();
+    let is_plain = |part| matches!(part, Component::RootDir | Component::Normal(_));
+    let has_one_form = parts.clone().all(is_plain) && parts.collect::<PathBuf>().as_os_str() == at;
+    Path::new(at).is_absolute() && has_one_form && (at != "/" || root == Path::new("/"))
 }

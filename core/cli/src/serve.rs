@@ -15,7 +15,7 @@ pub fn run(parser: Parser) -> Result<(), Failure> {
     options.default_socket()?;
     let stop = Stop::default();
     options.stop_on_signals(stop.clone())?;
-    let listener = options.listen()?;
+    let (listener, file) = options.listen()?;
     options.confine()?;
     options.hold_lifeline()?;
     let daemon = Daemon::start(
@@ -31,6 +31,8 @@ pub fn run(parser: Parser) -> Result<(), Failure> {
         curserve_serve::Limits::default(),
         stop,
     );
-    options.unlink();
+    if let Some(file) = file {
+        file.remove();
+    }
     Ok(served?)
 }

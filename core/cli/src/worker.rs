@@ -11,7 +11,7 @@ use crate::Failure;
 /// Run the verb.
 pub fn run(parser: Parser) -> Result<(), Failure> {
     let options = Options::read("worker", parser)?;
-    let listener = options.listen()?;
+    let (listener, file) = options.listen()?;
     options.confine()?;
     options.hold_lifeline()?;
     let mut world = World::new(options.root, options.at);
@@ -22,11 +22,14 @@ pub fn run(parser: Parser) -> Result<(), Failure> {
     world.persistent = options.persistent;
     let worker = Worker::new(world, std::process::id() == 1)?;
     let stop = curserve_serve::Stop::default();
-    curserve_serve::serve(
+    let served = curserve_serve::serve(
         listener,
         Arc::new(worker),
         curserve_serve::Limits::default(),
         stop,
-    )?;
-    Ok(())
+    );
+    if let Some(file) = file {
+        file.remove();
+    }
+    Ok(served?)
 }

@@ -4,12 +4,12 @@
 //! reader's place to another that waits for it (or is started, up to the limit), executes the call and writes the
 //! answer. A quick call does not even give the place away.
 
-use std::io::BufReader;
+use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use curserve_proto::{
     read_frame, write_frame, Answer, Frame, FrameError, Handler, Op, Request, MAX_PAYLOAD, VERSION,
@@ -104,7 +104,7 @@ impl<H: Handler> Connection<H> {
             if reader.ended {
                 return;
             }
-            match read_frame(&mut reader.source) {
+            match read_in_time(&mut reader.source, self.shared.limits.frame_timeout) {
                 Ok(Some(frame)) => {
                     let read = Instant::now();
                     let request = parse(&frame);
@@ -140,7 +140,8 @@ impl<H: Handler> Connection<H> {
                 }
                 Err(error) => {
                     reader.ended = true;
-                    if let FrameError::TooLong { .. } = error {
+                    let is_late = matches!(&error, FrameError::Io(error) if error.kind() == ErrorKind::TimedOut);
+                    if is_late || matches!(error, FrameError::TooLong { .. }) {
                         self.shared
                             .counters
                             .protocol_errors
@@ -247,6 +248,59 @@ impl<H: Handler> Connection<H> {
 
     fn close(&self) {
         let _ = self.stream.shutdown(std::net::Shutdown::Both);
+    }
+}
+
+/// Reads a frame. The peer may be silent between two for as long as it likes, but one that it has begun must be here within
+/// `limit`: a connection that waits for the rest keeps others out.
+fn read_in_time(
+    source: &mut BufReader<UnixStream>,
+    limit: Duration,
+) -> Result<Option<Frame>, FrameError> {
+    match source.fill_buf() {
+        Ok([]) => return Ok(None),
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::Interrupted => {}
+        Err(error) => return Err(error.into()),
+    }
+    let mut timed = Timed {
+        source,
+        limit,
+        end: None,
+    };
+    let frame = read_frame(&mut timed);
+    if timed.end.is_some() {
+        source.get_ref().set_read_timeout(None)?;
+    }
+    frame
+}
+
+/// Reads what is there, and waits for more only until a time.
+struct Timed<'s> {
+    source: &'s mut BufReader<UnixStream>,
+    limit: Duration,
+    /// Set once there was something to wait for: the clock is not asked for a frame that came as a whole.
+    end: Option<Instant>,
+}
+
+impl Read for Timed<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        if self.source.buffer().is_empty() {
+            let now = Instant::now();
+            let left = *self.end.get_or_insert(now + self.limit) - now;
+            let late =
+                || std::io::Error::new(ErrorKind::TimedOut, "the rest of it did not come in time");
+            if left.is_zero() {
+                return Err(late());
+            }
+            self.source.get_ref().set_read_timeout(Some(left))?;
+            let read = self.source.read(into);
+            return read.map_err(|error| match error.kind() {
+                ErrorKind::WouldBlock => late(),
+                _ => error,
+            });
+        }
+        self.source.read(into)
     }
 }
 

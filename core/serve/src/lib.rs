@@ -12,5 +12,5 @@ mod memory;
 mod server;
 
 pub use daemon::Daemon;
-pub use listen::{bind, inherit};
+pub use listen::{bind, inherit, SocketFile};
 pub use server::{serve, Limits, Stop};

@@ -1,14 +1,38 @@
-//! Getting a listening socket: bind a path (0600, a stale file replaced, a living server respected), or inherit one.
+//! Getting a listening socket: bind a path (0600, a stale file replaced, a living server respected), or inherit one; and
+//! removing the file of a bound one, if it is still ours.
 
 use std::io;
 use std::os::fd::{FromRawFd, RawFd};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// The file of a socket that was bound.
+#[derive(Debug)]
+pub struct SocketFile {
+    path: PathBuf,
+    identity: (u64, u64),
+    /// As long as the socket is open, its inode number is not given to another file.
+    _socket: UnixListener,
+}
+
+impl SocketFile {
+    /// Removes the file, unless a successor has put its own in its place.
+    pub fn remove(self) {
+        let found = std::fs::symlink_metadata(&self.path).map(|meta| identity(&meta));
+        if found.is_ok_and(|found| found == self.identity) {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn identity(meta: &std::fs::Metadata) -> (u64, u64) {
+    (meta.dev(), meta.ino())
+}
 
 /// Bind `path` with mode 0600. A socket file that nobody listens on is replaced; where somebody does, or where the
 /// path is no socket, this is an error and nothing changes.
-pub fn bind(path: &Path) -> io::Result<UnixListener> {
+pub fn bind(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     let say = |what: &str| {
         io::Error::new(
             io::ErrorKind::AddrInUse,
@@ -40,8 +64,13 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
         )
     })?;
     std::fs::set_permissions(&hidden, std::fs::Permissions::from_mode(0o600))?;
+    let file = SocketFile {
+        path: path.to_owned(),
+        identity: identity(&std::fs::symlink_metadata(&hidden)?),
+        _socket: listener.try_clone()?,
+    };
     std::fs::rename(&hidden, path)?;
-    Ok(listener)
+    Ok((listener, file))
 }
 
 /// Take the listening socket `fd` that the parent left open.
@@ -73,6 +102,8 @@ pub fn inherit(fd: RawFd) -> io::Result<UnixListener> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
+
     use super::*;
 
     #[test]
@@ -88,10 +119,28 @@ mod tests {
         );
         assert_eq!(bind(&path).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         drop(second);
+        assert!(path.exists());
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, "precious").unwrap();
         assert!(bind(&path).is_err());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+    }
+
+    #[test]
+    fn a_server_that_ends_removes_its_own_file_and_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        for _ in 0..20 {
+            let (listener, first) = bind(&path).unwrap();
+            // SAFETY: an open socket; as the server does when it is told to end.
+            unsafe { libc::shutdown(listener.as_raw_fd(), libc::SHUT_RDWR) };
+            drop(listener);
+            let (_listener, second) = bind(&path).unwrap();
+            first.remove();
+            assert!(UnixStream::connect(&path).is_ok(), "the successor's file");
+            second.remove();
+            assert!(!path.exists());
+        }
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub struct Limits {
     pub connections: usize,
     /// Calls in flight on one connection; the next frame is read when one is answered.
     pub in_flight: usize,
+    /// How long a peer may take from the first byte of a frame to its last.
+    pub frame_timeout: Duration,
     /// How long a peer may take to read an answer before its connection is closed.
     pub write_timeout: Duration,
     /// How long calls in flight may take to end after a stop.
@@ -29,6 +31,7 @@ impl Default for Limits {
         Limits {
             connections: 1024,
             in_flight: 64,
+            frame_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
             grace: Duration::from_secs(2),
         }

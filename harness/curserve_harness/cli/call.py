@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from curserve_harness.cli.place import place_option
 from curserve_harness.exits import EXECUTION_FAILED, BadInput
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def _stream(name: str, data: bytes) -> dict[str, str]:
 @click.command(name="call")
 @click.option("--engine", required=True, help="The engine that answers (see `curserve-bench engines`).")
 @click.option("--workspace", required=True, type=click.Path(path_type=Path), help="The folder that calls work on.")
-@click.option("--at", default="/testbed", show_default=True, help="Where commands see the workspace.")
+@place_option
 @click.option("--shell", type=click.Choice(["fresh", "persistent"]), default="fresh", show_default=True)
 @click.option("--timeout-s", type=click.FloatRange(min=0.001), default=60.0, show_default=True)
 @click.option("--in-place", is_flag=True, help="Work in the folder itself, not in a copy that is thrown away.")

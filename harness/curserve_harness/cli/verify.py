@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from curserve_harness.cli.place import place_option
 from curserve_harness.exits import FAIL, PASS, BadInput
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 @click.option(
     "--calls", required=True, type=click.Path(path_type=Path), help="JSON lines: command (or tool), cwd."
 )
-@click.option("--at", default="/testbed", show_default=True, help="Where commands see the workspace.")
+@place_option
 @click.option("--repo", help="Only calls whose `repo` is this.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first N calls.")
 @click.option(

@@ -155,7 +155,17 @@ def test_a_stale_socket_is_taken_over_and_a_living_one_is_not(root: Path, tmp_pa
     first.communicate()
 
 
-@pytest.mark.parametrize("options", [["--root", "/none"], [], ["--root", "/tmp", "--socket"], ["--dance"]])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--root", "/none"],
+        [],
+        ["--root", "/tmp", "--socket"],
+        ["--dance"],
+        *(["--root", "/tmp", "--at", at] for at in ("rel", "/", "", "/a/../b", "/a/", "//a", "/./a", ".")),
+        *(["--root", "/tmp", "--timeout-s", limit] for limit in ("0", "-1", "nan", "inf", "1e300", "soon")),
+    ],
+)
 def test_bad_options_are_one_line(options: list[str]) -> None:
     done = subprocess.run([CURSERVE, "serve", *options], capture_output=True, text=True, check=False)
     assert done.returncode == 2
