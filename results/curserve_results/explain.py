@@ -25,10 +25,14 @@ _LABELS = ("executed", "recorded", "refused", "right")
 def explain(summary: Summary, address: str) -> str:
     """Explain the number at `address`: `[TABLE:]ENGINE:COLUMN`, such as `daemon:speed_up`.
 
-    TABLE (`us-asia/SWE-grep/chat`) may be left out where the run has one table. Raises ResultsError, naming
-    what there is, for an address that is not there.
+    TABLE (`us-asia/SWE-grep/chat`) may be left out where the run has one table. The overviews hold numbers of the
+    main tables: `models/LINK:MODEL:ENGINE`, `tiers/MODEL:LINK:ENGINE` and `grid/LINK:ENGINE:MODEL` are those.
+    Raises ResultsError, naming what there is, for an address that is not there.
     """
-    table, engine, key = _find(main_tables(summary), address)
+    tables = main_tables(summary)
+    if address.rsplit(":", 2)[0] not in {table.name for table in tables}:
+        address = _in_main(address)
+    table, engine, key = _find(tables, address)
     column = next(c for c in COLUMNS if c.key == key)
     row = next(r for r in table.rows if str(r["engine"].value).removesuffix(" (control)") == engine)
     link, model, api = next(group for group in summary.groups() if table_name(summary, *group) == table.name)
@@ -52,6 +56,25 @@ def explain(summary: Summary, address: str) -> str:
     ):
         lines.append(str(samples.head(SHOWN)))
     return "\n".join(lines) + "\n"
+
+
+def _in_main(address: str) -> str:
+    """Return the address in the main tables of a number in an overview; one in a main table is its own."""
+    kind, _, name = address.partition("/")
+    parts = name.rsplit(":", 2)
+    if address.split(":")[0].split("/")[0] == "napkin":
+        raise ResultsError(
+            f"--explain {address!r}: the napkin's numbers are predictions, and its columns are their terms; "
+            "explained are the tables main, models, tiers and grid"
+        )
+    if kind in ("models", "tiers", "grid") and len(parts) == 3:
+        of, row, column = parts
+        if kind == "models":
+            return f"{of}/{row}/chat:{column}:token_equivalents"
+        if kind == "tiers":
+            return f"{row}/{of}/chat:{column}:speed_up"
+        return f"{of}/{column}/chat:{row}:speed_up"
+    return address
 
 
 def _samples(summary: Summary, key: str, engine: str, here: list[pl.Expr]) -> pl.DataFrame:
@@ -95,7 +118,8 @@ def _find(tables: tuple[Table, ...], address: str) -> tuple[Table, str, str]:
         parts = [names[0], *parts]
     if len(parts) != 3:
         raise ResultsError(
-            f"--explain {address!r}: expected TABLE:ENGINE:COLUMN, such as {names[0]}:daemon:speed_up"
+            f"--explain {address!r}: expected TABLE:ENGINE:COLUMN, such as {names[0]}:daemon:speed_up, or "
+            "models/LINK:MODEL:ENGINE, tiers/MODEL:LINK:ENGINE, grid/LINK:ENGINE:MODEL"
         )
     name, engine, key = parts
     if name not in names:

@@ -50,6 +50,8 @@ def test_every_number_can_be_explained(run: Path, column: str) -> None:
         ("daemon", "expected TABLE:ENGINE:COLUMN"),
         ("ghost:share", "no engine 'ghost'"),
         ("daemon:x", "no column 'x'"),
+        ("napkin/us-asia:daemon:predicted", "explained are the tables main, models, tiers and grid"),
+        ("models/us-asia:ghost:daemon", "no table 'us-asia/ghost/chat'"),
     ],
 )
 def test_an_address_that_is_not_there_names_what_is(run: Path, address: str, says: str) -> None:
@@ -58,6 +60,24 @@ def test_an_address_that_is_not_there_names_what_is(run: Path, address: str, say
     assert done.stderr.startswith("curserve-bench: --explain")
     assert says in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("table", "address", "column"),
+    [
+        ("models", "models/us-asia:SWE-grep:daemon", "token_equivalents"),
+        ("tiers", "tiers/SWE-grep:us-asia:daemon", "speed_up"),
+        ("grid", "grid/us-asia:daemon:SWE-grep", "speed_up"),
+    ],
+)
+def test_a_number_of_an_overview_can_be_explained(run: Path, table: str, address: str, column: str) -> None:
+    done = bench("report", run, "--explain", address)
+    assert (done.returncode, done.stderr) == (0, "")
+    first = done.stdout.splitlines()[0]
+    assert first.startswith(f"us-asia/SWE-grep/chat:daemon:{column} = ")
+    assert first.partition(" = ")[2] in bench("report", run, "--table", table).stdout
+    refused = bench("report", run, "--table", table, "--explain", "daemon:speed_up")
+    assert (refused.returncode, "is part of the address" in refused.stderr) == (2, True)
 
 
 def test_splice_renews_tables_between_markers_and_nothing_else(run: Path, tmp_path: Path) -> None:

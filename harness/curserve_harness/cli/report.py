@@ -49,6 +49,11 @@ def command(
     if run is None:
         raise click.UsageError("give a RUN folder, or --splice DOCUMENT")
     if address is not None:
+        if which != "main":
+            raise click.UsageError(
+                f"--explain takes no --table: {which} is part of the address: models/LINK:MODEL:ENGINE, "
+                "tiers/MODEL:LINK:ENGINE, grid/LINK:ENGINE:MODEL"
+            )
         from curserve_results.explain import explain
         from curserve_results.summary import summarise
 
