@@ -266,4 +266,9 @@ fn links_that_stay_inside_are_followed_and_others_refused() {
         assert_eq!(text, "new\n", "{name}");
     }
     assert_eq!(bench.call("list", &json!({})).exit_code, Some(0));
+    // Whether what lies outside is a folder, whose names ls would show, is not known here.
+    for command in ["ls way", "ls -a way dir", "ls -l way/", "ls -L way"] {
+        let answer = bench.call("bash", &json!({"command": command}));
+        assert!(answer.refused.is_some(), "{command}: {answer:?}");
+    }
 }
