@@ -484,7 +484,7 @@ impl<'s> Shell<'s> {
                     BinaryPredicate::StringExactlyMatchesPattern
                     | BinaryPredicate::StringDoesNotExactlyMatchPattern => {
                         let pattern = self.pattern(&b.value, io)?;
-                        let matched = Pattern::new(&pattern, false)?.matches(&left)?;
+                        let matched = Pattern::of_bash(&pattern, false)?.matches(&left)?;
                         return Ok(
                             matched == matches!(op, BinaryPredicate::StringExactlyMatchesPattern)
                         );

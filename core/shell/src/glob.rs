@@ -47,7 +47,7 @@ impl Shell<'_> {
         last: bool,
         next: &mut Vec<Vec<u8>>,
     ) -> Result<(), Refusal> {
-        let compiled = Pattern::with(part, false, true)?;
+        let compiled = Pattern::of_bash(part, true)?;
         let joined = |name: &[u8]| [prefix, name, if last { &b""[..] } else { b"/" }].concat();
         if let Some(name) = compiled.literal() {
             let path = joined(name);

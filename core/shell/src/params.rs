@@ -146,7 +146,7 @@ impl Shell<'_> {
             } => {
                 let value = self.ascii(parameter)?;
                 let pattern = self.pattern(pattern, io)?;
-                let compiled = Pattern::new(&pattern, false)?;
+                let compiled = Pattern::of_bash(&pattern, false)?;
                 let with = self.operand(replacement, io)?;
                 // bash 5.2 reads & in the replacement as the match.
                 let Some(needle) = compiled.literal() else {
@@ -235,7 +235,7 @@ impl Shell<'_> {
             None => Vec::new(),
             Some(p) => self.pattern(p, io)?,
         };
-        let compiled = Pattern::new(&pattern, false)?;
+        let compiled = Pattern::of_bash(&pattern, false)?;
         let shorter = cut(&value, &compiled);
         Ok(Some(shorter.unwrap_or(value)))
     }

@@ -13,6 +13,46 @@ fn place() -> &'static Place {
     PLACE.get_or_init(|| Place::new(fill))
 }
 
+/// Names beyond ASCII, also such as are not UTF-8.
+fn odd_names() -> &'static Place {
+    use std::os::unix::ffi::OsStrExt;
+    static PLACE: OnceLock<Place> = OnceLock::new();
+    let names: [&[u8]; 24] = [
+        b"a",
+        b"B",
+        b"x",
+        b"_",
+        b"[",
+        b"ab",
+        b"a.x",
+        b"xyz",
+        "é".as_bytes(),
+        "日".as_bytes(),
+        "éa".as_bytes(),
+        "aé日".as_bytes(),
+        "É".as_bytes(),
+        "я".as_bytes(),
+        "\u{130}".as_bytes(),
+        "\u{212a}".as_bytes(),
+        b"\xff",
+        b"\xc3",
+        b"a\xff",
+        b"\xffa",
+        b"\xc3\xa9\xff",
+        b"\xed\xa0\x80",
+        b"\xf4\x90\x80\x80",
+        b"bad\xff.x",
+    ];
+    PLACE.get_or_init(|| {
+        Place::new(|root| {
+            for name in names {
+                std::fs::write(root.join(std::ffi::OsStr::from_bytes(name)), "x\n")
+                    .expect("a file");
+            }
+        })
+    })
+}
+
 fn one_of(words: &'static [&'static str]) -> impl Strategy<Value = String> {
     proptest::sample::select(words).prop_map(str::to_string)
 }
@@ -69,6 +109,9 @@ fn pattern() -> impl Strategy<Value = String> {
         "s*",
         "o\\+",
         "[[:space:]]",
+        "[à-ÿ]",
+        "[a-é]",
+        "[^é]",
     ])
 }
 
@@ -149,6 +192,9 @@ fn find() -> impl Strategy<Value = String> {
         one_of(&[
             "-path '*/pkg/*'",
             "-iname 'U*'",
+            "-iname '[S-t]*'",
+            "-iname '[[:upper:]]*'",
+            "-name '[a-é]*'",
             "-name '.*'",
             "-newer src/util.py",
             "-perm 755",
@@ -376,6 +422,18 @@ proptest! {
         let line = format!("x='v  ab *'; printf '<%s>\\n' {}", words.join(" "));
         if let Some(difference) = place().difference(&line) {
             prop_assert!(false, "{}", difference);
+        }
+    }
+
+    #[test]
+    fn names_match_as_in_the_real_programs(pattern in prop::collection::vec(
+        one_of(&["a", "B", "é", "日", ".", "?", "?", "*", "[a-c]", "[!a-c]", "[^x]", "[A-z]", "[@-C]", "[é]", "[!é]", "[a-é]",
+            "[à-日]", "[[:alpha:]]", "[[:upper:]]", "[]", "[", "x"]), 1..5).prop_map(|p| p.concat())) {
+        for line in [format!("find . -name '{pattern}'"), format!("find . -iname '{pattern}'"),
+            format!("printf '<%s>' {pattern}"), format!("ls -I '{pattern}'"), format!("grep -rc --include='{pattern}' ''")] {
+            if let Some(difference) = odd_names().difference(&line) {
+                prop_assert!(false, "{}", difference);
+            }
         }
     }
 

@@ -96,9 +96,9 @@ impl<'c> Run<'_, 'c> {
         };
         let is_folder = node.kind() == Kind::Folder;
         let left_out = match is_folder {
-            false => self.excludes.excludes_operand(operand),
+            false => self.excludes.excludes_operand(operand)?,
             true if self.options.folders == Folders::Skip => true,
-            true => !self.bare && self.exclude_dirs.excludes_operand(operand),
+            true => !self.bare && self.exclude_dirs.excludes_operand(operand)?,
         };
         match node.kind() {
             Kind::Other | Kind::Link => return refuse("a device or a FIFO"),

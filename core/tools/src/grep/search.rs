@@ -23,7 +23,6 @@ pub(super) fn search(
     with_name: bool,
 ) -> Result<Found, Refusal> {
     let facts = content.facts();
-    pattern.check(content, facts.is_ascii)?;
     if options.only_matching {
         pattern.check_only_matching(content)?;
     }
@@ -44,6 +43,7 @@ pub(super) fn search(
         true => Cow::Owned(with_newlines_for_nuls(content)),
         false => Cow::Borrowed(&content[..]),
     };
+    pattern.check(&bytes, facts.is_ascii)?;
     let only_first = options.quiet || options.list != List::Nothing;
     let no_lines = options.count || only_first;
     // Of a binary file all that is said is whether it matches, or how often.

@@ -59,10 +59,10 @@ impl<'s> Walk<'_, 's> {
                     prefix: &prefix,
                     folders: IdMap::default(),
                 };
-                return Ok(files
+                return files
                     .into_iter()
-                    .filter_map(|file| names.job(file.node))
-                    .collect());
+                    .filter_map(|file| names.job(file.node).transpose())
+                    .collect();
             }
         }
         self.descend(folder, &prefix, &mut vec![folder], &mut jobs)?;
@@ -92,7 +92,7 @@ impl<'s> Walk<'_, 's> {
                 Kind::Link if !self.options.follow => continue,
                 Kind::Link => match self.snapshot.resolve(&folder.path(), name, true) {
                     Ok(target) => target,
-                    Err(Errno::NotFound) if self.excludes.excludes_entry(name) => continue,
+                    Err(Errno::NotFound) if self.excludes.excludes_entry(name)? => continue,
                     Err(Errno::NotFound) => {
                         jobs.push(Job::Error(full(), Errno::NotFound.to_string()));
                         continue;
@@ -102,7 +102,7 @@ impl<'s> Walk<'_, 's> {
                 _ => entry.node,
             };
             match target.kind() {
-                Kind::Folder if self.exclude_dirs.excludes_entry(name) => {}
+                Kind::Folder if self.exclude_dirs.excludes_entry(name)? => {}
                 Kind::Folder if above.contains(&target) => {
                     jobs.push(Job::Warning(full(), "warning: recursive directory loop"));
                 }
@@ -113,7 +113,7 @@ impl<'s> Walk<'_, 's> {
                     self.descend(target, &below, above, jobs)?;
                     above.pop();
                 }
-                Kind::File if self.excludes.excludes_entry(name) => {}
+                Kind::File if self.excludes.excludes_entry(name)? => {}
                 Kind::File => jobs.push(Job::File(target, full())),
                 Kind::Other if self.options.follow => return refuse("-R over a device or a FIFO"),
                 Kind::Other | Kind::Link => {}
@@ -133,29 +133,33 @@ struct Names<'n, 's> {
 }
 
 impl<'s> Names<'_, 's> {
-    fn job(&mut self, file: Node<'s>) -> Option<Job<'s>> {
-        if self.walk.excludes.excludes_entry(file.name()) {
-            return None;
+    fn job(&mut self, file: Node<'s>) -> Result<Option<Job<'s>>, Refusal> {
+        if self.walk.excludes.excludes_entry(file.name())? {
+            return Ok(None);
         }
-        let prefix = self.prefix_of(file.parent()?)?;
-        let name = [prefix, file.name()].concat();
-        Some(Job::File(file, name))
+        let Some(parent) = file.parent() else {
+            return Ok(None);
+        };
+        Ok(self.prefix_of(parent)?.map(|prefix| {
+            let name = [prefix, file.name()].concat();
+            Job::File(file, name)
+        }))
     }
 
-    fn prefix_of(&mut self, folder: Node<'s>) -> Option<&[u8]> {
+    fn prefix_of(&mut self, folder: Node<'s>) -> Result<Option<&[u8]>, Refusal> {
         if folder == self.folder {
-            return Some(self.prefix);
+            return Ok(Some(self.prefix));
         }
         if !self.folders.contains_key(&folder) {
             let name = folder.name();
-            let prefix = match self.walk.exclude_dirs.excludes_entry(name) {
-                true => None,
-                false => self
-                    .prefix_of(folder.parent()?)
+            let prefix = match folder.parent() {
+                Some(parent) if !self.walk.exclude_dirs.excludes_entry(name)? => self
+                    .prefix_of(parent)?
                     .map(|above| [above, name, b"/"].concat()),
+                _ => None,
             };
             self.folders.insert(folder, prefix);
         }
-        self.folders[&folder].as_deref()
+        Ok(self.folders[&folder].as_deref())
     }
 }

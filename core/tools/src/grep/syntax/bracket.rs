@@ -46,8 +46,9 @@ pub(super) fn bracket(tokens: &mut Tokens) -> Result<Hir, Refusal> {
         if high == '[' && matches!(tokens.text.get(tokens.at + 2), Some('.' | '=' | ':')) {
             return refuse("a collating element");
         }
-        if tokens.ignore_case && !high.is_ascii() {
-            return refuse("-i with a character beyond ASCII");
+        if !low.is_ascii() || !high.is_ascii() {
+            // glibc calls this an error since C.UTF-8 has no collation rules (2.35), and matched it before.
+            return refuse("a range that ends beyond ASCII");
         }
         if high < low {
             return refuse("an invalid range");

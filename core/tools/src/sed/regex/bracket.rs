@@ -48,6 +48,10 @@ pub fn bracket(chars: &[char], w: &mut Writer) -> Result<usize, Refusal> {
         push_escaped(&mut set, c);
         if chars.get(i) == Some(&'-') && chars.get(i + 1).is_some_and(|&c| c != ']') {
             let high = chars[i + 1];
+            if !c.is_ascii() || !high.is_ascii() {
+                // An error or a match, as glibc's version has it.
+                return refuse("a range that ends beyond ASCII");
+            }
             if high < c || matches!(high, '[' | '\\') {
                 return refuse("a range not known here");
             }
