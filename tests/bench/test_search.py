@@ -67,6 +67,9 @@ def test_the_targets_on_django_and_the_kernel(tmp_path: Path) -> None:
     figures = {}
     for name, outcome in (("django", small), ("kernel", large)):
         asked = dict.fromkeys(row["pattern"] for row in outcome["queries"])
+        answers = [row for row in outcome["answers"] if row["engine"] == "daemon"]
+        assert {row["pattern"] for row in answers} == set(asked)
+        assert all(row["missing"] == row["extra"] == 0 for row in answers), "as sets of lines equal to rg's"
         ready = next(row for row in outcome["engines"] if row["engine"] == "daemon")
         figures[name] = {
             "over_rg": {pattern: ratio(outcome, pattern) for pattern in asked},
