@@ -69,7 +69,7 @@ impl<'p> Lines<'p> {
                 return Ok(());
             }
         } else {
-            if !self.head(text, start, sign) {
+            if !self.head(text, start, start, sign) {
                 return Ok(());
             }
             self.out.extend_from_slice(text);
@@ -94,7 +94,7 @@ impl<'p> Lines<'p> {
                 at = from + 1;
                 continue;
             }
-            if !self.head(&text[from..to], start, sign) {
+            if !self.head(&text[from..to], start, start + from, sign) {
                 return Ok(false);
             }
             self.out.extend_from_slice(&text[from..to]);
@@ -104,8 +104,9 @@ impl<'p> Lines<'p> {
         Ok(true)
     }
 
-    /// `print_line_head`: name and number; false where `text` has an encoding error.
-    fn head(&mut self, text: &[u8], start: usize, sign: u8) -> bool {
+    /// `print_line_head`: name, number of the line that starts at `start`, and offset of `text`, which starts at `at`;
+    /// false where `text` has an encoding error.
+    fn head(&mut self, text: &[u8], start: usize, at: usize, sign: u8) -> bool {
         if self.check_encoding && std::str::from_utf8(text).is_err() {
             self.encoding_error = true;
             return false;
@@ -125,6 +126,10 @@ impl<'p> Lines<'p> {
             }
             self.counted = start;
             push_number(&mut self.out, self.newlines + 1);
+            self.out.push(sign);
+        }
+        if self.options.byte_offsets {
+            push_number(&mut self.out, at as u64);
             self.out.push(sign);
         }
         true

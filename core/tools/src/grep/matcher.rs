@@ -9,7 +9,7 @@ use regex_syntax::hir::{Hir, Look};
 use super::automata::{Automata, SIZE_LIMIT};
 use super::errors::refuse;
 use super::finder::{Finder, Strings};
-use super::options::Options;
+use super::options::{Matcher, Options};
 use super::{ctype, syntax as gnu};
 use crate::Refusal;
 
@@ -19,6 +19,9 @@ pub(super) struct Pattern {
     automata: Automata,
     /// It asks for word boundaries.
     asks_words: bool,
+    /// It is known to mean the same to real grep in ASCII text only.
+    only_ascii: bool,
+    perl: bool,
     longest: Option<dfa::DFA>,
     hir: Hir,
     /// It matches the empty string somewhere in every line.
@@ -33,7 +36,11 @@ impl Pattern {
             return refuse("a pattern that is not UTF-8");
         };
         let mut branches = Vec::new();
-        let (mut asks_words, mut has_looks) = (false, false);
+        let perl = options.matcher == Matcher::Perl;
+        if perl && patterns.contains('\n') {
+            return refuse("several patterns of -P");
+        }
+        let (mut asks_words, mut has_looks, mut only_ascii) = (false, false, false);
         // What makes real grep ask glibc's matcher, for the place of a match or for a class beyond ASCII.
         let asks_glibc =
             options.only_matching || options.words || patterns.contains(['[', '\\', '.']);
@@ -41,6 +48,7 @@ impl Pattern {
             let translation = gnu::translate(pattern, options.matcher, options.ignore_case)?;
             asks_words |= translation.asks_words;
             has_looks |= translation.has_looks;
+            only_ascii |= translation.only_ascii;
             if translation.opens_with_brace && asks_glibc {
                 return refuse("a brace that begins a pattern");
             }
@@ -58,16 +66,19 @@ impl Pattern {
             |begin, finish| Hir::concat(vec![Hir::look(begin), inner.clone(), Hir::look(finish)]);
         let hir = if options.whole_lines {
             wrapped(Look::StartLF, Look::EndLF)
+        } else if words && perl {
+            wrapped(Look::WordStartHalfAscii, Look::WordEndHalfAscii)
         } else if words {
             wrapped(Look::WordStartHalfUnicode, Look::WordEndHalfUnicode)
         } else {
             inner.clone()
         };
-        let asks_words = asks_words || words;
+        let asks_words = asks_words || words && !perl;
         let properties = hir.properties();
         let can_be_empty = properties.minimum_len() == Some(0);
         let matches_all = can_be_empty && properties.look_set().is_empty();
-        let longest = match options.only_matching {
+        // Perl's match is the first that it finds, POSIX's the longest.
+        let longest = match options.only_matching && !perl {
             true => Some(longest(&hir)?),
             false => None,
         };
@@ -76,6 +87,8 @@ impl Pattern {
             strings: simple.then(|| Strings::of(&hir)).flatten(),
             automata: Automata::default(),
             asks_words,
+            only_ascii: only_ascii || words && perl,
+            perl,
             longest,
             hir,
             matches_all,
@@ -85,6 +98,15 @@ impl Pattern {
 
     pub(super) fn hir(&self) -> &Hir {
         &self.hir
+    }
+
+    /// Refuses where PCRE2 might read this text in a way of its own.
+    pub(super) fn check_perl(&self, content: &Content) -> Result<(), Refusal> {
+        let facts = content.facts();
+        if self.only_ascii && !facts.is_ascii || self.perl && !facts.is_utf8 {
+            return refuse("-P with text beyond ASCII");
+        }
+        Ok(())
     }
 
     /// Refuses where the C library's idea of a word might change the answer for these bytes.

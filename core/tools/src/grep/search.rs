@@ -23,6 +23,7 @@ pub(super) fn search(
     with_name: bool,
 ) -> Result<Found, Refusal> {
     let facts = content.facts();
+    pattern.check_perl(content)?;
     if options.only_matching {
         pattern.check_only_matching(content)?;
     }

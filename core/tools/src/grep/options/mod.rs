@@ -10,6 +10,7 @@ pub(super) enum Matcher {
     Basic,
     Extended,
     Fixed,
+    Perl,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +62,7 @@ pub(super) struct Options {
     pub(super) quiet: bool,
     pub(super) no_messages: bool,
     pub(super) line_numbers: bool,
+    pub(super) byte_offsets: bool,
     pub(super) with_filename: Option<bool>,
     pub(super) null_names: bool,
     pub(super) max_count: u64,
@@ -91,6 +93,7 @@ impl Options {
             quiet: false,
             no_messages: false,
             line_numbers: false,
+            byte_offsets: false,
             with_filename: None,
             null_names: false,
             max_count: u64::MAX,

@@ -4,10 +4,11 @@
 //! (back-references, equivalence classes, whatever grep warns or complains about) is refused.
 //!
 //! [`parser`] is the grammar; [`tokens`] reads one thing after another, [`bracket`] what stands in brackets; [`sets`]
-//! are the sets of characters that come of them.
+//! are the sets of characters that come of them. [`perl`] reads what `-P` and regex-syntax read alike.
 
 mod bracket;
 mod parser;
+mod perl;
 mod sets;
 mod tokens;
 
@@ -29,6 +30,8 @@ pub(super) struct Translation {
     pub(super) has_looks: bool,
     /// An extended `{` begins a branch: an ordinary character to dfa.c, nothing at all to glibc's matcher.
     pub(super) opens_with_brace: bool,
+    /// It means the same in ASCII text only.
+    pub(super) only_ascii: bool,
 }
 
 /// Translates one pattern (without a newline).
@@ -37,6 +40,9 @@ pub(super) fn translate(
     matcher: Matcher,
     ignore_case: bool,
 ) -> Result<Translation, Refusal> {
+    if matcher == Matcher::Perl {
+        return perl::translate(pattern, ignore_case);
+    }
     if matcher == Matcher::Fixed {
         let characters: Result<Vec<Hir>, Refusal> = pattern
             .chars()
@@ -47,6 +53,7 @@ pub(super) fn translate(
             asks_words: false,
             has_looks: false,
             opens_with_brace: false,
+            only_ascii: false,
         });
     }
     let tokens = Tokens::new(pattern, matcher == Matcher::Extended, ignore_case);
@@ -60,5 +67,6 @@ pub(super) fn translate(
         asks_words: parser.asks_words,
         has_looks: parser.has_looks,
         opens_with_brace: parser.opens_with_brace,
+        only_ascii: false,
     })
 }
