@@ -51,11 +51,15 @@ impl Shell<'_> {
             b"[" => self.word_tool(test::bracket, words, io)?,
             b"cd" => self.cd(&args, io)?,
             b"pwd" => {
-                if !args.is_empty() && args != [b"-L"] {
-                    return Err(Refusal::new("an option of pwd"));
-                }
-                let cwd = [&self.vars.cwd, &b"\n"[..]].concat();
-                self.write(io.out, &cwd);
+                let cwd = match args.as_slice() {
+                    [] | [b"-L"] => self.vars.cwd.clone(),
+                    [b"-P"] => match self.snapshot.resolve(b"/", &self.vars.cwd, true) {
+                        Ok(node) => node.path(),
+                        Err(_) => return Err(Refusal::new("pwd -P of a folder that is gone")),
+                    },
+                    _ => return Err(Refusal::new("an option of pwd")),
+                };
+                self.write(io.out, &[&cwd, &b"\n"[..]].concat());
                 0
             }
             b"read" => self.read_line(&args, io, empty_ifs)?,

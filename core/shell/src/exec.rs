@@ -1,9 +1,10 @@
 //! Lists, loops, groups and simple commands.
 
 use brush_parser::ast::{
-    AndOr, AndOrList, AssignmentName, AssignmentValue, BinaryPredicate, Command,
-    CommandPrefixOrSuffixItem as Item, CompoundCommand, CompoundList, ExtendedTestExpr, Pipeline,
-    Program, SeparatorOperator, SimpleCommand, SourceLocation, UnaryPredicate,
+    AndOr, AndOrList, AssignmentName, AssignmentValue, BinaryPredicate, CaseClauseCommand,
+    CaseItemPostAction, Command, CommandPrefixOrSuffixItem as Item, CompoundCommand, CompoundList,
+    ExtendedTestExpr, Pipeline, Program, SeparatorOperator, SimpleCommand, SourceLocation,
+    UnaryPredicate,
 };
 use curserve_tools::fnmatch::Pattern;
 use curserve_tools::{Call, Out, Stdin};
@@ -217,8 +218,47 @@ impl<'s> Shell<'s> {
                 self.vars.status = i32::from(self.arithmetic(&text)? == 0);
                 Ok(Flow::On)
             }
-            _ => Err(Refusal::new("case, select, coproc or an arithmetic loop")),
+            CompoundCommand::CaseClause(clause) => self.case(clause, io),
+            _ => Err(Refusal::new("select, coproc or an arithmetic loop")),
         }
+    }
+
+    /// `case`: the first list with a pattern that matches the whole word.
+    fn case(&mut self, clause: &CaseClauseCommand, io: &Io) -> Result<Flow, Refusal> {
+        let value = self.case_word(&clause.value.value, io, Self::single)?;
+        for item in &clause.cases {
+            if !matches!(item.post_action, CaseItemPostAction::ExitCase) {
+                return Err(Refusal::new("a case that goes on behind its list"));
+            }
+            for word in &item.patterns {
+                let pattern = self.case_word(&word.value, io, Self::pattern)?;
+                if !Pattern::of_bash(&pattern, false)?.matches(&value)? {
+                    continue;
+                }
+                if let Some(list) = &item.cmd {
+                    return self.list(list, io);
+                }
+                self.vars.status = 0;
+                return Ok(Flow::On);
+            }
+        }
+        self.vars.status = 0;
+        Ok(Flow::On)
+    }
+
+    /// A word of `case`, whose substitutions leave their status in `$?`.
+    fn case_word(
+        &mut self,
+        word: &str,
+        io: &Io,
+        expand: impl Fn(&mut Self, &str, &Io) -> Result<Vec<u8>, Refusal>,
+    ) -> Result<Vec<u8>, Refusal> {
+        self.substituted = None;
+        let value = expand(self, word, io)?;
+        if let Some(status) = self.substituted {
+            self.vars.status = status;
+        }
+        Ok(value)
     }
 
     /// The body of a loop; levels of `break` and `continue` that lie further out come back as they are.

@@ -109,6 +109,7 @@ fn pattern() -> impl Strategy<Value = String> {
         "s*",
         "o\\+",
         "[[:space:]]",
+        "\\r",
         "[à-ÿ]",
         "[a-é]",
         "[^é]",
@@ -346,7 +347,9 @@ fn simple() -> impl Strategy<Value = String> {
             file()
         )
             .prop_map(|(t, f)| format!("[ {t} {f} ]")),
-        one_of(&["pwd", "true", "false", "seq 5", "tac list", "ls -la", "echo"]),
+        ("-?[0-9]{1,3}", "-?[0-9]{1,2}", "-?[0-9]{1,3}")
+            .prop_map(|(a, b, c)| format!("seq -w {a} {b} {c}")),
+        one_of(&["pwd", "pwd -P", "true", "false", "seq 5", "tac list", "ls -la", "echo"]),
     ]
 }
 
@@ -390,6 +393,7 @@ fn line() -> impl Strategy<Value = String> {
         1 => list.clone().prop_map(|l| format!("({l}) 2>&1 | head -3")),
         1 => list.clone().prop_map(|l| format!("{{ {l}; }} | wc -l")),
         1 => list.clone().prop_map(|l| format!("for f in src/*.py list; do {l}; head -1 $f; done")),
+        1 => (list.clone(), file()).prop_map(|(l, f)| format!("case {f} in *.py|[!s]*) {l};; */*) {l} ;; *) pwd -P; esac")),
         1 => list.clone().prop_map(|l| format!("if {l}; then echo yes; else echo no; fi")),
         1 => list.clone().prop_map(|l| format!("x=$({l}); echo \"[$x] $?\"")),
         1 => list.prop_map(|l| format!("cat list | while read f; do {l}; echo \"$f\"; done")),

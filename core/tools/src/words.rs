@@ -326,7 +326,18 @@ fn always(call: &mut Call, status: i32) -> Result<i32, Refusal> {
 
 /// `seq` of whole numbers.
 pub fn seq(call: &mut Call) -> Result<i32, Refusal> {
-    let numbers = input::args(call)
+    let mut words = input::args(call);
+    let equal = words.first() == Some(&&b"-w"[..]);
+    if equal {
+        words.remove(0);
+    }
+    // As wide as the first and the last number are written, even where the last is not reached.
+    let width = match (equal, words.as_slice()) {
+        (true, [last]) => last.len(),
+        (true, [first, .., last]) => first.len().max(last.len()),
+        _ => 0,
+    };
+    let numbers = words
         .into_iter()
         .map(integer)
         .collect::<Result<Vec<_>, _>>()?;
@@ -338,7 +349,7 @@ pub fn seq(call: &mut Call) -> Result<i32, Refusal> {
     };
     let mut n = first;
     while if step > 0 { n <= last } else { n >= last } {
-        call.out.write(format!("{n}\n").as_bytes());
+        call.out.write(format!("{n:0width$}\n").as_bytes());
         if call.out.full() {
             break;
         }

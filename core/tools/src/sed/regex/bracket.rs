@@ -41,6 +41,7 @@ pub fn bracket(chars: &[char], w: &mut Writer) -> Result<usize, Refusal> {
         let (c, used) = match (c, chars.get(i + 1)) {
             ('\\', Some('n')) => ('\n', 2),
             ('\\', Some('t')) => ('\t', 2),
+            ('\\', Some('r')) => ('\r', 2),
             ('\\', Some(n)) if n.is_ascii_alphabetic() => return refuse("an escape in brackets"),
             _ => (c, 1),
         };

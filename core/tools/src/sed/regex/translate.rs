@@ -101,6 +101,7 @@ pub fn translate(pattern: &str, extended: bool, fold: bool) -> Result<Translatio
             '[' if !escaped => i += bracket(&chars[i..], &mut w)?,
             'n' if escaped => w.char('\n'),
             't' if escaped => w.char('\t'),
+            'r' if escaped => w.char('\r'),
             'w' | 'W' | 's' | 'S' if escaped => {
                 w.done.tables = true;
                 w.atom(match token {

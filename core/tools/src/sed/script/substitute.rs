@@ -79,6 +79,10 @@ fn parts(text: &[u8]) -> Result<Vec<Part>, Refusal> {
                     plain.push(b'\t');
                     continue;
                 }
+                Some(b'r') => {
+                    plain.push(b'\r');
+                    continue;
+                }
                 Some(&b) if !b.is_ascii_alphanumeric() => {
                     plain.push(b);
                     continue;
