@@ -318,7 +318,7 @@ impl<'s> Shell<'s> {
         let name = command.word_or_name.as_ref();
         let place = name.map_or_else(|| command.location(), SourceLocation::location);
         if let (Some(place), Within::Nothing) = (place, self.substitution) {
-            self.line = place.start.line;
+            self.line = (!spans_lines(command)).then_some(place.start.line);
         }
         self.substituted = None;
         let prefix = command.prefix.as_ref().map_or(&[][..], |p| p.0.as_slice());
@@ -545,6 +545,19 @@ impl<'s> Shell<'s> {
             }
         })
     }
+}
+
+/// Whether a word of it holds a newline: which of its lines bash then names is not known here.
+fn spans_lines(command: &SimpleCommand) -> bool {
+    let prefix = command.prefix.iter().flat_map(|p| &p.0);
+    let suffix = command.suffix.iter().flat_map(|s| &s.0);
+    let name = command.word_or_name.iter();
+    name.map(|word| word.value.as_str())
+        .chain(prefix.chain(suffix).filter_map(|item| match item {
+            Item::Word(word) | Item::AssignmentWord(_, word) => Some(word.value.as_str()),
+            _ => None,
+        }))
+        .any(|text| text.contains('\n'))
 }
 
 /// The file of `$(<FILE)`.

@@ -95,8 +95,8 @@ pub struct Shell<'s> {
     pub(crate) substituted: Option<i32>,
     /// Loops around the present command, for `break` and `continue`.
     pub(crate) loops: u32,
-    /// The line of the present command, for messages of builtins.
-    pub(crate) line: usize,
+    /// The line of the present command, for messages of builtins, where it is known.
+    pub(crate) line: Option<usize>,
     /// Whether that line is known.
     pub(crate) substitution: Within,
     /// Where writes to files are planned; `None` refuses them.
@@ -174,7 +174,7 @@ impl<'s> Shell<'s> {
             depth: 0,
             substituted: None,
             loops: 0,
-            line: 1,
+            line: Some(1),
             substitution: Within::Nothing,
             writes: None,
             files: Vec::new(),
@@ -269,7 +269,12 @@ impl<'s> Shell<'s> {
         if self.substitution == Within::Lines && io.err != Sink::Null {
             return Err(Refusal::new("a line number within a substitution"));
         }
-        let line = self.line;
+        if self.line.is_none() && io.err != Sink::Null {
+            return Err(Refusal::new(
+                "a line number of a command over several lines",
+            ));
+        }
+        let line = self.line.unwrap_or(0);
         let prefix = format!("bash: line {line}: ");
         self.write(io.err, &[prefix.as_bytes(), text, b"\n"].concat());
         Ok(())

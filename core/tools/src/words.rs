@@ -337,6 +337,9 @@ pub fn seq(call: &mut Call) -> Result<i32, Refusal> {
         (true, [first, .., last]) => first.len().max(last.len()),
         _ => 0,
     };
+    if words.contains(&&b"-0"[..]) {
+        return Err(Refusal::new("a minus zero, which seq keeps"));
+    }
     let numbers = words
         .into_iter()
         .map(integer)

@@ -107,6 +107,10 @@ impl<'r, 'c> Run<'r, 'c> {
     }
 
     fn finish(&self, matched: bool) -> Result<i32, Refusal> {
+        if matched && self.errored && self.options.quiet && !self.options.no_messages {
+            // It ends at the first match, perhaps before it comes to what is missing.
+            return refuse("-q with a match and a path that is missing");
+        }
         Ok(if matched && (self.options.quiet || !self.errored) {
             0
         } else if self.errored {

@@ -146,7 +146,8 @@ impl<'p> Visitor for Same<'p> {
                     *repetition.ast,
                     Ast::Literal(_) | Ast::Dot(_) | Ast::ClassPerl(_) | Ast::ClassBracketed(_)
                 );
-                if !of_one && !(optional && matches!(*repetition.ast, Ast::Group(_))) {
+                let optional_group = optional && matches!(*repetition.ast, Ast::Group(_));
+                if !of_one && !optional_group {
                     return refuse("a repetition of more than a character in -P");
                 }
                 if let RepetitionKind::Range(range) = &repetition.op.kind {
