@@ -266,6 +266,15 @@ fn links_that_stay_inside_are_followed_and_others_refused() {
         assert_eq!(text, "new\n", "{name}");
     }
     assert_eq!(bench.call("list", &json!({})).exit_code, Some(0));
+    let names = bench.call("bash", &json!({"command": "ls loop dangling near"}));
+    let real = std::process::Command::new("ls")
+        .args(["loop", "dangling", "near"])
+        .current_dir(&bench.root)
+        .env("LC_ALL", "C.UTF-8")
+        .output()
+        .expect("ls");
+    let real = Answer::done(real.status.code().unwrap_or(-1), real.stdout, real.stderr);
+    assert_eq!(names, real);
     // Whether what lies outside is a folder, whose names ls would show, is not known here.
     for command in ["ls way", "ls -a way dir", "ls -l way/", "ls -L way"] {
         let answer = bench.call("bash", &json!({"command": command}));

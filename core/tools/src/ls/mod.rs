@@ -80,10 +80,10 @@ fn look<'a>(
     let node = input::look(call, operand, flags.follow)?;
     // Without -l, -d and -F a link that leads to a folder is listed as that folder.
     if !(flags.follow || flags.long || flags.directory || flags.classify) {
-        if let Ok(followed) = input::look(call, operand, true)? {
-            if followed.kind() == Kind::Folder {
-                return Ok(Ok(followed));
-            }
+        match input::look(call, operand, true)? {
+            Ok(followed) if followed.kind() == Kind::Folder => return Ok(Ok(followed)),
+            Ok(_) | Err("No such file or directory") => {}
+            Err(reason) => return Ok(Err(reason)),
         }
     }
     Ok(node)
