@@ -214,6 +214,11 @@ impl Parser<'_> {
 
     fn primary(&mut self) -> Result<Expr, Refusal> {
         let word = self.value()?.to_vec();
+        let is_global = matches!(word.as_slice(), b"-maxdepth" | b"-mindepth" | b"-depth");
+        if is_global && self.has_action {
+            // find 4.9 rearranges such an expression, and then may not run the action.
+            return refuse("a global option behind an action");
+        }
         Ok(match word.as_slice() {
             b"-true" | b"-noleaf" | b"-nowarn" | b"-ignore_readdir_race" | b"-mount" | b"-xdev" => {
                 if matches!(word.as_slice(), b"-mount" | b"-xdev") {
