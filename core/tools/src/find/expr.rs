@@ -166,6 +166,9 @@ impl Parser<'_> {
     fn or(&mut self) -> Result<Expr, Refusal> {
         let mut left = self.and()?;
         while matches!(self.peek(), Some(b"-o" | b"-or")) {
+            if holds_always(&left) {
+                return refuse("a part that always holds before -o, around which find reorders");
+            }
             self.at += 1;
             left = Expr::Or(Box::new(left), Box::new(self.and()?));
         }
@@ -380,4 +383,13 @@ fn pieces(format: &[u8]) -> Result<Vec<Piece>, Refusal> {
         pieces.push(Piece::Text(text));
     }
     Ok(pieces)
+}
+
+/// Whether a part that always holds stands behind another one: find's optimiser then moves a name behind `-o` to the
+/// front, and actions are lost.
+fn holds_always(expr: &Expr) -> bool {
+    match expr {
+        Expr::And(left, right) => matches!(**right, Expr::True) || holds_always(left),
+        _ => false,
+    }
 }
