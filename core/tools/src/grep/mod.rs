@@ -1,8 +1,8 @@
 //! GNU grep 3.8, to the byte: `grep`, `egrep`, `fgrep`.
 //!
 //! The way of a call: its command line becomes [`options`], its patterns ([`patterns`], translated by [`syntax`]) one
-//! [`matcher`] with its [`automata`] and [`finder`]. Then [`run`] takes the operands, with [`walk`] and [`exclude`] for folders, and has each file searched
-//! ([`search`], [`printer`], [`lines`]) and the outcome reported ([`report`]).
+//! [`matcher`] with its [`automata`] and [`finder`]. Then [`run`] takes the operands, with [`walk`] and [`exclude`] for
+//! folders, and has each file searched ([`search`], [`printer`], [`lines`]) and the outcome reported ([`report`]).
 
 mod automata;
 mod ctype;
