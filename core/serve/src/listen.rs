@@ -1,11 +1,13 @@
 //! Getting a listening socket: bind a path (0600, a stale file replaced, a living server respected), or inherit one; and
 //! removing the file of a bound one, if it is still ours.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{FromRawFd, RawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// The file of a socket that was bound.
 #[derive(Debug)]
@@ -30,8 +32,11 @@ fn identity(meta: &std::fs::Metadata) -> (u64, u64) {
     (meta.dev(), meta.ino())
 }
 
+/// How long a socket that answers, or a folder in which another server is binding, is waited for.
+const PATIENCE: Duration = Duration::from_millis(250);
+
 /// Bind `path` with mode 0600. A socket file that nobody listens on is replaced; where somebody does, or where the
-/// path is no socket, this is an error and nothing changes.
+/// path is no socket, this is an error and nothing changes. Of two servers that start at once, one gets the path.
 pub fn bind(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     let say = |what: &str| {
         io::Error::new(
@@ -39,18 +44,25 @@ pub fn bind(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
             format!("{}: {what}", path.display()),
         )
     };
+    // Looking at a stale file and replacing it are two steps; the lock (gone with `folder`) keeps other servers out.
+    // A folder that cannot be opened is `bind`'s to refuse, with the reason.
+    let parent = path.parent().filter(|parent| *parent != Path::new(""));
+    let folder = File::open(parent.unwrap_or(Path::new(".")));
+    let locked = |folder: &File| soon(|| folder.try_lock().is_ok());
+    if folder.as_ref().is_ok_and(|folder| !locked(folder)) {
+        return Err(say("another server is starting beside it; try again"));
+    }
     match std::fs::symlink_metadata(path) {
         Ok(meta) if !meta.file_type().is_socket() => {
             return Err(say("exists and is not a socket; choose another path"));
         }
-        Ok(_) => match UnixStream::connect(path) {
-            Ok(_) => {
-                return Err(say(
-                    "another server listens here; stop it or choose another path",
-                ))
-            }
-            Err(_) => std::fs::remove_file(path)?,
-        },
+        // A server that has just ended may answer a moment longer: a child that it forked has its socket until it execs.
+        Ok(_) if soon(|| UnixStream::connect(path).is_err()) => std::fs::remove_file(path)?,
+        Ok(_) => {
+            return Err(say(
+                "another server listens here; stop it or choose another path",
+            ))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
@@ -71,6 +83,18 @@ pub fn bind(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     };
     std::fs::rename(&hidden, path)?;
     Ok((listener, file))
+}
+
+/// Whether `done` becomes true within [`PATIENCE`].
+fn soon(mut done: impl FnMut() -> bool) -> bool {
+    let until = Instant::now() + PATIENCE;
+    while !done() {
+        if Instant::now() >= until {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    true
 }
 
 /// Take the listening socket `fd` that the parent left open.
@@ -124,6 +148,35 @@ mod tests {
         std::fs::write(&path, "precious").unwrap();
         assert!(bind(&path).is_err());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+    }
+
+    #[test]
+    fn a_child_that_has_not_yet_gone_its_own_way_does_not_keep_the_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        let (listener, file) = bind(&path).unwrap();
+        let child = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(50));
+            drop((listener, file));
+        });
+        bind(&path).unwrap();
+        child.join().unwrap();
+    }
+
+    #[test]
+    fn of_servers_that_find_one_stale_socket_one_gets_the_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        drop(bind(&path).unwrap());
+        let bound: Vec<_> = std::thread::scope(|scope| {
+            let servers: Vec<_> = (0..8).map(|_| scope.spawn(|| bind(&path))).collect();
+            servers
+                .into_iter()
+                .map(|server| server.join().unwrap())
+                .collect()
+        });
+        assert_eq!(bound.iter().filter(|bound| bound.is_ok()).count(), 1);
+        assert!(UnixStream::connect(&path).is_ok());
     }
 
     #[test]
