@@ -14,6 +14,7 @@ from curserve_results.search import read, tables
 
 BENCH = Path(sys.executable).parent / "curserve-bench"
 OURS = ("rg", "grep", "daemon", "in-process")
+PEERS = ("csearch", "fff")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def bench(*words: object) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def outcome(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("out") / "run"
-    engines = [word for name in (*OURS, "csearch") for word in ("--engine", name)]
+    engines = [word for name in (*OURS, *PEERS) for word in ("--engine", name)]
     done = bench(source, "--sizes", "50kB,all", "--rounds", "2", *engines, "--out", out, "--format", "json")
     assert done.returncode == 0, done.stderr
     return out
@@ -56,7 +57,17 @@ def test_our_engines_answer_as_rg_does_and_see_the_edit_at_once(outcome: Path) -
     fresh = [row for row in data["engines"] if row["engine"] in OURS]
     assert len(fresh) == 2 * len(OURS)
     assert all(row["saved_seen"] and row["made_seen"] for row in fresh)
-    assert ("csearch" in data["absent"]) != any(row["engine"] == "csearch" for row in data["engines"])
+    for peer in PEERS:
+        assert (peer in data["absent"]) != any(row["engine"] == peer for row in data["engines"])
+
+
+def test_fff_finds_what_rg_finds(outcome: Path) -> None:
+    data = json.loads((outcome / "search.json").read_text())
+    if reason := data["absent"].get("fff"):
+        pytest.skip(reason)
+    judged = [row for row in data["answers"] if row["engine"] == "fff"]
+    assert judged
+    assert all(row["missing"] == row["extra"] == 0 for row in judged)
 
 
 def test_tables_and_figure_come_from_the_outcome_alone(outcome: Path, tmp_path: Path) -> None:

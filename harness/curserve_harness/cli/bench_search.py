@@ -15,7 +15,7 @@ import click
 from curserve_harness.exits import BadInput, SetupFailed
 
 _UNITS = {"kB": 10**3, "MB": 10**6, "GB": 10**9}
-NAMES = ("rg", "grep", "ugrep", "csearch", "daemon", "in-process")
+NAMES = ("rg", "grep", "ugrep", "csearch", "fff", "daemon", "in-process")
 
 
 @click.command()
