@@ -176,6 +176,7 @@ fn edits_of_agents_are_done_as_bash_does_them() {
         "sed -i 's/two/2/' nope",
         "sed -i.bak 's/two/2/' a.txt",
         "sed -i 's/two/2/' a.txt a.txt",
+        "echo x > a.txt; sed -i 's/t/T/' hard",
         "echo x > ../outside",
         "echo x > src",
         "echo x > link",

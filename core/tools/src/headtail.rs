@@ -75,9 +75,9 @@ fn modern<'a>(args: &[&'a [u8]], plus: bool) -> Result<Vec<std::borrow::Cow<'a, 
             .iter()
             .skip(usize::from(word[0] == b'+'))
             .all(u8::is_ascii_digit);
-        // GNU head takes the old form anywhere among its options; only as the first word is it clear to both.
-        if !plain || i > 0 && args[..i].iter().any(|a| a == b"--" || takes_value(a)) {
-            return Err(Refusal::new("an old-style count with more behind it"));
+        // Both programs take the old form as their first word only, and complain about it behind another.
+        if !plain || i > 0 {
+            return Err(Refusal::new("an old-style count with more beside it"));
         }
         if plus && args.len() > 2 {
             return Err(Refusal::new("an old-style count with several files"));

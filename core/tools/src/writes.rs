@@ -105,6 +105,10 @@ impl Writes {
             Err(Errno::NotFound) => None,
             _ => return refuse("not a plain file"),
         };
+        if there.is_some_and(|node| node.meta().nlink > 1) && self.pending() {
+            // What is planned may be for the same file by its other name.
+            return refuse("a file of several names, after another write");
+        }
         Ok(Target { path, there })
     }
 
