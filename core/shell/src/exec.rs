@@ -7,8 +7,9 @@ use brush_parser::ast::{
     UnaryPredicate,
 };
 use curserve_tools::fnmatch::Pattern;
-use curserve_tools::{Call, Out, Stdin};
+use curserve_tools::{Call, Out, Stdin, World};
 
+use crate::named::{is_the_pinned, named, Named};
 use crate::state::{Io, Shell, Sink, Source, Within, STDERR, STDOUT};
 use crate::Refusal;
 
@@ -372,27 +373,67 @@ impl<'s> Shell<'s> {
         }
         let empty_ifs = values.iter().any(|(n, v)| *n == "IFS" && v.is_empty());
         let reads = words[0] == b"read";
+        let mut in_c = false;
         for (name, value) in values {
-            if !(reads && name == "IFS" && value.is_empty()) {
+            if name == "LC_ALL" {
+                in_c = match value.as_slice() {
+                    b"C" | b"POSIX" => true,
+                    b"C.UTF-8" | b"C.utf8" => false,
+                    _ => return Err(Refusal::new("a locale that is not pinned")),
+                };
+            } else if !(self.is_outranked(name) || reads && name == "IFS" && value.is_empty()) {
                 // Programs see it in their environment; those here look at none that `set` lets pass.
                 let saved = self.vars.set.clone();
                 self.set(name, Some(value))?;
                 self.vars.set = saved;
             }
         }
+        if in_c {
+            let world = self.world.in_c();
+            self.vars.status = self.program_in(&world, &words, &io)?;
+            return Ok(Flow::On);
+        }
         self.run_words(&words, &io, empty_ifs)
     }
 
     fn run_words(&mut self, words: &[Vec<u8>], io: &Io, empty_ifs: bool) -> Result<Flow, Refusal> {
-        if let Some(flow) = self.builtin(words, io, empty_ifs)? {
-            return Ok(flow);
+        let named = named(words);
+        if named.at == 0 && !named.program {
+            if let Some(flow) = self.builtin(words, io, empty_ifs)? {
+                return Ok(flow);
+            }
+        } else if !named.program {
+            return self.run_words(&words[named.at..], io, empty_ifs);
         }
-        self.vars.status = self.tool(words, io)?;
+        self.vars.status = self.program_in(self.world, words, io)?;
         Ok(Flow::On)
     }
 
-    /// Runs a tool on the streams of `io`.
-    pub fn tool(&mut self, words: &[Vec<u8>], io: &Io) -> Result<i32, Refusal> {
+    /// Runs the program that `words` name, be it by a path or behind another.
+    fn program_in(&mut self, world: &World, words: &[Vec<u8>], io: &Io) -> Result<i32, Refusal> {
+        let Named {
+            name, at, by_path, ..
+        } = named(words);
+        if !by_path {
+            return self.tool(world, &words[at..], io, false);
+        }
+        if !is_the_pinned(world, &words[at], name) {
+            let path = String::from_utf8_lossy(&words[at]);
+            return Err(Refusal::new(format!("no tool {path}")));
+        }
+        let mut words = words[at..].to_vec();
+        words[0] = name.to_vec();
+        self.tool(world, &words, io, true)
+    }
+
+    /// Runs a tool on the streams of `io`; called `by_path`, it must say nothing in which its name would stand.
+    fn tool(
+        &mut self,
+        world: &World,
+        words: &[Vec<u8>],
+        io: &Io,
+        by_path: bool,
+    ) -> Result<i32, Refusal> {
         if !curserve_tools::is_tool(&words[0]) {
             return Err(Refusal::new(format!(
                 "no tool {}",
@@ -406,6 +447,7 @@ impl<'s> Shell<'s> {
             _ => Out::new(limit),
         };
         let (mut out, mut err) = (take(io.out), take(io.err));
+        let (printed, said) = (out.as_bytes().len(), err.as_bytes().len());
         let status = {
             let pipe = match &io.stdin {
                 Source::Null => None,
@@ -421,7 +463,7 @@ impl<'s> Shell<'s> {
                 stdin,
                 cwd: &self.vars.cwd,
                 snapshot: self.snapshot,
-                world: self.world,
+                world,
                 out: &mut out,
                 err: &mut err,
                 writes: self.writes,
@@ -431,6 +473,13 @@ impl<'s> Shell<'s> {
         };
         if out.overflowed() || err.overflowed() {
             return Err(Refusal::new("output beyond the limit"));
+        }
+        let names_itself =
+            |text: &[u8]| memchr::memmem::find(text, b": binary file matches").is_some();
+        if by_path && (err.as_bytes().len() > said || names_itself(&out.as_bytes()[printed..])) {
+            return Err(Refusal::new(
+                "a message of a program that is called by its path",
+            ));
         }
         if let (true, Sink::Stream(n)) = (merged, io.out) {
             let bytes = merge(&words[0], out, err)?;

@@ -10,6 +10,7 @@ use brush_parser::ast::{
 use curserve_tools::{headtail, Out, Span};
 
 use crate::exec::Flow;
+use crate::named::named;
 use crate::state::{Io, Shell, Sink, Source};
 use crate::Refusal;
 
@@ -79,8 +80,9 @@ fn describe(command: &Command) -> Part {
         };
     };
     let redirected = matches!(command, Command::Simple(simple) if is_redirected(simple));
-    let args: Vec<&[u8]> = words[1..].iter().map(Vec::as_slice).collect();
-    let name = words[0].clone();
+    let named = named(&words);
+    let args: Vec<&[u8]> = words[named.at + 1..].iter().map(Vec::as_slice).collect();
+    let name = named.name.to_vec();
     let short = |letters: &[u8]| {
         args.iter().any(|a| {
             a.starts_with(b"-")

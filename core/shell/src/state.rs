@@ -318,12 +318,21 @@ impl<'s> Shell<'s> {
         Ok(None)
     }
 
+    /// Whether a variable of the locale, set before a command, changes nothing: `LC_ALL` goes before it.
+    pub fn is_outranked(&self, name: &str) -> bool {
+        let outranks = |(known, value): &(String, String)| known == "LC_ALL" && !value.is_empty();
+        (name == "LANG" || name.starts_with("LC_")) && self.world.environment.iter().any(outranks)
+    }
+
     /// Sets a variable, unless programs or the shell itself look at it.
     pub fn set(&mut self, name: &str, value: Option<Vec<u8>>) -> Result<(), Refusal> {
-        if is_shells_own(name)
-            || is_heeded(name)
-            || self.world.environment.iter().any(|(n, _)| n == name)
-        {
+        let now = self.world.environment.iter().find(|(n, _)| n == name);
+        if let (Some((_, now)), Some(value)) = (now, &value) {
+            if now.as_bytes() == value {
+                return Ok(()); // as it is already
+            }
+        }
+        if is_shells_own(name) || is_heeded(name) || now.is_some() {
             return Err(Refusal::new(format!(
                 "an assignment that changes how commands work: {name}"
             )));

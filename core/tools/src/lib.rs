@@ -16,6 +16,7 @@ pub mod fuzzing;
 mod grep;
 pub mod headtail;
 mod input;
+mod locale;
 mod ls;
 mod nl;
 pub mod opts;
@@ -90,6 +91,13 @@ pub fn run(name: &[u8], call: &mut Call<'_>) -> Result<i32, Refusal> {
     }
     call.deadline.check()?;
     match look_up(name) {
+        Some(tool) if call.world.is_c() => {
+            locale::same_before(name, call)?;
+            let from = (call.out.as_bytes().len(), call.err.as_bytes().len());
+            let status = tool(call)?;
+            locale::same_after(name, call, from)?;
+            Ok(status)
+        }
         Some(tool) => tool(call),
         None => Err(Refusal::new(format!(
             "no tool {}",

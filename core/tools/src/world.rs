@@ -55,6 +55,26 @@ impl World {
         }
     }
 
+    /// The same world in the C locale.
+    pub fn in_c(&self) -> Self {
+        let mut world = self.clone();
+        for (_, value) in world
+            .environment
+            .iter_mut()
+            .filter(|(name, _)| name == "LC_ALL")
+        {
+            *value = "C".to_string();
+        }
+        world
+    }
+
+    /// Whether the locale is C.
+    pub fn is_c(&self) -> bool {
+        self.environment
+            .iter()
+            .any(|(name, value)| name == "LC_ALL" && value == "C")
+    }
+
     /// A file's owner and group as commands in here see them.
     pub fn owner(&self, uid: u32, gid: u32) -> (u32, u32) {
         let seen = |id, ours, inside| if id == ours { inside } else { UNMAPPED };

@@ -48,7 +48,7 @@ pub(crate) fn fgrep(call: &mut Call<'_>) -> Result<i32, Refusal> {
 /// Runs grep, whose name asks for `matcher`.
 fn grep_with(call: &mut Call<'_>, matcher: Option<Matcher>) -> Result<i32, Refusal> {
     let odd = |(name, value): &(String, String)| match name.as_str() {
-        "LC_ALL" => value != "C.UTF-8",
+        "LC_ALL" => !matches!(value.as_str(), "C.UTF-8" | "C"), // of C, `locale` lets through what is the same
         "GREP_COLOR" | "GREP_COLORS" | "GREP_OPTIONS" | "POSIXLY_CORRECT" => true,
         _ => false,
     };
