@@ -28,8 +28,14 @@ pub enum Verdict {
 }
 
 /// Names of what holds rules, or says where a repository begins.
-pub(crate) const RULE_FILES: [&[u8]; 5] =
-    [b".gitignore", b".ignore", b".rgignore", b"exclude", b".git"];
+pub(crate) const RULE_FILES: [&[u8]; 6] = [
+    b".gitignore",
+    b".ignore",
+    b".rgignore",
+    b"exclude",
+    b".git",
+    b".jj",
+];
 
 /// The rules of all folders that have some, by id; None where some of them do not parse.
 #[derive(Debug)]
@@ -98,13 +104,22 @@ impl Snapshot {
     pub fn has_rules_above(&self) -> bool {
         let place = &self.state().place;
         let aliased = place.real.as_os_str().as_bytes() != place.at.as_slice();
-        let names = [".git", ".gitignore", ".ignore", ".rgignore"];
-        !aliased
-            && place
-                .real
-                .ancestors()
-                .skip(1)
-                .any(|above| names.iter().any(|name| above.join(name).exists()))
+        !aliased && self.is_below_rules()
+    }
+
+    /// The same, wherever the root is seen: of its place on this machine.
+    pub fn is_below_rules(&self) -> bool {
+        let names = [".git", ".jj", ".gitignore", ".ignore", ".rgignore"];
+        let mut above = self.state().place.real.ancestors().skip(1);
+        above.any(|above| names.iter().any(|name| above.join(name).exists()))
+    }
+
+    /// Whether there are rules that only `rg` itself knows, or may be.
+    pub fn has_rgignore(&self) -> bool {
+        let state = self.state();
+        let rules = state.rules.get_or_init(|| Rules::of(state));
+        let mut folders = rules.folders.iter().flat_map(HashMap::values);
+        rules.folders.is_none() || folders.any(|folder| !folder.rgignore.is_empty())
     }
 }
 
@@ -144,6 +159,9 @@ fn gather(folder: Node<'_>, into: &mut HashMap<u32, FolderRules>) -> Option<()> 
 
 /// Some(None): the folder has no rules. None: they do not parse.
 fn rules_in(folder: Node<'_>) -> Option<Option<FolderRules>> {
+    if folder.child(b".jj").is_some() {
+        return None; // a repository of Jujutsu, whose rules are not followed here
+    }
     let git = folder.child(b".git");
     let exclude = git
         .and_then(|git| git.child(b"info"))

@@ -8,6 +8,7 @@ mod arguments;
 mod beneath;
 pub mod capture;
 pub mod confine;
+mod due;
 pub mod edit;
 pub mod files;
 pub mod guard;
@@ -20,6 +21,7 @@ pub mod spawn;
 pub mod worker;
 pub mod world;
 
+pub use due::{late, Due};
 pub use places::Places;
 pub use worker::Worker;
 pub use world::{Limits, World};

@@ -7,12 +7,13 @@ use std::time::Duration;
 use curserve_proto::{Answer, Call, Handler, Identity};
 use serde_json::{json, Value};
 
+use crate::files::{Glob, List, Read};
 use crate::guard::Guard;
 use crate::places::Places;
 use crate::search::{is_file, Search};
 use crate::shell::Runner;
 use crate::world::World;
-use crate::{edit, files};
+use crate::{edit, Due};
 
 /// Executes calls in one world.
 pub struct Worker {
@@ -104,12 +105,16 @@ impl Handler for Worker {
         let timeout = call
             .timeout_ms
             .map_or(self.world.limits.timeout, Duration::from_millis);
+        let due = || Due::after(timeout);
         match call.tool.as_str() {
             "bash" => Ok(self.bash(call, cwd, timeout)),
             "grep" => self.grep(call, cwd, timeout),
-            "glob" => files::glob(call, &self.places, cwd),
-            "read" => files::read(call, &self.places, cwd, self.world.limits.output),
-            "list" => files::list(call, &self.places, cwd),
+            "glob" => Glob::new(call).and_then(|glob| glob.on_disk(&self.places, cwd, due())),
+            "read" => {
+                let most = self.world.limits.output;
+                Read::new(call).and_then(|read| read.on_disk(&self.places, cwd, most, due()))
+            }
+            "list" => List::new(call).and_then(|list| list.on_disk(&self.places, cwd, due())),
             "edit" => edit::edit(call, &self.places, cwd),
             "write" => edit::write(call, &self.places, cwd),
             other => Err(Answer::failed(format!("the worker has no tool {other:?}"))),

@@ -11,15 +11,16 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use curserve_corpus::{Corpus, Options, Snapshot};
+use curserve_exec::files::{Glob, List, Read};
 use curserve_exec::search::Search;
-use curserve_exec::{edit, files, Limits, Places};
+use curserve_exec::{edit, late, Due, Limits, Places};
 use curserve_proto::{Answer, Call, Handler, Identity};
 use curserve_shell::Outcome;
 use curserve_tools::{Deadline, Out, Stdin, World};
 use serde_json::{json, Value};
 
 use crate::apply::{apply, Failure};
-use crate::{early, memory};
+use crate::{early, memory, native};
 
 /// Answers the calls of one workspace.
 pub struct Daemon {
@@ -112,8 +113,7 @@ impl Daemon {
         answer: impl Fn(Deadline) -> Result<Answer, Answer>,
     ) -> Result<Answer, Answer> {
         const TRIES: usize = 4;
-        let timeout = call.timeout_ms.map(Duration::from_millis);
-        let timeout = timeout.unwrap_or(self.limits.timeout);
+        let timeout = self.timeout(call);
         let deadline = Deadline::after(timeout);
         let mut tries = 0;
         loop {
@@ -127,8 +127,7 @@ impl Daemon {
                 return given;
             };
             if deadline.has_passed() {
-                let limit = timeout.as_secs_f64();
-                return Err(Answer::failed(format!("timed out after {limit} s")));
+                return Err(late(timeout));
             }
             if loading {
                 *reason = format!("still loading ({reason})");
@@ -226,14 +225,58 @@ impl Daemon {
         Ok(answer)
     }
 
+    fn read(&self, call: &Call, cwd: &str) -> Result<Answer, Answer> {
+        let (ask, most, due) = (Read::new(call)?, self.limits.output, self.due(call));
+        if let Some(snapshot) = self.loaded() {
+            if let Some(answer) = native::read(&ask, &snapshot, cwd, most, due)? {
+                return Ok(answer);
+            }
+        }
+        ask.on_disk(&self.places, cwd, most, due)
+    }
+
+    fn list(&self, call: &Call, cwd: &str) -> Result<Answer, Answer> {
+        let (ask, due) = (List::new(call)?, self.due(call));
+        if let Some(snapshot) = self.loaded() {
+            if let Some(answer) = native::list(&ask, &snapshot, cwd, due)? {
+                return Ok(answer);
+            }
+        }
+        ask.on_disk(&self.places, cwd, due)
+    }
+
+    fn glob(&self, call: &Call, cwd: &str) -> Result<Answer, Answer> {
+        let (ask, due) = (Glob::new(call)?, self.due(call));
+        if let Some(snapshot) = self.loaded() {
+            if let Some(answer) = native::glob(&ask, &snapshot, &self.places, cwd, due)? {
+                return Ok(answer);
+            }
+        }
+        ask.on_disk(&self.places, cwd, due)
+    }
+
+    /// The tree now, if it is in memory.
+    fn loaded(&self) -> Option<Snapshot> {
+        self.corpus.get()?.as_ref().ok()?.snapshot().ok()
+    }
+
+    fn timeout(&self, call: &Call) -> Duration {
+        let timeout = call.timeout_ms.map(Duration::from_millis);
+        timeout.unwrap_or(self.limits.timeout)
+    }
+
+    fn due(&self, call: &Call) -> Due {
+        Due::after(self.timeout(call))
+    }
+
     fn answer(&self, call: &Call) -> Result<Answer, Answer> {
         let cwd = call.cwd.as_deref().unwrap_or(&self.at);
         match call.tool.as_str() {
             "bash" => self.steadily(call, |deadline| self.bash(call, cwd, deadline)),
             "grep" => self.steadily(call, |deadline| self.grep(call, cwd, deadline)),
-            "read" => files::read(call, &self.places, cwd, self.limits.output),
-            "list" => files::list(call, &self.places, cwd),
-            "glob" => files::glob(call, &self.places, cwd),
+            "read" => self.read(call, cwd),
+            "list" => self.list(call, cwd),
+            "glob" => self.glob(call, cwd),
             "edit" => edit::edit(call, &self.places, cwd),
             "write" => edit::write(call, &self.places, cwd),
             other => Err(Answer::refused(format!("no tool {other:?}"))),

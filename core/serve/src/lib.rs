@@ -9,6 +9,7 @@ mod daemon;
 mod early;
 mod listen;
 mod memory;
+mod native;
 mod server;
 
 pub use daemon::Daemon;

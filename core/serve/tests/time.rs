@@ -55,6 +55,37 @@ fn long() -> Vec<(&'static str, Value)> {
 }
 
 #[test]
+fn the_tools_of_agents_look_at_the_clock() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().canonicalize().expect("a path");
+    for number in 0..3000 {
+        std::fs::write(root.join(format!("f{number}")), "").expect("a file");
+    }
+    std::fs::create_dir(root.join("sub")).expect("a folder");
+    std::fs::write(root.join("large"), "\n".repeat(6 << 20)).expect("a file");
+    let daemon = daemon(&root, Duration::from_secs(60));
+    // In memory, and by a path that is left to the disk.
+    for way in ["", "sub/../"] {
+        let path = |name: &str| format!("{way}{name}");
+        for (tool, arguments, limit) in [
+            ("read", json!({"path": path("large"), "numbered": true}), 5),
+            ("list", json!({"path": path(".")}), 0),
+            ("glob", json!({"pattern": "*7", "path": path(".")}), 0),
+        ] {
+            let began = Instant::now();
+            let answer = call(&daemon, tool, &arguments, Some(limit));
+            let expected = format!("timed out after {} s", limit as f64 / 1000.0);
+            let given = (answer.exit_code, answer.failed, answer.refused);
+            assert_eq!(given, (None, Some(expected), None), "{tool} {arguments}");
+            assert!(answer.stdout.is_empty(), "{tool} {arguments}");
+            assert!(began.elapsed() < Duration::from_millis(500), "{tool}");
+            let answer = call(&daemon, tool, &arguments, None);
+            assert_eq!(answer.exit_code, Some(0), "{tool} {arguments}");
+        }
+    }
+}
+
+#[test]
 fn what_takes_longer_than_it_may_has_failed() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().canonicalize().expect("a path");
