@@ -24,6 +24,18 @@ impl Pipe {
     }
 }
 
+impl Source {
+    /// Refuses where an unknown part of it has been read.
+    pub fn unspoiled(&self) -> Result<(), Refusal> {
+        match self {
+            Source::Pipe(pipe) | Source::File(pipe) if pipe.borrow().at == usize::MAX => Err(
+                Refusal::new("input that an earlier command has read in part"),
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Shell<'_> {
     /// Runs a builtin; `None` where `words` names none.
     pub fn builtin(
@@ -32,13 +44,7 @@ impl Shell<'_> {
         io: &Io,
         empty_ifs: bool,
     ) -> Result<Option<Flow>, Refusal> {
-        if let Source::Pipe(pipe) | Source::File(pipe) = &io.stdin {
-            if pipe.borrow().at == usize::MAX {
-                return Err(Refusal::new(
-                    "input that an earlier command has read in part",
-                ));
-            }
-        }
+        io.stdin.unspoiled()?;
         let args: Vec<&[u8]> = words[1..].iter().map(Vec::as_slice).collect();
         self.vars.status = match words[0].as_slice() {
             b":" | b"true" => 0,

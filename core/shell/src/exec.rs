@@ -440,6 +440,7 @@ impl<'s> Shell<'s> {
                 String::from_utf8_lossy(&words[0])
             )));
         }
+        io.stdin.unspoiled()?;
         let limit = self.limits.output;
         let merged = io.out == io.err && io.out != Sink::Null;
         let mut take = |sink: Sink| match sink {

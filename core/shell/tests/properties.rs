@@ -166,7 +166,7 @@ fn sed() -> impl Strategy<Value = String> {
         ]),
     ];
     (
-        one_of(&["", "-n ", "-E "]),
+        one_of(&["", "-n ", "-E ", "-s ", "-ns ", "-z ", "-nz "]),
         prop::collection::vec((range, action), 1..3),
     )
         .prop_map(|(flag, commands)| {
@@ -200,6 +200,9 @@ fn find() -> impl Strategy<Value = String> {
             "-newer src/util.py",
             "-perm 755",
             "-links 1",
+            "-executable",
+            "-readable",
+            "-writable",
             "-true"
         ]),
         one_of(&[
@@ -262,12 +265,22 @@ fn simple() -> impl Strategy<Value = String> {
         (
             flags(&[
                 "-a", "-l", "-A", "-1", "-d", "-F", "-h", "-t", "-r", "-R", "-S", "-p", "-s", "-n",
-                "-L"
+                "-L", "-X"
             ]),
             files()
         )
             .prop_map(|(f, a)| format!("ls {f} {a}")),
         find(),
+        (
+            one_of(&["grep", "grep", "egrep", "fgrep"]),
+            flags(&[
+                "-n", "-c", "-v", "-i", "-l", "-o", "-w", "-x", "-h", "-r", "-s", "-m2", "-A1",
+                "-E"
+            ]),
+            pattern(),
+            files()
+        )
+            .prop_map(|(g, f, p, a)| format!("{g} {f} '{p}' {a}")),
         (
             flags(&[
                 "-r",
@@ -367,7 +380,11 @@ fn redirected() -> impl Strategy<Value = String> {
         "<<< 'b a'",
         ">&2",
     ]);
-    (simple(), redirect).prop_map(|(c, r)| format!("{c} {r}"))
+    let before = prop_oneof![
+        20 => Just(String::new()),
+        1 => one_of(&["LC_ALL=C ", "command ", "timeout 60 ", "/usr/bin/", "LANG=C "]),
+    ];
+    (before, simple(), redirect).prop_map(|(b, c, r)| format!("{b}{c} {r}"))
 }
 
 fn pipeline() -> impl Strategy<Value = String> {

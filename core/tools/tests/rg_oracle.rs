@@ -72,6 +72,9 @@ const FLAGS: &[&str] = &[
     "-tpy",
     "-Ttxt",
     "-m1",
+    "-d1",
+    "--max-depth=2",
+    "-d0",
     "--count-matches",
     "--files-without-match",
     "-U",
@@ -154,6 +157,18 @@ fn unordered(answer: Answer) -> Answer {
         lines.concat()
     };
     Answer(sort(answer.0), sort(answer.1), answer.2)
+}
+
+#[test]
+fn the_types_are_those_of_the_real_rg() {
+    let Some(rg) = program() else {
+        eprintln!("skipped: no rg 15 in .venv/bin or on PATH");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["rg", "--type-list"].map(str::to_string);
+    let answer = ours(&load(folder.path()), &args, None).unwrap();
+    assert_eq!(answer, theirs(&rg, folder.path(), &args, None));
 }
 
 #[test]

@@ -61,6 +61,8 @@ pub enum Expr {
     Newer((i64, i64)),
     /// `-perm` exact, `-perm -all`, `-perm /any`.
     Perm(u8, u32),
+    /// `-readable`, `-writable`, `-executable`: the bit that `access(2)` asks for.
+    Access(u32),
     /// `-links`.
     Links(Compare),
     /// `-prune`.
@@ -269,6 +271,9 @@ impl Parser<'_> {
                 };
                 Expr::Size(Compare::parse(number)?, unit)
             }
+            b"-readable" => Expr::Access(4),
+            b"-writable" => Expr::Access(2),
+            b"-executable" => Expr::Access(1),
             b"-links" => Expr::Links(Compare::parse(self.value()?)?),
             b"-newer" => {
                 let newer = self.newer;

@@ -4,7 +4,7 @@ mod expr;
 
 use curserve_corpus::{Entry, Kind, Node};
 
-use crate::{batch, input, quote, times, Call, Refusal, Stdin};
+use crate::{batch, input, quote, test, times, Call, Refusal, Stdin};
 use expr::{Expr, Parsed, Piece};
 
 /// The clock is asked once in so many nodes: looking at one takes hardly longer.
@@ -214,6 +214,14 @@ impl<'c> Walk<'_, 'c> {
                 b'/' => *bits == 0 || meta().mode & bits != 0,
                 _ => meta().mode & 0o7777 == *bits,
             },
+            Expr::Access(bit) => {
+                // As the kernel sees it: a link is what it leads to.
+                let followed = match here.kind {
+                    Kind::Link => input::look(self.call, here.path, true)?,
+                    _ => Ok(here.node),
+                };
+                followed.is_ok_and(|node| test::allowed(self.call, node.meta(), *bit))
+            }
             Expr::Links(compare) => compare.holds(meta().nlink),
             Expr::Prune => {
                 here.prune = !self.parsed.depth_first;

@@ -68,6 +68,11 @@ impl<'a> Entry<'a> {
     }
 }
 
+/// From the last dot on, wherever it stands.
+fn extension(name: &[u8]) -> &[u8] {
+    memchr::memrchr(b'.', name).map_or(b"", |dot| &name[dot..])
+}
+
 /// Orders `items`, each of which has an entry.
 pub fn sort<T>(items: &mut [T], flags: &Flags, entry: impl Fn(&T) -> &Entry<'_>) {
     if flags.sort == Sort::None {
@@ -85,6 +90,9 @@ pub fn sort<T>(items: &mut [T], flags: &Flags, entry: impl Fn(&T) -> &Entry<'_>)
                 .meta
                 .size
                 .cmp(&a.meta.size)
+                .then_with(|| a.name.cmp(&b.name)),
+            Sort::Extension => extension(&a.name)
+                .cmp(extension(&b.name))
                 .then_with(|| a.name.cmp(&b.name)),
             _ => a.name.cmp(&b.name),
         };

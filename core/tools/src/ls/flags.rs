@@ -55,6 +55,8 @@ pub enum Sort {
     Time,
     /// The largest first.
     Size,
+    /// What follows their last dot, then their names.
+    Extension,
     /// Nothing: as the folder has them.
     None,
 }
@@ -159,6 +161,7 @@ impl Flags {
                 (b'S', _) => f.sort = Sort::Size,
                 (b't', _) => f.sort = Sort::Time,
                 (b'U', _) => f.sort = Sort::None,
+                (b'X', _) => f.sort = Sort::Extension,
                 (GROUP_DIRS, _) => f.folders_first = true,
                 (COLOR, Some(b"never" | b"auto" | b"no" | b"none")) => {}
                 (FULL_TIME, _) => (f.long, f.style) = (true, TimeStyle::FullIso),

@@ -26,6 +26,9 @@ pub(crate) fn rg(call: &mut Call<'_>) -> Result<i32, Refusal> {
         return refuse("a configuration file");
     }
     let options = Options::parse(call.args.get(1..).unwrap_or_default())?;
+    if options.mode == Mode::TypeList {
+        return type_list(call, &options);
+    }
     let mut run = Run::new(call, &options)?;
     if options.mode == Mode::Files {
         return run.list();
@@ -34,6 +37,21 @@ pub(crate) fn rg(call: &mut Call<'_>) -> Result<i32, Refusal> {
         return Ok(1);
     }
     run.search()
+}
+
+/// `--type-list`: every type that `-t` takes, with its globs.
+fn type_list(call: &mut Call<'_>, options: &Options) -> Result<i32, Refusal> {
+    if options.quiet || !options.types.is_empty() {
+        return refuse("--type-list with flags that may change it");
+    }
+    for definition in ignore::types::TypesBuilder::new()
+        .add_defaults()
+        .definitions()
+    {
+        let line = format!("{}: {}\n", definition.name(), definition.globs().join(", "));
+        call.out.write(line.as_bytes());
+    }
+    Ok(0)
 }
 
 struct Run<'r, 'c> {

@@ -11,6 +11,7 @@ pub(super) enum Mode {
     CountMatches,
     Json,
     Files,
+    TypeList,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,7 @@ pub(super) struct Options {
     pub(super) text: bool,
     pub(super) binary: bool,
     pub(super) max_count: Option<u64>,
+    pub(super) max_depth: Option<usize>,
     pub(super) max_columns: Option<u64>,
     pub(super) max_columns_preview: bool,
     pub(super) replace: Option<String>,
@@ -93,6 +95,7 @@ const FLAGS: &[(char, &str, bool)] = &[
     ('a', "text", false),
     ('b', "byte-offset", false),
     ('c', "count", false),
+    ('d', "max-depth", true),
     ('e', "regexp", true),
     ('g', "glob", true),
     ('h', "help", false),
@@ -125,6 +128,7 @@ const FLAGS: &[(char, &str, bool)] = &[
     (' ', "include-zero", false),
     (' ', "json", false),
     (' ', "max-columns-preview", false),
+    (' ', "maxdepth", true),
     (' ', "multiline-dotall", false),
     (' ', "no-config", false),
     (' ', "no-context-separator", false),
@@ -139,6 +143,7 @@ const FLAGS: &[(char, &str, bool)] = &[
     (' ', "sort-files", false),
     (' ', "sortr", true),
     (' ', "trim", false),
+    (' ', "type-list", false),
     (' ', "vimgrep", false),
 ];
 
@@ -224,6 +229,7 @@ impl Options {
             text: false,
             binary: false,
             max_count: None,
+            max_depth: None,
             max_columns: None,
             max_columns_preview: false,
             replace: None,
@@ -278,10 +284,12 @@ impl Options {
             "files-without-match" => self.mode = Mode::WithoutMatch,
             "json" => self.mode = Mode::Json,
             "files" => self.mode = Mode::Files,
+            "type-list" => self.mode = Mode::TypeList,
             "regexp" => self.patterns.push(text),
             "glob" => self.globs.push((text, false)),
             "iglob" => self.globs.push((text, true)),
             "max-count" => self.max_count = Some(number(&text)? as u64),
+            "max-depth" | "maxdepth" => self.max_depth = Some(number(&text)?),
             "only-matching" => self.only_matching = true,
             "quiet" => self.quiet = true,
             "replace" => self.replace = Some(text),
@@ -331,7 +339,7 @@ impl Options {
     }
 
     fn finish(mut self) -> Result<Options, Refusal> {
-        if self.mode != Mode::Files && self.patterns.is_empty() {
+        if !matches!(self.mode, Mode::Files | Mode::TypeList) && self.patterns.is_empty() {
             if self.operands.is_empty() {
                 return refuse("no pattern");
             }

@@ -55,7 +55,7 @@ impl Printer {
                     .always_begin_end(false)
                     .build(Vec::new()),
             ),
-            Mode::Lines | Mode::Files => Printer::Standard(
+            Mode::Lines | Mode::Files | Mode::TypeList => Printer::Standard(
                 StandardBuilder::new()
                     .byte_offset(options.byte_offset)
                     .column(options.column || options.vimgrep)

@@ -198,6 +198,9 @@ impl<'f, 's> Filter<'f, 's> {
                 continue;
             };
             let relative = [above, node.name()].concat();
+            if self.is_too_deep(above) {
+                continue;
+            }
             if self.passes(node, &base, &relative)? {
                 let name = match start.is_empty() {
                     true => relative,
@@ -224,6 +227,9 @@ impl<'f, 's> Filter<'f, 's> {
     }
 
     fn any_in(&self, folder: Node<'s>, base: &[u8], above: &[u8]) -> Result<bool, Refusal> {
+        if self.is_too_deep(above) {
+            return Ok(false);
+        }
         let Ok(entries) = folder.entries() else {
             return refuse("something that cannot be read");
         };
@@ -241,6 +247,12 @@ impl<'f, 's> Filter<'f, 's> {
             }
         }
         Ok(false)
+    }
+
+    /// Whether what lies in the folder `above`, a path that ends in a slash unless it is empty, is beyond `--max-depth`.
+    fn is_too_deep(&self, above: &[u8]) -> bool {
+        let depth = || 1 + memchr::memchr_iter(b'/', above).count();
+        self.options.max_depth.is_some_and(|most| depth() > most)
     }
 
     /// Decides about `folder` and those above it, up to one that is decided.

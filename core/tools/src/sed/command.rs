@@ -101,3 +101,23 @@ pub struct Command {
     /// What it does.
     pub action: Action,
 }
+
+impl Command {
+    /// Whether what it leaves, or its end, is seen by the file after: with `-s` and `-i` each is a text of its own.
+    pub fn outlasts_a_file(&self) -> bool {
+        use Action::{Exchange, Get, GetAppend, Hold, HoldAppend, Quit, QuitSilently};
+        matches!(
+            self.action,
+            Exchange | Get | GetAppend | Hold | HoldAppend | Quit(_) | QuitSilently(_)
+        )
+    }
+
+    /// Whether it means nothing by a newline, so that `-z` changes where lines end and no more.
+    pub fn heeds_no_newline(&self) -> bool {
+        use Action::{Block, Delete, Map, Nothing, Print, Substitute};
+        matches!(
+            self.action,
+            Block(_) | Delete | Map(_) | Nothing | Print | Substitute(_)
+        )
+    }
+}

@@ -1,7 +1,8 @@
 //! `sed -i`: each file is a text of its own, and what the script prints takes its place under the same name.
 
-use super::command::{Action, Command};
+use super::command::Command;
 use super::run::run;
+use super::How as Lines;
 use crate::{input, Call, How, Out, Refusal};
 
 /// What a file edited in place may grow to.
@@ -16,14 +17,7 @@ pub fn edit(
     operands: &[&[u8]],
     quiet: bool,
 ) -> Result<i32, Refusal> {
-    let keeps_state = commands.iter().any(|c| {
-        use Action::{Exchange, Get, GetAppend, Hold, HoldAppend, Quit, QuitSilently};
-        matches!(
-            c.action,
-            Exchange | Get | GetAppend | Hold | HoldAppend | Quit(_) | QuitSilently(_)
-        )
-    });
-    if keeps_state {
+    if commands.iter().any(Command::outlasts_a_file) {
         return Err(Refusal::new("sed -i with a hold space or q"));
     }
     let Some(writes) = call.writes else {
@@ -44,7 +38,12 @@ pub fn edit(
         let mut edited = Out::new(EDITED);
         let mut inner = call.again();
         inner.out = &mut edited;
-        run(&mut inner, commands, &[content], quiet)?;
+        let lines = Lines {
+            quiet,
+            separate: true,
+            end: b'\n',
+        };
+        run(&mut inner, commands, &[content], lines)?;
         if edited.overflowed() {
             return Err(Refusal::new("sed -i that makes a file very long"));
         }

@@ -24,6 +24,8 @@ const KNOWN: &[opts::Known] = &[
     (b'e', "expression", Takes::Value),
     (b'E', "regexp-extended", Takes::Nothing),
     (b'r', "", Takes::Nothing),
+    (b's', "separate", Takes::Nothing),
+    (b'z', "null-data", Takes::Nothing),
     // With a suffix, which makes backups, it does not parse: -i takes no letters behind it.
     (b'i', "in-place", Takes::Last),
 ];
@@ -47,10 +49,34 @@ pub fn sed(call: &mut Call) -> Result<i32, Refusal> {
         operands.push(b"-");
     }
     let commands = script::parse(&pieces.join(&b"\n"[..]), extended)?;
+    let given = |letter| parsed.options.iter().any(|o| o.0 == letter);
+    let (separate, nul) = (given(b's'), given(b'z'));
+    if nul && (in_place || !commands.iter().all(Command::heeds_no_newline)) {
+        return Err(Refusal::new("sed -z with more than s, p and d"));
+    }
     if in_place {
         return in_place::edit(call, &commands, &operands, quiet);
     }
-    print(call, &commands, &operands, quiet)
+    if separate && commands.iter().any(Command::outlasts_a_file) {
+        return Err(Refusal::new("sed -s with a hold space or q"));
+    }
+    let how = How {
+        quiet,
+        separate,
+        end: if nul { 0 } else { b'\n' },
+    };
+    print(call, &commands, &operands, how)
+}
+
+/// How the lines of the operands are read and printed.
+#[derive(Clone, Copy)]
+struct How {
+    /// `-n`: the end of a cycle prints nothing.
+    quiet: bool,
+    /// `-s`: each operand is a text of its own.
+    separate: bool,
+    /// What ends a line.
+    end: u8,
 }
 
 /// Prints what the script makes of the operands; the exit status.
@@ -58,7 +84,7 @@ fn print(
     call: &mut Call,
     commands: &[Command],
     operands: &[&[u8]],
-    quiet: bool,
+    how: How,
 ) -> Result<i32, Refusal> {
     if call.writes.is_some_and(crate::Writes::pending) {
         return Err(Refusal::new("sed that may read what was written before it"));
@@ -91,7 +117,8 @@ fn print(
             }
         }
     }
-    if let (true, [command], [content]) = (quiet, commands, inputs.as_slice()) {
+    let plain = how.quiet && how.end == b'\n';
+    if let (true, [command], [content]) = (plain, commands, inputs.as_slice()) {
         if let Some((first, last)) = span::printed(command) {
             call.out.write(span::cut(content, first, last));
             return Ok(status);
@@ -104,6 +131,21 @@ fn print(
     {
         return Err(Refusal::new("sed that may quit before a missing file"));
     }
-    let quit = run::run(call, commands, &inputs, quiet)?;
+    if how.separate {
+        let (_, others) = inputs.split_last().unwrap_or((&&b""[..], &[]));
+        if others
+            .iter()
+            .any(|text| text.last().is_some_and(|&b| b != how.end))
+        {
+            return Err(Refusal::new(
+                "sed -s on a file without a newline at its end",
+            ));
+        }
+        for input in inputs {
+            run::run(call, commands, &[input], how)?;
+        }
+        return Ok(status);
+    }
+    let quit = run::run(call, commands, &inputs, how)?;
     Ok(if quit != 0 { quit } else { status })
 }

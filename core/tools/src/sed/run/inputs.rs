@@ -7,15 +7,18 @@ pub struct Inputs<'a> {
     contents: &'a [Content<'a>],
     file: usize,
     at: usize,
+    /// What ends a line.
+    end: u8,
 }
 
 impl<'a> Inputs<'a> {
     /// Before the first line of `contents`.
-    pub fn new(contents: &'a [Content<'a>]) -> Self {
+    pub fn new(contents: &'a [Content<'a>], end: u8) -> Self {
         Inputs {
             contents,
             file: 0,
             at: 0,
+            end,
         }
     }
 
@@ -29,7 +32,7 @@ impl<'a> Inputs<'a> {
                 self.at = 0;
                 continue;
             }
-            let end = memchr::memchr(b'\n', rest);
+            let end = memchr::memchr(self.end, rest);
             let line = &rest[..end.unwrap_or(rest.len())];
             self.at += line.len() + usize::from(end.is_some());
             return Some((line, end.is_some()));

@@ -8,6 +8,7 @@ mod replace;
 mod state;
 
 use super::command::{Action, Command};
+use super::How;
 use crate::input::Content;
 use crate::{Call, Refusal};
 use act::{act, Step};
@@ -24,9 +25,10 @@ pub fn run(
     call: &mut Call,
     commands: &[Command],
     contents: &[Content],
-    quiet: bool,
+    how: How,
 ) -> Result<i32, Refusal> {
-    let mut state = State::new(call, contents, quiet);
+    let quiet = how.quiet;
+    let mut state = State::new(call, contents, how);
     let mut ranges = Ranges::new(commands.len());
     let mut fuel = FUEL;
     let mut fresh = true;

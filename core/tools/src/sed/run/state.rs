@@ -3,6 +3,7 @@
 use super::inputs::Inputs;
 use crate::input::Content;
 use crate::sed::regex::Matcher;
+use crate::sed::How;
 use crate::{Call, Refusal};
 
 /// The state between two commands.
@@ -13,6 +14,8 @@ pub struct State<'a, 'c, 'd> {
     pub inputs: Inputs<'a>,
     /// `-n`: the end of a cycle prints nothing.
     pub quiet: bool,
+    /// What ends a line.
+    end: u8,
     /// The number of the line read last.
     pub line: u64,
     /// The pattern space.
@@ -35,11 +38,12 @@ pub struct State<'a, 'c, 'd> {
 
 impl<'a, 'c, 'd> State<'a, 'c, 'd> {
     /// Before the first line of `contents`.
-    pub fn new(call: &'c mut Call<'d>, contents: &'a [Content<'a>], quiet: bool) -> Self {
+    pub fn new(call: &'c mut Call<'d>, contents: &'a [Content<'a>], how: How) -> Self {
         State {
             call,
-            inputs: Inputs::new(contents),
-            quiet,
+            inputs: Inputs::new(contents, how.end),
+            quiet: how.quiet,
+            end: how.end,
             line: 0,
             space: Vec::new(),
             hold: Vec::new(),
@@ -82,11 +86,11 @@ impl<'a, 'c, 'd> State<'a, 'c, 'd> {
     /// Prints `text`, and a newline behind it now or, without `newline`, where anything follows.
     pub fn write(&mut self, text: &[u8], newline: bool) {
         if self.owed {
-            self.call.out.write(b"\n");
+            self.call.out.write(&[self.end]);
         }
         self.call.out.write(text);
         if newline {
-            self.call.out.write(b"\n");
+            self.call.out.write(&[self.end]);
         }
         self.owed = !newline;
     }
@@ -94,7 +98,7 @@ impl<'a, 'c, 'd> State<'a, 'c, 'd> {
     /// Prints the newline that is owed, if one is.
     pub fn settle(&mut self) {
         if std::mem::take(&mut self.owed) {
-            self.call.out.write(b"\n");
+            self.call.out.write(&[self.end]);
         }
     }
 
