@@ -13,10 +13,10 @@ from typing import Any, Self
 from curserve_engines import registry
 from curserve_harness.cell import CellSpec
 from curserve_harness.control import Role
+from curserve_harness.judging import judge
 from curserve_harness.llm.profiles import ModelProfile
 from curserve_harness.material import Material, Prepared
 from curserve_harness.plan import Block, Plan
-from curserve_harness.reference import judge
 from curserve_harness.rows import EXTRA, join_rows
 from curserve_harness.rundir import remove
 from curserve_netem.hosts import Pair
@@ -118,7 +118,7 @@ class CellRunner:
 def _judged(rows: list[Row], prepared: Prepared) -> list[Row]:
     """Compare every executed answer with the reference; leave the columns of the sample schema."""
     for row in rows:
-        digests = [row.pop(name, None) for name in EXTRA]
+        digest, lines_digest = (row.pop(name, None) for name in EXTRA)
         if row["kind"] != "call":
             continue
         place = (row["turn"], row["call"])
@@ -126,7 +126,7 @@ def _judged(rows: list[Row], prepared: Prepared) -> list[Row]:
         row["answer"], row["workspace"] = "unchecked", policy.workspace
         if row.get("label") in ("executed", "refused") and policy.workspace != "undetermined":
             call = prepared.trace.turns[place[0]].calls[place[1]].call
-            judgement = judge(call, digests[0], digests[1], prepared.reference[place])
+            judgement = judge(call, (digest, lines_digest), prepared.reference[place])
             row["answer"] = judgement.answer
             row["reason"] = "; ".join(filter(None, (judgement.reason, row.get("reason")))) or None
     return rows

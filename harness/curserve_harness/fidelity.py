@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from curserve_engines.protocol import Session, World
 from curserve_engines.registry import load as load_engine
+from curserve_harness.judging import Likeness, digests, likeness
 from curserve_traces.classify import effect, leaves_files
 from curserve_traces.errors import WorkspaceError
 from curserve_traces.model import Observation, RecordedCall, Trace
 from curserve_traces.workspace import apply_delta, diff, materialise, pristine_copy, snapshot
 
-Verdict = Literal["identical", "reordered", "different", "not re-executable"]
+Verdict = Likeness | Literal["not re-executable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +86,12 @@ def compare(recorded: Observation, seen: Observation) -> tuple[Verdict, str | No
     if recorded.exit_code is not None and recorded.exit_code != seen.exit_code:
         return "different", f"exit code {seen.exit_code}, recorded {recorded.exit_code}"
     if recorded.merged:
-        pairs = [(recorded.stdout, seen.stdout + seen.stderr)]
-    else:
-        pairs = [(recorded.stdout, seen.stdout), (recorded.stderr, seen.stderr)]
-    if all(old == new for old, new in pairs):
-        return "identical", None
-    if all(sorted(old.splitlines()) == sorted(new.splitlines()) for old, new in pairs):
-        return "reordered", None
+        seen = replace(seen, stdout=seen.stdout + seen.stderr, stderr=b"")
+    there, here = (replace(one, exit_code=seen.exit_code, merged=False, text=None) for one in (recorded, seen))
+    verdict = likeness(digests(there), digests(here))
+    if verdict != "different":
+        return verdict, None
+    pairs = ((recorded.stdout, seen.stdout), (recorded.stderr, seen.stderr))
     old, new = next((old, new) for old, new in pairs if old != new)
     for number, (left, right) in enumerate(zip(old.splitlines(), new.splitlines(), strict=False), 1):
         if left != right:

@@ -7,26 +7,18 @@ observation is judged against it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from curserve_engines.protocol import Engine, World
 from curserve_harness.cell import TurnPolicy
-from curserve_results.schema import ORDER_UNDEFINED
+from curserve_harness.judging import Digests, digests
 from curserve_traces import classify
-from curserve_traces.model import ToolCall, Trace
+from curserve_traces.model import Trace
 from curserve_traces.workspace import apply_delta
 
-Reference = dict[tuple[int, int], tuple[str, str]]
-"""(turn, call) → (digest, digest without the order of lines) of the real programs' observation."""
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """`answer` as in the sample schema, `reason` why it is not identical."""
-
-    answer: str
-    reason: str | None = None
+Reference = dict[tuple[int, int], Digests]
+"""(turn, call) → the digests of the real programs' observation."""
 
 
 def take_reference(
@@ -54,29 +46,10 @@ def take_reference(
                 continue
             result = session.call(recorded.call, turn=t, index=c)
             if result.failed is None:
-                found[t, c] = (result.observation.digest(), result.observation.lines_digest())
+                found[t, c] = digests(result.observation)
                 continue
             reason = f"the real programs gave no answer: {result.failed}"
             calls[t][c] = replace(decided, label="recorded", reason=reason)
             if classify.effect(recorded.call) != "read" and undetermined is None:
                 undetermined = f"the workspace is undetermined since turn {t}: {reason}"
     return found, tuple(replace(turn, calls=tuple(calls[t])) for t, turn in enumerate(policy))
-
-
-def judge(call: ToolCall, digest: str, lines_digest: str, expected: tuple[str, str]) -> Judgement:
-    """Compare one observation with the reference.
-
-    The same lines in another order are right only where the real program's own order is undefined.
-    """
-    if digest == expected[0]:
-        return Judgement("identical")
-    if lines_digest == expected[1]:
-        if free_order(call):
-            return Judgement("reordered", ORDER_UNDEFINED)
-        return Judgement("reordered", "other order")
-    return Judgement("different", "other bytes or exit code")
-
-
-def free_order(call: ToolCall) -> bool:
-    """Return whether the real program itself has no fixed order for this call (parallel `rg`)."""
-    return call.tool == "bash" and "rg" in classify.programs(str(call.arguments.get("command", "")))

@@ -75,6 +75,8 @@ def result(stdout: bytes = b"", stderr: bytes = b"", code: int | None = 0, **res
         (result(b"b\na\n"), result(b"a\nb\n"), "reordered"),
         (result(b"a\n"), result(b"a\nb\n"), "different"),
         (result(b"a\n", b"e"), result(b"a\n"), "different"),
+        (result(b"", b"e\nf\n"), result(b"", b"f\ne\n"), "different"),
+        (result(b"a\rb\n"), result(b"b\ra\n"), "different"),
         (result(b"a\n", code=1), result(b"a\n"), "different"),
         (result(b"a\na\nb\n"), result(b"a\nb\nb\n"), "different"),
         (result(b"a\n", refused="why"), result(b"a\n"), "refused"),

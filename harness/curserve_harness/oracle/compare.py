@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 from curserve_engines.client import Client, ProtocolError
 from curserve_engines.protocol import Result, Session
+from curserve_harness.judging import Likeness, digests, is_right, likeness
 from curserve_harness.oracle.calls import Asked, direct
-from curserve_harness.reference import free_order
 from curserve_traces.model import Observation, ToolCall
 
-Verdict = Literal["identical", "reordered", "different", "refused", "failed"]
+Verdict = Likeness | Literal["refused", "failed"]
 _WARM_UP_NS = 10_000_000
 _WARM_RUNS = 10
 _WARM_NS = 50_000_000
@@ -41,7 +41,7 @@ class Compared:
     @property
     def right(self) -> bool:
         """Whether the answer is the real programs': identical, or in an order that they have not themselves."""
-        return self.verdict == "identical" or (self.verdict == "reordered" and free_order(self.asked.call))
+        return is_right(self.asked.call, self.verdict)
 
     def row(self, *, answers: bool) -> dict[str, Any]:
         """Return what the report writes for this call; with `answers`, both answers too."""
@@ -80,17 +80,7 @@ def judge(engine: Result, real: Result) -> Verdict:
         return "refused"
     if engine.failed is not None or real.failed is not None:
         return "failed"
-    ours, theirs = engine.observation, real.observation
-    if ours.exit_code != theirs.exit_code:
-        return "different"
-    if (ours.stdout, ours.stderr) == (theirs.stdout, theirs.stderr):
-        return "identical"
-    same = sorted(ours.stdout.splitlines()) == sorted(theirs.stdout.splitlines())
-    return (
-        "reordered"
-        if same and sorted(ours.stderr.splitlines()) == sorted(theirs.stderr.splitlines())
-        else "different"
-    )
+    return likeness(digests(engine.observation), digests(real.observation))
 
 
 def wait_until_loaded(engine: Session, timeout_s: float = 120.0) -> None:

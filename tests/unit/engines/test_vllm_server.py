@@ -16,12 +16,12 @@ import pytest
 
 from curserve_engines import registry
 from curserve_engines.protocol import World
+from curserve_harness.judging import judge
 from curserve_harness.llm.vllm import VllmError, VllmOptions, VllmServer, why_no_vllm
 from curserve_harness.llm.vllm_costs import MODES, load_in_gap, overheads, play_mode
 from curserve_harness.llm.vllm_probe import CellCost, cell_spec, follow_stream, play_client, play_inside
 from curserve_harness.llm.vllm_traces import make_trace, words
 from curserve_harness.material import prepare
-from curserve_harness.reference import judge
 from curserve_traces import codec, suites
 
 _numbers = count(1)
@@ -259,7 +259,7 @@ def test_whole_recorded_traces_are_replayed_in_every_mode_with_the_answers_of_th
                 place = (row["turn"], row["call"])
                 item = trace.turns[place[0]].calls[place[1]]
                 if row["label"] in ("executed", "refused"):
-                    found = judge(item.call, row["digest"], row["lines_digest"], prepared.reference[place])
+                    found = judge(item.call, (row["digest"], row["lines_digest"]), prepared.reference[place])
                     answers.append(found.answer)
             assert set(answers) == {"identical"}, (trace.id, mode, tools, answers)
             assert len(cell.calls) == sum(len(turn.calls) for turn in trace.turns)

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from curserve_engines import registry
+from curserve_harness.judging import digests, judge
 from curserve_harness.policy import trace_policy
-from curserve_harness.reference import judge, take_reference
+from curserve_harness.reference import take_reference
 from curserve_traces.errors import DigestMismatch
 from curserve_traces.model import Observation, ToolCall, Trace, Turn
 from curserve_traces.workspace import pristine_copy
@@ -145,7 +146,7 @@ def test_a_delta_that_does_not_fit_an_unknown_workspace_is_left_out(
 def judged(command: str, seen: bytes, expected: bytes) -> str:
     call = ToolCall("1", "bash", {"command": command})
     one, two = Observation(0, seen), Observation(0, expected)
-    return judge(call, one.digest(), one.lines_digest(), (two.digest(), two.lines_digest())).answer
+    return judge(call, digests(one), digests(two)).answer
 
 
 def test_judgement() -> None:

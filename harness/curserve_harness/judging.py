@@ -1,0 +1,59 @@
+"""How right an answer is: one rule for the replay, for the oracle and for the check of recordings.
+
+An answer is identical where exit code and every byte are. The same lines of standard output in another order are
+told apart, and are right only where the real program has no order of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from curserve_results.schema import ORDER_UNDEFINED
+from curserve_traces import classify
+from curserve_traces.model import Observation, ToolCall
+
+Likeness = Literal["identical", "reordered", "different"]
+
+Digests = tuple[str, str]
+"""Digest of an observation, and its digest without the order of lines: what is kept where answers are not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """`answer` as in the sample schema, `reason` why it is not identical."""
+
+    answer: Likeness
+    reason: str | None = None
+
+
+def digests(seen: Observation) -> Digests:
+    """Return what is compared of an observation."""
+    return seen.digest(), seen.lines_digest()
+
+
+def likeness(one: Digests, two: Digests) -> Likeness:
+    """Compare two observations by their digests."""
+    if one[0] == two[0]:
+        return "identical"
+    return "reordered" if one[1] == two[1] else "different"
+
+
+def judge(call: ToolCall, seen: Digests, expected: Digests) -> Judgement:
+    """Compare one observation with what the real programs give."""
+    answer = likeness(seen, expected)
+    if answer == "identical":
+        return Judgement(answer)
+    if answer == "different":
+        return Judgement(answer, "other bytes or exit code")
+    return Judgement(answer, ORDER_UNDEFINED if free_order(call) else "other order")
+
+
+def is_right(call: ToolCall, answer: str) -> bool:
+    """Return whether an answer of this likeness is the real programs'."""
+    return answer == "identical" or (answer == "reordered" and free_order(call))
+
+
+def free_order(call: ToolCall) -> bool:
+    """Return whether the real program itself has no fixed order for this call (parallel `rg`)."""
+    return call.tool == "bash" and "rg" in classify.programs(str(call.arguments.get("command", "")))
