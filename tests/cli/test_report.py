@@ -164,6 +164,11 @@ def test_compare_and_gate_with_a_saved_baseline(run: Path, tmp_path: Path) -> No
     assert "<failure" in (tmp_path / "j.xml").read_text()
     assert "FAIL" in (tmp_path / "s.md").read_text()
     assert bench("gate", slow, *gate, "--confirm", again, "--shadow").returncode == 0
+    assert bench("gate", other, *gate).returncode == 5
+    shadow = bench("gate", other, *gate, "--shadow", "--summary", tmp_path / "none.md")
+    assert (shadow.returncode, "no verdict: " in shadow.stderr) == (0, True)
+    assert "no verdict: " in (tmp_path / "none.md").read_text()
+    assert bench("gate", slow, "--baseline", "old", *store, "--shadow").returncode == 2
     itself = bench("gate", slow, *gate, "--confirm", slow)
     assert (itself.returncode, "cannot confirm itself" in itself.stderr) == (2, True)
     gone = bench("gate", slow, "--baseline", "old", *store)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @click.option("--metric", type=click.Choice(["round_trip", "end_to_end"]), default="round_trip", show_default=True)
 @click.option("--junit", type=click.Path(path_type=Path), help="Write the verdicts as a JUnit file.")
 @click.option("--summary", "markdown", type=click.Path(path_type=Path), help="Append the verdict as Markdown.")
-@click.option("--shadow", is_flag=True, help="Report, and exit 0 whatever the verdict.")
+@click.option("--shadow", is_flag=True, help="Report, and exit 0 whatever the verdict, or if there is none.")
 def command(
     run: Path | None,
     replay_arguments: tuple[str, ...],
@@ -63,13 +63,19 @@ def command(
     from curserve_results.render import render_tables
 
     bound = parse_limit(limit)
-    if against is not None and name is None:
-        arguments = ((str(run),) if run is not None else ()) + replay_arguments
-        decision, effects = _interleaved(against, arguments, rounds, seed, out, bound, metric)
-    elif name is not None and run is not None and against is None:
-        decision, effects = _saved(run, name, store, confirm, bound, metric)
-    else:
+    if (against is None) == (name is None) or (name is not None and run is None):
         raise click.UsageError("give --against REVISION, or RUN with --baseline NAME")
+    try:
+        if against is not None:
+            arguments = ((str(run),) if run is not None else ()) + replay_arguments
+            decision, effects = _interleaved(against, arguments, rounds, seed, out, bound, metric)
+        elif run is not None and name is not None:
+            decision, effects = _saved(run, name, store, confirm, bound, metric)
+    except Exception as error:
+        if not shadow or exits.code_of(error) != exits.INCONCLUSIVE:
+            raise
+        _report_no_verdict(exits.line_of(error), markdown)
+        return
     table = effects_table(effects, f"Gate at {limit}: {decision.verdict.upper()}", decision.lines())
     click.echo(render_tables([table], "table"), nl=False)
     if junit is not None:
@@ -80,6 +86,14 @@ def command(
     codes = {"pass": exits.PASS, "fail": exits.FAIL, "inconclusive": exits.INCONCLUSIVE}
     if not shadow:
         click.get_current_context().exit(codes[decision.verdict])
+
+
+def _report_no_verdict(why: str, markdown: Path | None) -> None:
+    """Say why there is none: runs that cannot be compared, or links that stayed void."""
+    click.echo(f"curserve-bench: gate: no verdict: {why}", err=True)
+    if markdown is not None:
+        with markdown.open("a", encoding="utf-8") as file:
+            file.write(f"Gate: no verdict: {why}\n")
 
 
 def _interleaved(
