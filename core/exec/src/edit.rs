@@ -27,15 +27,15 @@ pub fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Replace a string in a file.
-pub fn edit(call: &Call, places: &Places, cwd: &str) -> Result<Answer, Wrong> {
+/// Replace a string in a file; no file may be longer than `most` bytes, before or after.
+pub fn edit(call: &Call, places: &Places, cwd: &str, most: u64) -> Result<Answer, Wrong> {
     let (path, old) = (text(call, "path")?, text(call, "old")?);
     let new = optional_text(call, "new")?.unwrap_or("");
     let all = flag(call, "all", false)?;
     let _turn = turn();
     let edited = places.reach(cwd, path, false, |spot| match old {
         "" => create(spot, new.as_bytes()),
-        _ => replace(spot, old, new, all),
+        _ => replace(spot, (old, new), all, most),
     });
     match edited {
         Ok(None) => Ok(silence()),
@@ -56,12 +56,27 @@ fn create(spot: &Spot, content: &[u8]) -> io::Result<Option<String>> {
     put(spot, content).map(|()| None)
 }
 
-/// Replaces `old` by `new`; or says what is wrong.
-fn replace(spot: &Spot, old: &str, new: &str, all: bool) -> io::Result<Option<String>> {
+/// Replaces `old` by `new`; or says what is wrong. Neither file may be longer than `most`.
+fn replace(
+    spot: &Spot,
+    (old, new): (&str, &str),
+    all: bool,
+    most: u64,
+) -> io::Result<Option<String>> {
+    let too_long = || {
+        Ok(Some(format!(
+            "more than {most} bytes, and no file may have more"
+        )))
+    };
+    let file = spot.open_regular()?;
+    if file.metadata()?.len() > most {
+        return too_long();
+    }
     let mut before = Vec::new();
-    spot.open_regular()?.read_to_end(&mut before)?;
-    let found: Vec<usize> = memmem::find_iter(&before, old).collect();
-    match found.len() {
+    file.take(most.saturating_add(1)).read_to_end(&mut before)?;
+    let finder = memmem::Finder::new(old);
+    let count = finder.find_iter(&before).count();
+    match count {
         0 => return Ok(Some("the old string is not in it".to_owned())),
         1 => {}
         n if !all => {
@@ -71,14 +86,21 @@ fn replace(spot: &Spot, old: &str, new: &str, all: bool) -> io::Result<Option<St
         }
         _ => {}
     }
-    let mut after = Vec::with_capacity(before.len() + found.len() * new.len());
+    let length = count
+        .checked_mul(new.len())
+        .and_then(|added| added.checked_add(before.len() - count * old.len()));
+    let Some(length) = length.filter(|&length| length.max(before.len()) as u64 <= most) else {
+        return too_long();
+    };
+    let mut after = Vec::with_capacity(length);
     let mut done = 0;
-    for at in found {
+    for at in finder.find_iter(&before) {
         after.extend_from_slice(&before[done..at]);
         after.extend_from_slice(new.as_bytes());
         done = at + old.len();
     }
     after.extend_from_slice(&before[done..]);
+    drop(before);
     put(spot, &after).map(|()| None)
 }
 

@@ -115,7 +115,7 @@ impl Handler for Worker {
                 Read::new(call).and_then(|read| read.on_disk(&self.places, cwd, most, due()))
             }
             "list" => List::new(call).and_then(|list| list.on_disk(&self.places, cwd, due())),
-            "edit" => edit::edit(call, &self.places, cwd),
+            "edit" => edit::edit(call, &self.places, cwd, self.world.limits.file),
             "write" => edit::write(call, &self.places, cwd),
             other => Err(Answer::failed(format!("the worker has no tool {other:?}"))),
         }

@@ -16,11 +16,12 @@ use curserve_proto::{
 };
 use serde_json::{json, Value};
 
+use crate::seats::Seat;
 use crate::server::Shared;
 
 struct Connection<H> {
     shared: Arc<Shared<H>>,
-    stream: UnixStream,
+    seat: Arc<Seat>,
     reader: Mutex<Reader>,
     writer: Mutex<()>,
     waiting: AtomicUsize, // threads that wait for the reader's place
@@ -28,30 +29,34 @@ struct Connection<H> {
 }
 
 struct Reader {
-    source: BufReader<UnixStream>,
+    source: BufReader<Source>,
     ended: bool,
+}
+
+/// What comes in on a connection: its socket, once more, without a descriptor of its own.
+struct Source(Arc<Seat>);
+
+impl Read for Source {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        (&self.0.stream).read(into)
+    }
 }
 
 impl<H> Drop for Connection<H> {
     fn drop(&mut self) {
-        self.shared
-            .counters
-            .connections
-            .fetch_sub(1, Ordering::SeqCst);
+        self.shared.seats.give_up(&self.seat);
     }
 }
 
-/// Serve `stream` on threads of its own.
-pub(crate) fn start<H: Handler>(stream: UnixStream, shared: Arc<Shared<H>>) {
-    let Ok(source) = stream.try_clone() else {
-        return;
-    };
-    let _ = stream.set_write_timeout(Some(shared.limits.write_timeout));
-    widen(&stream);
-    shared.counters.connections.fetch_add(1, Ordering::SeqCst);
+/// Serve whoever has `seat` on threads of its own.
+pub(crate) fn start<H: Handler>(seat: Arc<Seat>, shared: Arc<Shared<H>>) {
+    let timeout = Some(shared.limits.write_timeout);
+    let _ = seat.stream.set_write_timeout(timeout);
+    widen(&seat.stream);
+    let source = Source(Arc::clone(&seat));
     let connection = Arc::new(Connection {
         shared,
-        stream,
+        seat,
         reader: Mutex::new(Reader {
             source: BufReader::with_capacity(16 << 10, source),
             ended: false,
@@ -104,7 +109,11 @@ impl<H: Handler> Connection<H> {
             if reader.ended {
                 return;
             }
-            match read_in_time(&mut reader.source, self.shared.limits.frame_timeout) {
+            match read_in_time(
+                &mut reader.source,
+                &self.seat,
+                self.shared.limits.frame_timeout,
+            ) {
                 Ok(Some(frame)) => {
                     let read = Instant::now();
                     let request = parse(&frame);
@@ -129,6 +138,7 @@ impl<H: Handler> Connection<H> {
                             self.close();
                         }
                     }
+                    self.seat.end();
                     self.shared
                         .counters
                         .in_flight
@@ -219,7 +229,7 @@ impl<H: Handler> Connection<H> {
         let mut stats = json!({
             "id": id,
             "uptime_s": self.shared.started.elapsed().as_secs_f64(),
-            "connections": counters.connections.load(Ordering::Relaxed),
+            "connections": self.shared.seats.taken(),
             "connections_total": counters.connections_total.load(Ordering::Relaxed),
             "calls": counters.calls.load(Ordering::Relaxed),
             "in_flight": counters.in_flight.load(Ordering::Relaxed),
@@ -243,18 +253,19 @@ impl<H: Handler> Connection<H> {
         let Ok(_turn) = self.writer.lock() else {
             return false;
         };
-        write_frame(&mut &self.stream, header, parts).is_ok()
+        write_frame(&mut &self.seat.stream, header, parts).is_ok()
     }
 
     fn close(&self) {
-        let _ = self.stream.shutdown(std::net::Shutdown::Both);
+        let _ = self.seat.stream.shutdown(std::net::Shutdown::Both);
     }
 }
 
 /// Reads a frame. The peer may be silent between two for as long as it likes, but one that it has begun must be here within
 /// `limit`: a connection that waits for the rest keeps others out.
 fn read_in_time(
-    source: &mut BufReader<UnixStream>,
+    source: &mut BufReader<Source>,
+    seat: &Seat,
     limit: Duration,
 ) -> Result<Option<Frame>, FrameError> {
     match source.fill_buf() {
@@ -263,6 +274,9 @@ fn read_in_time(
         Err(error) if error.kind() == ErrorKind::Interrupted => {}
         Err(error) => return Err(error.into()),
     }
+    if !seat.begin() {
+        return Ok(None);
+    }
     let mut timed = Timed {
         source,
         limit,
@@ -270,14 +284,14 @@ fn read_in_time(
     };
     let frame = read_frame(&mut timed);
     if timed.end.is_some() {
-        source.get_ref().set_read_timeout(None)?;
+        seat.stream.set_read_timeout(None)?;
     }
     frame
 }
 
 /// Reads what is there, and waits for more only until a time.
 struct Timed<'s> {
-    source: &'s mut BufReader<UnixStream>,
+    source: &'s mut BufReader<Source>,
     limit: Duration,
     /// Set once there was something to wait for: the clock is not asked for a frame that came as a whole.
     end: Option<Instant>,
@@ -293,7 +307,8 @@ impl Read for Timed<'_> {
             if left.is_zero() {
                 return Err(late());
             }
-            self.source.get_ref().set_read_timeout(Some(left))?;
+            let stream = &self.source.get_ref().0.stream;
+            stream.set_read_timeout(Some(left))?;
             let read = self.source.read(into);
             return read.map_err(|error| match error.kind() {
                 ErrorKind::WouldBlock => late(),

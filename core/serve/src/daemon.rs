@@ -277,7 +277,7 @@ impl Daemon {
             "read" => self.read(call, cwd),
             "list" => self.list(call, cwd),
             "glob" => self.glob(call, cwd),
-            "edit" => edit::edit(call, &self.places, cwd),
+            "edit" => edit::edit(call, &self.places, cwd, self.limits.file),
             "write" => edit::write(call, &self.places, cwd),
             other => Err(Answer::refused(format!("no tool {other:?}"))),
         }

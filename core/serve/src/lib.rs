@@ -10,6 +10,7 @@ mod early;
 mod listen;
 mod memory;
 mod native;
+mod seats;
 mod server;
 
 pub use daemon::Daemon;

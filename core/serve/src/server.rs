@@ -10,12 +10,15 @@ use std::time::{Duration, Instant};
 use curserve_proto::Handler;
 
 use crate::connection;
+use crate::seats::{is_out_of_descriptors, Seats};
 
 /// What one client, and all together, may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at a time; more are closed at once.
+    /// Connections at a time; for one more, the one that has been silent longest is closed.
     pub connections: usize,
+    /// Silence of a connection that may be closed for that.
+    pub idle: Duration,
     /// Calls in flight on one connection; the next frame is read when one is answered.
     pub in_flight: usize,
     /// How long a peer may take from the first byte of a frame to its last.
@@ -30,6 +33,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             connections: 1024,
+            idle: Duration::from_secs(1),
             in_flight: 64,
             frame_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
@@ -81,7 +85,6 @@ impl Stop {
 /// What the server counts; part of every answer to `stats`.
 #[derive(Default)]
 pub(crate) struct Counters {
-    pub connections: AtomicUsize,
     pub connections_total: AtomicU64,
     pub calls: AtomicU64,
     pub in_flight: AtomicUsize,
@@ -94,6 +97,7 @@ pub(crate) struct Shared<H> {
     pub handler: Arc<H>,
     pub limits: Limits,
     pub counters: Counters,
+    pub seats: Seats,
     pub stop: Stop,
     pub started: Instant,
 }
@@ -109,6 +113,7 @@ pub fn serve<H: Handler>(
         handler,
         limits,
         counters: Counters::default(),
+        seats: Seats::new(limits.connections, limits.idle),
         stop: stop.clone(),
         started: Instant::now(),
     });
@@ -136,18 +141,25 @@ fn accept<H: Handler>(listener: &UnixListener, shared: &Arc<Shared<H>>) {
         }
         match stream {
             Ok((stream, _)) => {
-                let open = shared.counters.connections.load(Ordering::SeqCst);
-                if open >= shared.limits.connections || !is_friend(&stream) {
+                if !is_friend(&stream) {
                     continue; // dropped, hence closed
                 }
+                let Some(seat) = shared.seats.take(stream) else {
+                    continue;
+                };
                 shared
                     .counters
                     .connections_total
                     .fetch_add(1, Ordering::Relaxed);
-                connection::start(stream, Arc::clone(shared));
+                connection::start(seat, Arc::clone(shared));
             }
             // Out of descriptors, or the peer was gone before we looked: neither ends the server.
-            Err(_) => std::thread::sleep(Duration::from_millis(10)),
+            Err(error) => {
+                if is_out_of_descriptors(&error) {
+                    shared.seats.make_room();
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
         }
     }
 }

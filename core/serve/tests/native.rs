@@ -22,6 +22,10 @@ struct Bench {
 
 impl Bench {
     fn new(fill: impl Fn(&Path)) -> Bench {
+        Bench::limited(Limits::default(), fill)
+    }
+
+    fn limited(limits: Limits, fill: impl Fn(&Path)) -> Bench {
         let folder = tempfile::tempdir().expect("a folder");
         let base = folder.path().canonicalize().expect("its path");
         let root = base.join("root");
@@ -33,7 +37,7 @@ impl Bench {
         fill(&root);
         let at = root.to_str().expect("UTF-8").to_owned();
         let world = World::of_this_machine();
-        let daemon = Daemon::start(root.clone(), at, Limits::default(), world).expect("it starts");
+        let daemon = Daemon::start(root.clone(), at, limits, world).expect("it starts");
         daemon.wait().expect("it loads");
         Bench {
             _folder: folder,
@@ -98,6 +102,37 @@ fn an_edit_and_a_line_that_writes_do_not_undo_each_other() {
         let second = if line.refused.is_some() { "two" } else { "2" };
         assert_eq!(text, format!("1\n{second}\n"), "round {round}");
     }
+}
+
+#[test]
+fn an_edit_takes_no_more_memory_than_a_file_may_have() {
+    const MOST: u64 = 4096;
+    let limits = Limits {
+        file: MOST,
+        ..Limits::default()
+    };
+    let most = MOST as usize;
+    let bench = Bench::limited(limits, |root| {
+        std::fs::write(root.join("full"), "a".repeat(most)).expect("a file");
+        std::fs::write(root.join("over"), "a".repeat(most + 1)).expect("a file");
+        let huge = std::fs::File::create(root.join("huge")).expect("a file");
+        huge.set_len(1 << 42).expect("a file with a hole"); // more than there is memory
+    });
+    let edit = |path: &str, old: &str, new: &str| {
+        let change = json!({"path": path, "old": old, "new": new, "all": true});
+        bench.call("edit", &change)
+    };
+    let too_long = |path: &str| {
+        let what = "more than 4096 bytes, and no file may have more";
+        Answer::done(1, "", format!("edit: {path}: {what}\n"))
+    };
+    for path in ["over", "huge"] {
+        assert_eq!(edit(path, "a", "b"), too_long(path));
+    }
+    assert_eq!(edit("full", "a", "bb"), too_long("full"));
+    assert_eq!(edit("full", "aa", "bb"), Answer::done(0, "", ""));
+    let text = std::fs::read_to_string(bench.root.join("full")).expect("the file");
+    assert_eq!(text, "b".repeat(most));
 }
 
 /// Swaps `one` and `other` until told to stop; at no time is one of them missing.

@@ -55,6 +55,51 @@ fn long() -> Vec<(&'static str, Value)> {
 }
 
 #[test]
+fn within_one_large_file_the_clock_is_looked_at() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().canonicalize().expect("a path");
+    let line = |n: u64| {
+        let mixed = n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20;
+        format!("{mixed:013x} wordwordword aab\n")
+    };
+    let text: String = (0..1_500_000).map(line).collect();
+    std::fs::write(root.join("large"), text).expect("a file");
+    let daemon = daemon(&root, Duration::from_secs(60));
+    // Each is late after a few milliseconds, and would take a multiple of that.
+    for command in [
+        "sort large",
+        "sort -k2,2 -k1,1n large",
+        "sort -u large | wc -l",
+        "tr a-f A-F <large",
+        "cat large | tr -d '0-9' | wc -c",
+        "uniq -c large",
+        "cut -d' ' -f2 large",
+        "nl large",
+        "cat -n large",
+        "cat -A large",
+        "wc -w large",
+        "sed 's/a*b/x/' large",
+        r"rg -n '[0-9]\w{3}x\s' large",
+        r"rg -c '(a|b)+[0-9]{3}x?\s' large",
+        r"rg -o '(a|b)+[0-9]{3}x?\s' large",
+        r"rg -A1 '(a|b)+[0-9]{3}x\s' large",
+        r"rg -v '(a|b)+[0-9]{3}\s' large",
+        r"grep -nE '(a|b)+[0-9]{3}x? ' large",
+        r"grep -cE '(a|b)+[0-9]{3}x? ' large",
+        r"grep -vE '[a-z]+ (word)+ a' large",
+    ] {
+        let arguments = json!({"command": command});
+        let began = Instant::now();
+        let answer = call(&daemon, "bash", &arguments, Some(5));
+        let took = began.elapsed();
+        let given = (answer.exit_code, answer.failed.as_deref(), answer.refused);
+        let expected = (None, Some("timed out after 0.005 s"), None);
+        assert_eq!(given, expected, "{command}");
+        assert!(took < Duration::from_millis(250), "{command}: {took:?}");
+    }
+}
+
+#[test]
 fn the_tools_of_agents_look_at_the_clock() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().canonicalize().expect("a path");

@@ -1,5 +1,6 @@
 //! `cat`, with the flags that number and show.
 
+use crate::deadline::Watch;
 use crate::decimal::push_number;
 use crate::input::{self, Operand};
 use crate::opts::{self, Takes};
@@ -78,11 +79,11 @@ pub fn cat(call: &mut Call) -> Result<i32, Refusal> {
                 continue;
             }
             Operand::Content(content) if numbers_only => {
-                number(content, &mut state, call);
+                number(content, &mut state, call)?;
                 continue;
             }
             Operand::Content(content) => {
-                show(content, flags, &mut state, call);
+                show(content, flags, &mut state, call)?;
                 continue;
             }
             Operand::Directory => "Is a directory",
@@ -96,11 +97,12 @@ pub fn cat(call: &mut Call) -> Result<i32, Refusal> {
 }
 
 /// `cat -n`, which agents ask for whole files: written in large pieces.
-fn number(content: &[u8], state: &mut State, call: &mut Call) {
+fn number(content: &[u8], state: &mut State, call: &mut Call) -> Result<(), Refusal> {
     const PIECE: usize = 32 << 10;
     let mut piece = Vec::with_capacity(PIECE.min(content.len() * 2) + 4096);
     let mut from = 0;
     while from < content.len() && !call.out.full() {
+        call.deadline.check()?;
         piece.clear();
         while from < content.len() && piece.len() < PIECE {
             if state.at_start {
@@ -115,15 +117,18 @@ fn number(content: &[u8], state: &mut State, call: &mut Call) {
         }
         call.out.write(&piece);
     }
+    Ok(())
 }
 
-fn show(content: &[u8], flags: Flags, state: &mut State, call: &mut Call) {
+fn show(content: &[u8], flags: Flags, state: &mut State, call: &mut Call) -> Result<(), Refusal> {
+    let mut watch = Watch::new(call.deadline);
     let mut line_out = Vec::new();
     let mut rest = content;
     while !rest.is_empty() && !call.out.full() {
         let end = memchr::memchr(b'\n', rest);
         let line = &rest[..end.unwrap_or(rest.len())];
         rest = &rest[end.map_or(rest.len(), |e| e + 1)..];
+        watch.pass(line.len())?;
         line_out.clear();
         let blank = state.at_start && line.is_empty() && end.is_some();
         if blank {
@@ -153,6 +158,7 @@ fn show(content: &[u8], flags: Flags, state: &mut State, call: &mut Call) {
         state.at_start = end.is_some();
         call.out.write(&line_out);
     }
+    Ok(())
 }
 
 /// `%6d` and a tab.

@@ -1,5 +1,6 @@
 //! `cut`: fields, bytes (its characters are bytes as well).
 
+use crate::deadline::Watch;
 use crate::opts::{self, Takes};
 use crate::{input, Call, Refusal};
 
@@ -53,11 +54,13 @@ pub fn cut(call: &mut Call) -> Result<i32, Refusal> {
     let joiner = joiner.unwrap_or(&own);
     let chosen = |n: usize| list.iter().any(|&(a, b)| a <= n && n <= b) != complement;
     let mut out = Vec::new();
+    let mut watch = Watch::new(call.deadline);
     input::each(call, "cut", parsed.operands, |call, content| {
         for line in input::lines(content) {
             if call.out.full() {
                 break;
             }
+            watch.pass(line.len())?;
             out.clear();
             if !by_fields {
                 out.extend(

@@ -4,7 +4,11 @@ use std::time::{Duration, Instant};
 
 use crate::Refusal;
 
-/// The time at which a call gives up; by default it never does. Tools ask for it between files and steps, not within one.
+/// After about so many bytes of one text a tool looks at the clock: tens of microseconds of its work.
+pub(crate) const BETWEEN_LOOKS: usize = 64 << 10;
+
+/// The time at which a call gives up; by default it never does. Tools ask for it between files and steps, and within a long
+/// text through a [`Watch`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Deadline(Option<Instant>);
 
@@ -25,5 +29,33 @@ impl Deadline {
             false => Ok(()),
             true => Err(Refusal::new("out of time")),
         }
+    }
+}
+
+/// Looks at the clock once in a while: asking for each line would cost more than many a line does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Watch {
+    deadline: Deadline,
+    passed: usize,
+}
+
+impl Watch {
+    /// One that gives up when `deadline` is over.
+    pub(crate) fn new(deadline: Deadline) -> Self {
+        Watch {
+            deadline,
+            passed: 0,
+        }
+    }
+
+    /// A line (or a step) of so many bytes is done with.
+    #[inline]
+    pub(crate) fn pass(&mut self, bytes: usize) -> Result<(), Refusal> {
+        self.passed += bytes + 16; // an empty one takes its time too
+        if self.passed < BETWEEN_LOOKS {
+            return Ok(());
+        }
+        self.passed = 0;
+        self.deadline.check()
     }
 }

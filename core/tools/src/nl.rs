@@ -1,5 +1,6 @@
 //! `nl`: numbers lines.
 
+use crate::deadline::Watch;
 use crate::opts::{self, Takes};
 use crate::{input, Call, Refusal};
 
@@ -35,8 +36,10 @@ pub fn nl(call: &mut Call) -> Result<i32, Refusal> {
     if width == 1000 {
         return Err(Refusal::new("an extreme width of nl"));
     }
+    let mut watch = Watch::new(call.deadline);
     input::each(call, "nl", parsed.operands, |call, content| {
         for text in input::lines(content) {
+            watch.pass(text.len())?;
             if matches!(text, b"\\:" | b"\\:\\:" | b"\\:\\:\\:") {
                 return Err(Refusal::new("sections in the input of nl"));
             }

@@ -1,5 +1,6 @@
 //! `tr`: translates, squeezes and deletes bytes.
 
+use crate::deadline::BETWEEN_LOOKS;
 use crate::input;
 use crate::opts::{self, Takes};
 use crate::{Call, Refusal};
@@ -77,13 +78,16 @@ pub fn tr(call: &mut Call) -> Result<i32, Refusal> {
     let text = input::stdin(call)?;
     let mut out = Vec::with_capacity(text.len());
     let mut last = None;
-    for &b in text.iter().filter(|&&b| !drop[b as usize]) {
-        let b = map[b as usize];
-        if squeezed[b as usize] && last == Some(b) {
-            continue;
+    for part in text.chunks(BETWEEN_LOOKS) {
+        call.deadline.check()?;
+        for &b in part.iter().filter(|&&b| !drop[b as usize]) {
+            let b = map[b as usize];
+            if squeezed[b as usize] && last == Some(b) {
+                continue;
+            }
+            out.push(b);
+            last = Some(b);
         }
-        out.push(b);
-        last = Some(b);
     }
     call.out.write(&out);
     Ok(0)

@@ -1,5 +1,6 @@
 //! `uniq`: runs of equal lines.
 
+use crate::deadline::Watch;
 use crate::input::{self, Operand};
 use crate::opts::{self, Takes};
 use crate::{quote, Call, Refusal};
@@ -84,10 +85,13 @@ pub fn uniq(call: &mut Call) -> Result<i32, Refusal> {
     };
     let plain = fields == 0 && chars == 0 && width == usize::MAX && !fold;
     let same = |a: &[u8], b: &[u8]| if plain { a == b } else { key(a) == key(b) };
+    let mut watch = Watch::new(call.deadline);
     let mut lines = input::lines(content).peekable();
     while let Some(first) = lines.next() {
+        watch.pass(first.len())?;
         let mut n = 1u64;
         while lines.peek().is_some_and(|next| same(first, next)) {
+            watch.pass(first.len())?;
             lines.next();
             n += 1;
         }

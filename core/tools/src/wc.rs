@@ -1,5 +1,6 @@
 //! `wc`: counts of lines, words, characters, bytes, and the longest line.
 
+use crate::deadline::{Deadline, BETWEEN_LOOKS};
 use crate::input::{self, Operand};
 use crate::opts::{self, Takes};
 use crate::{quote, Call, Refusal};
@@ -36,7 +37,7 @@ pub fn wc(call: &mut Call) -> Result<i32, Refusal> {
     let (mut status, mut total) = (0, Counts::default());
     for &operand in &operands {
         let counts = match input::open(call, operand)? {
-            Operand::Content(content) => count(content, wanted)?,
+            Operand::Content(content) => count(content, wanted, call.deadline)?,
             Operand::Directory => {
                 input::complain(
                     call,
@@ -120,7 +121,7 @@ fn line(call: &mut Call, counts: Counts, wanted: [bool; 5], width: usize, name: 
     call.out.write(&text);
 }
 
-fn count(text: &[u8], wanted: [bool; 5]) -> Result<Counts, Refusal> {
+fn count(text: &[u8], wanted: [bool; 5], deadline: Deadline) -> Result<Counts, Refusal> {
     let lines = memchr::memchr_iter(b'\n', text).count() as u64;
     let mut counts = [lines, 0, 0, text.len() as u64, 0];
     if !(wanted[1] || wanted[2] || wanted[4]) {
@@ -129,9 +130,9 @@ fn count(text: &[u8], wanted: [bool; 5]) -> Result<Counts, Refusal> {
     let ascii = text.is_ascii();
     if wanted[1] {
         counts[1] = if ascii {
-            words_ascii(text)
+            words_ascii(text, deadline)?
         } else {
-            words(text)?
+            words(text, deadline)?
         };
     }
     if wanted[2] {
@@ -154,24 +155,30 @@ fn count(text: &[u8], wanted: [bool; 5]) -> Result<Counts, Refusal> {
 }
 
 /// Words in ASCII: a printing character starts one, white space ends it, control characters do neither.
-fn words_ascii(text: &[u8]) -> u64 {
+fn words_ascii(text: &[u8], deadline: Deadline) -> Result<u64, Refusal> {
     let (mut n, mut within) = (0, false);
-    for &b in text {
-        if matches!(b, b' ' | 9..=13) {
-            n += u64::from(within);
-            within = false;
-        } else if b.is_ascii_graphic() {
-            within = true;
+    for part in text.chunks(BETWEEN_LOOKS) {
+        deadline.check()?;
+        for &b in part {
+            if matches!(b, b' ' | 9..=13) {
+                n += u64::from(within);
+                within = false;
+            } else if b.is_ascii_graphic() {
+                within = true;
+            }
         }
     }
-    n + u64::from(within)
+    Ok(n + u64::from(within))
 }
 
-fn words(text: &[u8]) -> Result<u64, Refusal> {
+fn words(text: &[u8], deadline: Deadline) -> Result<u64, Refusal> {
     let refusal = || Refusal::new("wc -w on characters that need tables");
     let text = std::str::from_utf8(text).map_err(|_| refusal())?;
     let (mut n, mut within) = (0, false);
-    for c in text.chars() {
+    for (at, c) in text.chars().enumerate() {
+        if at % BETWEEN_LOOKS == 0 {
+            deadline.check()?;
+        }
         if matches!(c, ' ' | '\t'..='\r') {
             n += u64::from(within);
             within = false;
@@ -194,11 +201,12 @@ pub fn clearly_prints(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::words_ascii;
+    use super::{words_ascii, Deadline};
 
     #[test]
     fn control_characters_neither_start_nor_end_a_word() {
-        assert_eq!(words_ascii(b"a\x01b c"), 2);
-        assert_eq!(words_ascii(b"\x01 \x02"), 0);
+        let words = |text| words_ascii(text, Deadline::default()).unwrap();
+        assert_eq!(words(b"a\x01b c"), 2);
+        assert_eq!(words(b"\x01 \x02"), 0);
     }
 }

@@ -4,7 +4,8 @@
 use super::finder::{Finder, Line};
 use super::lines::Lines;
 use super::options::Options;
-use crate::Refusal;
+use crate::deadline::Watch;
+use crate::{Deadline, Refusal};
 
 /// What one file gave.
 #[derive(Debug, Default)]
@@ -25,6 +26,7 @@ pub(super) struct Found {
 pub(super) struct Printer<'l, 'p> {
     finder: Finder<'p>,
     options: &'p Options,
+    deadline: Deadline,
     bytes: &'p [u8],
     /// The lines that come out.
     lines: &'l mut Lines<'p>,
@@ -45,12 +47,14 @@ impl<'l, 'p> Printer<'l, 'p> {
     pub(super) fn new(
         finder: Finder<'p>,
         options: &'p Options,
+        deadline: Deadline,
         bytes: &'p [u8],
         lines: &'l mut Lines<'p>,
     ) -> Self {
         Printer {
             finder,
             options,
+            deadline,
             bytes,
             lines,
             quiet: false,
@@ -64,10 +68,13 @@ impl<'l, 'p> Printer<'l, 'p> {
     /// Goes over the whole buffer.
     pub(super) fn run(&mut self) -> Result<(), Refusal> {
         let mut at = 0;
+        let mut watch = Watch::new(self.deadline);
         while at < self.bytes.len() && self.left > 0 {
-            let line = self.finder.find(self.bytes, at);
+            let all = self.piece(at);
+            let line = self.finder.find(&self.bytes[..all], at);
+            watch.pass(line.map_or(all, |line| line.end) - at)?;
             if self.options.invert {
-                let end = line.map_or(self.bytes.len(), |line| line.start);
+                let end = line.map_or(all, |line| line.start);
                 if at < end {
                     self.text(at, end)?;
                     if self.left == 0 || self.stop_at_match {
@@ -82,13 +89,23 @@ impl<'l, 'p> Printer<'l, 'p> {
             }
             match line {
                 Some(line) => at = line.end,
-                None => break,
+                None => at = all,
             }
         }
         if self.pending > 0 {
             self.pending_context(self.bytes.len())?;
         }
         Ok(())
+    }
+
+    /// Where a piece of whole lines ends that begins at `at`: more is not searched without a look at the clock.
+    fn piece(&self, at: usize) -> usize {
+        const LONG: usize = 1 << 20;
+        let rest = self.bytes.len() - at;
+        match rest > LONG {
+            true => self.lines.end(at + LONG - 1),
+            false => self.bytes.len(),
+        }
     }
 
     /// `prtext`: the lines from `start` to `end` are selected.

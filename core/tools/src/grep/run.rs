@@ -12,7 +12,7 @@ use super::printer::Found;
 use super::report::Report;
 use super::search::search;
 use super::walk::{Job, Walk};
-use crate::{Call, Refusal, Stdin};
+use crate::{Call, Deadline, Refusal, Stdin};
 
 const STDIN: &[u8] = b"(standard input)";
 
@@ -116,7 +116,15 @@ impl<'c> Run<'_, 'c> {
                 self.report.found(operand, with_name, &Found::default());
             }
             (false, _) => {
-                match search_node(self.pattern, self.options, node, operand, with_name)? {
+                let deadline = self.report.call.deadline;
+                match search_node(
+                    self.pattern,
+                    self.options,
+                    node,
+                    operand,
+                    with_name,
+                    deadline,
+                )? {
                     Ok(found) => self.report.found(operand, with_name, &found),
                     Err(message) => self.report.complain(operand, &message),
                 }
@@ -132,7 +140,14 @@ impl<'c> Run<'_, 'c> {
         };
         let with_name = *self.with_name.get_or_insert(false);
         let content = Content::owned(bytes);
-        let found = search(self.pattern, self.options, &content, STDIN, with_name)?;
+        let found = search(
+            self.pattern,
+            self.options,
+            &content,
+            STDIN,
+            with_name,
+            self.report.call.deadline,
+        )?;
         self.report.found(STDIN, with_name, &found);
         Ok(())
     }
@@ -153,7 +168,7 @@ impl<'c> Run<'_, 'c> {
         let work = |job: &Job<'_>| match job {
             Job::File(node, name) => deadline
                 .check()
-                .and_then(|()| search_node(pattern, options, *node, name, with_name)),
+                .and_then(|()| search_node(pattern, options, *node, name, with_name, deadline)),
             Job::Error(_, message) => Ok(Err(message.clone())),
             Job::Warning(..) => Ok(Ok(Found::default())),
         };
@@ -206,9 +221,10 @@ fn search_node(
     node: Node<'_>,
     name: &[u8],
     with_name: bool,
+    deadline: Deadline,
 ) -> Result<Result<Found, String>, Refusal> {
     match node.bytes() {
-        Ok(content) => search(pattern, options, content, name, with_name).map(Ok),
+        Ok(content) => search(pattern, options, content, name, with_name, deadline).map(Ok),
         Err(Unreadable::Errno(errno)) => Ok(Err(strerror(errno))),
         Err(_) => refuse("a file that is not in memory"),
     }

@@ -9,7 +9,7 @@ use super::lines::Lines;
 use super::matcher::Pattern;
 use super::options::{Binary, List, Options};
 use super::printer::{Found, Printer};
-use crate::Refusal;
+use crate::{Deadline, Refusal};
 
 /// grep reads this much first; a NUL within it makes the file binary before anything is printed.
 const FIRST_BUFFER: usize = 96 * 1024;
@@ -21,6 +21,7 @@ pub(super) fn search(
     content: &Content,
     name: &[u8],
     with_name: bool,
+    deadline: Deadline,
 ) -> Result<Found, Refusal> {
     let facts = content.facts();
     pattern.check_perl(content)?;
@@ -51,7 +52,7 @@ pub(super) fn search(
     let only_whether = is_binary && !options.count;
     let mut lines = Lines::new(pattern, options, with_name.then_some(name), &bytes);
     lines.check_encoding = !facts.is_utf8 && options.binary != Binary::Text;
-    let mut printer = Printer::new(finder, options, &bytes, &mut lines);
+    let mut printer = Printer::new(finder, options, deadline, &bytes, &mut lines);
     printer.quiet = no_lines || only_whether;
     printer.stop_at_match = only_first || only_whether;
     printer.run()?;

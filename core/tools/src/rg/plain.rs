@@ -11,6 +11,10 @@ use grep_searcher::{Searcher, Sink, SinkMatch};
 use super::lead::Lead;
 use super::options::{Mode, Options};
 use super::pattern::literal;
+use crate::Deadline;
+
+/// More than this is not searched without a look at the clock.
+const LONG: usize = 1 << 20;
 
 /// How lines are found and written.
 pub(super) struct Plain {
@@ -65,6 +69,7 @@ impl Plain {
     /// `with`: what a pattern needs that does not mean itself.
     pub(super) fn search(
         &self,
+        deadline: Deadline,
         with: Option<(&mut Searcher, &RegexMatcher)>,
         bytes: &[u8],
         parts: &[Range<usize>],
@@ -81,15 +86,17 @@ impl Plain {
         match (&self.lead, with) {
             (Some(lead), with) => {
                 let matcher = with.map(|(_, matcher)| matcher);
-                for part in parts {
-                    self.find(lead, matcher, part.clone(), &mut lines)?;
+                for part in parts.iter().flat_map(|part| pieces(bytes, part)) {
+                    self.find(lead, matcher, part, &mut lines)?;
+                    deadline.check().ok()?;
                 }
             }
             (None, Some((searcher, matcher))) => {
-                for part in parts {
+                for part in parts.iter().flat_map(|part| pieces(bytes, part)) {
                     lines.start = part.start;
-                    let part = &bytes[part.clone()];
+                    let part = &bytes[part];
                     searcher.search_slice(matcher, part, &mut lines).ok()?;
+                    deadline.check().ok()?;
                 }
             }
             (None, None) => return None,
@@ -119,6 +126,24 @@ impl Plain {
         }
         Some(())
     }
+}
+
+/// `part` of `bytes` in pieces of whole lines, between which the clock is looked at.
+fn pieces<'b>(bytes: &'b [u8], part: &Range<usize>) -> impl Iterator<Item = Range<usize>> + 'b {
+    let mut rest = part.clone();
+    std::iter::from_fn(move || {
+        let start = rest.start;
+        if start >= rest.end {
+            return None;
+        }
+        let end = match rest.len() > LONG {
+            true => memchr::memchr(b'\n', &bytes[start + LONG - 1..rest.end])
+                .map_or(rest.end, |end| start + LONG + end),
+            false => rest.end,
+        };
+        rest.start = end;
+        Some(start..end)
+    })
 }
 
 struct Lines<'l> {

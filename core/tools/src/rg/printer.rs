@@ -1,6 +1,7 @@
 //! ripgrep's own printers, for the forms of output that are not the common one.
 
 use std::ffi::OsStr;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -12,6 +13,7 @@ use grep_searcher::{MmapChoice, Searcher, SearcherBuilder, Sink};
 use termcolor::NoColor;
 
 use super::options::{Mode, Options};
+use crate::Deadline;
 
 /// The printer of one thread.
 pub(super) enum Printer {
@@ -75,31 +77,31 @@ impl Printer {
         }
     }
 
-    /// Searches `bytes`, known by `name`; None where that failed. `as_slice`: all at once, else as a stream, which
-    /// transcodes and meets a NUL where the real program does.
+    /// Searches `bytes`, known by `name`; None where that failed. `as_stream`: not all at once, but
+    /// as a stream that ends at this time, which transcodes and meets a NUL where the real program does.
     pub(super) fn search(
         &mut self,
         searcher: &mut Searcher,
         matcher: &RegexMatcher,
         name: &[u8],
         bytes: &[u8],
-        as_slice: bool,
+        as_stream: Option<Deadline>,
     ) -> Option<Printed> {
         let path = Path::new(OsStr::from_bytes(name));
         let (has_match, stats, out) = match self {
             Printer::Standard(printer) => {
                 let mut sink = printer.sink_with_path(matcher, path);
-                pass(searcher, matcher, bytes, as_slice, &mut sink)?;
+                pass(searcher, matcher, bytes, as_stream, &mut sink)?;
                 (sink.has_match(), None, printer.get_mut().get_mut())
             }
             Printer::Summary(printer) => {
                 let mut sink = printer.sink_with_path(matcher, path);
-                pass(searcher, matcher, bytes, as_slice, &mut sink)?;
+                pass(searcher, matcher, bytes, as_stream, &mut sink)?;
                 (sink.has_match(), None, printer.get_mut().get_mut())
             }
             Printer::Json(printer) => {
                 let mut sink = printer.sink_with_path(matcher, path);
-                pass(searcher, matcher, bytes, as_slice, &mut sink)?;
+                pass(searcher, matcher, bytes, as_stream, &mut sink)?;
                 (
                     sink.has_match(),
                     Some(sink.stats().clone()),
@@ -119,14 +121,29 @@ fn pass<S: Sink>(
     searcher: &mut Searcher,
     matcher: &RegexMatcher,
     bytes: &[u8],
-    as_slice: bool,
+    as_stream: Option<Deadline>,
     sink: &mut S,
 ) -> Option<()> {
-    let result = match as_slice {
-        true => searcher.search_slice(matcher, bytes, sink),
-        false => searcher.search_reader(matcher, bytes, sink),
+    let result = match as_stream {
+        None => searcher.search_slice(matcher, bytes, sink),
+        Some(deadline) => searcher.search_reader(matcher, Timed { bytes, deadline }, sink),
     };
     result.ok()
+}
+
+/// Bytes that can be read until a time.
+struct Timed<'b> {
+    bytes: &'b [u8],
+    deadline: Deadline,
+}
+
+impl Read for Timed<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self.deadline.has_passed() {
+            true => Err(io::ErrorKind::TimedOut.into()),
+            false => self.bytes.read(into),
+        }
+    }
 }
 
 /// ripgrep's searcher, told what the options ask for.

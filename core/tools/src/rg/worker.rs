@@ -11,6 +11,9 @@ use super::printer::{searcher, Printed, Printer};
 use super::walk::File;
 use crate::Deadline;
 
+/// Up to this length a file is searched without a look at the clock.
+const LONG: usize = 4 << 20;
+
 /// What all threads of one run share.
 pub(super) struct Shared<'w> {
     pub(super) options: &'w Options,
@@ -81,6 +84,7 @@ impl<'w> Worker<'w> {
             };
             let all = 0..content.len();
             let out = plain.search(
+                self.shared.deadline,
                 with,
                 content,
                 file.parts().unwrap_or(std::slice::from_ref(&all)),
@@ -99,8 +103,15 @@ impl<'w> Worker<'w> {
             (false, false) => BinaryDetection::quit(0),
         });
         let facts = content.facts();
+        let deadline = self.shared.deadline;
+        // A long one is read as a stream, which can be left.
+        let is_long = content.len() > LONG && !options.multiline;
         // A slice is what the real program searches when it maps; where there is no NUL and no mark it is all the same.
-        let as_slice = self.shared.mapped || (!facts.has_nul && !facts.has_bom);
+        let is_plain = !facts.has_nul && !facts.has_bom;
+        let as_slice = match is_plain {
+            true => !is_long,
+            false => self.shared.mapped,
+        };
         let with_filename = self.shared.with_filename;
         self.printer
             .get_or_insert_with(|| Printer::new(options, with_filename))
@@ -109,7 +120,7 @@ impl<'w> Worker<'w> {
                 matchers.of(content)?,
                 &file.name,
                 content,
-                as_slice,
+                (!as_slice).then_some(deadline),
             )
     }
 }

@@ -1,0 +1,168 @@
+//! Who is connected: so many at a time. Where all seats are taken, whoever has been silent longest makes room for a
+//! newcomer; a call in flight, or a frame that has begun, keeps its connection.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use curserve_proto::write_frame;
+use serde_json::json;
+
+/// All connections of a server.
+pub(crate) struct Seats {
+    most: usize,
+    /// Silence that is no pause between two calls.
+    idle: Duration,
+    started: Instant,
+    taken: Mutex<Vec<Arc<Seat>>>,
+}
+
+/// One connection.
+pub(crate) struct Seat {
+    pub(crate) stream: UnixStream,
+    /// Frames that have begun and are not answered; [`GONE`]: it has made room.
+    busy: AtomicUsize,
+    /// When it was busy last, in nanoseconds after the server started.
+    since: AtomicU64,
+    started: Instant,
+}
+
+const GONE: usize = usize::MAX;
+
+impl Seat {
+    /// A frame begins; false where the connection has just made room: it is not executed.
+    pub(crate) fn begin(&self) -> bool {
+        let more = |busy| (busy != GONE).then(|| busy + 1);
+        self.busy
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, more)
+            .is_ok()
+    }
+
+    /// A frame is answered.
+    pub(crate) fn end(&self) {
+        self.since.store(self.now(), Ordering::SeqCst);
+        self.busy.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn now(&self) -> u64 {
+        self.started.elapsed().as_nanos() as u64
+    }
+
+    /// When it fell silent; None while it is busy, or gone.
+    fn silent_since(&self) -> Option<u64> {
+        let is_silent = self.busy.load(Ordering::SeqCst) == 0;
+        is_silent.then(|| self.since.load(Ordering::SeqCst))
+    }
+
+    fn leave(&self) -> bool {
+        let gone = self
+            .busy
+            .compare_exchange(0, GONE, Ordering::SeqCst, Ordering::SeqCst);
+        if gone.is_ok() {
+            dismiss(
+                &self.stream,
+                "closed: silent longest, and all connections are taken",
+            );
+        }
+        gone.is_ok()
+    }
+}
+
+impl Seats {
+    pub(crate) fn new(most: usize, idle: Duration) -> Self {
+        Seats {
+            most,
+            idle,
+            started: Instant::now(),
+            taken: Mutex::default(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Seat>>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many there are.
+    pub(crate) fn taken(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// A seat for `stream`; None where there is none, which it is told.
+    pub(crate) fn take(&self, stream: UnixStream) -> Option<Arc<Seat>> {
+        let mut taken = self.lock();
+        if taken.len() >= self.most && !self.clear(&mut taken) {
+            let (most, idle) = (self.most, self.idle.as_secs_f64());
+            let why =
+                format!("full: of {most} connections none has been silent for {idle} s; try again");
+            dismiss(&stream, &why);
+            return None;
+        }
+        let seat = Arc::new(Seat {
+            stream,
+            busy: AtomicUsize::new(0),
+            since: AtomicU64::new(self.started.elapsed().as_nanos() as u64),
+            started: self.started,
+        });
+        taken.push(Arc::clone(&seat));
+        Some(seat)
+    }
+
+    /// Makes room for one; false where nobody can be asked to leave.
+    pub(crate) fn make_room(&self) -> bool {
+        self.clear(&mut self.lock())
+    }
+
+    fn clear(&self, taken: &mut Vec<Arc<Seat>>) -> bool {
+        let idle = self.idle.as_nanos() as u64;
+        loop {
+            let now = self.started.elapsed().as_nanos() as u64;
+            let silent = taken.iter().enumerate().filter_map(|(at, seat)| {
+                let since = seat.silent_since()?;
+                (since.saturating_add(idle) <= now).then_some((since, at))
+            });
+            let Some((_, at)) = silent.min() else {
+                return false;
+            };
+            // A call may have come this very moment; then somebody else is asked.
+            if taken[at].leave() {
+                taken.swap_remove(at);
+                return true;
+            }
+        }
+    }
+
+    /// `seat` is given up.
+    pub(crate) fn give_up(&self, seat: &Arc<Seat>) {
+        let mut taken = self.lock();
+        if let Some(at) = taken.iter().position(|one| Arc::ptr_eq(one, seat)) {
+            taken.swap_remove(at);
+        }
+    }
+}
+
+/// Says why, without waiting for somebody who does not read, and ends the connection.
+fn dismiss(stream: &UnixStream, why: &str) {
+    let mut frame = Vec::new();
+    let header = json!({"id": null, "error": why}).to_string();
+    if write_frame(&mut frame, header.as_bytes(), &[]).is_ok() {
+        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        // SAFETY: the socket is open, and the frame outlives the call.
+        unsafe {
+            libc::send(
+                stream.as_raw_fd(),
+                frame.as_ptr().cast(),
+                frame.len(),
+                flags,
+            )
+        };
+    }
+    let _ = stream.shutdown(std::net::Shutdown::Both);
+}
+
+/// Whether there are no descriptors left for another connection.
+pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
