@@ -28,6 +28,10 @@ class ProtocolError(Exception):
     """Raised when the program behind the socket is gone, too slow, or breaks the protocol."""
 
 
+class Dismissed(ProtocolError):
+    """Raised when the connection had been closed for another one: the request was not executed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """The answer to one call; fields as in docs/PROTOCOL.md."""
@@ -83,10 +87,14 @@ class Connection:
             raise ProtocolError("no answer in time") from error
         except orjson.JSONDecodeError as error:
             raise ProtocolError(f"the answer's header is no JSON: {error}") from error
+        except BrokenPipeError as error:
+            raise Dismissed("the connection was closed before the request was sent") from error
         except (OSError, EOFError) as error:
             raise ProtocolError(f"the program behind the socket is gone ({error})") from error
         if not isinstance(answer, dict):
             raise ProtocolError("the answer's header is no JSON object")
+        if "error" in answer and answer.get("id") is None and str(answer["error"]).startswith("closed: "):
+            raise Dismissed(f"the program answered: {answer['error']}")
         if "error" in answer:
             raise ProtocolError(f"the program answered: {answer['error']}")
         if answer.get("id") != number:
@@ -140,16 +148,22 @@ class Client:
             raise ProtocolError(f"answer lacks the field {error}") from error
 
     def request(self, header: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-        """Send any request on an idle connection (or a new one)."""
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = Connection(self._path, silence_s=self._silence_s)
-        try:
-            answer = connection.request(header)
-        except BaseException:
-            connection.close()
-            raise
+        """Send any request on an idle connection, or on a new one: also where the idle one was closed since."""
+        while True:
+            try:
+                connection, kept = self._idle.pop(), True
+            except IndexError:
+                connection, kept = Connection(self._path, silence_s=self._silence_s), False
+            try:
+                answer = connection.request(header)
+                break
+            except Dismissed:
+                connection.close()
+                if not kept:
+                    raise
+            except BaseException:
+                connection.close()
+                raise
         if self._closed:
             connection.close()
         else:

@@ -268,11 +268,13 @@ fn read_in_time(
     seat: &Seat,
     limit: Duration,
 ) -> Result<Option<Frame>, FrameError> {
-    match source.fill_buf() {
-        Ok([]) => return Ok(None),
-        Ok(_) => {}
-        Err(error) if error.kind() == ErrorKind::Interrupted => {}
-        Err(error) => return Err(error.into()),
+    loop {
+        match source.fill_buf() {
+            Ok([]) => return Ok(None),
+            Ok(_) => break,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     if !seat.begin() {
         return Ok(None);

@@ -1,6 +1,7 @@
 """`curserve serve`: hostile peers, sockets, signals."""
 
 import json
+import resource
 import socket
 import struct
 import subprocess
@@ -171,3 +172,40 @@ def test_bad_options_are_one_line(options: list[str]) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("curserve: ")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("descriptors", [64, 4096], ids=["no descriptors left", "all connections taken"])
+def test_idle_connections_keep_nobody_out(root: Path, tmp_path: Path, descriptors: int) -> None:
+    """1,030 peers that say nothing; who was here before them asks again, and who comes after them is answered."""
+    mine, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most < 4096:
+        pytest.skip("this process may not have 4,096 descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, most))
+    process = serve(
+        root,
+        tmp_path / "s",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors)),
+    )
+    silent: list[socket.socket] = []
+    try:
+        early = Client(tmp_path / "s", silence_s=20)
+        ready(early)
+        for _ in range(1030):
+            silent.append(socket.socket(socket.AF_UNIX))
+            silent[-1].settimeout(20)
+            silent[-1].connect(str(tmp_path / "s"))
+            if len(silent) % 100 == 0:
+                time.sleep(0.02)
+        time.sleep(1.1)
+        late = Client(tmp_path / "s", silence_s=20)
+        for client in (early, late, early):
+            assert client.call("bash", {"command": "cat a.txt"}).stdout == b"alpha\nbeta\n"
+        assert late.stats()["connections"] <= min(1024, descriptors)
+        early.close()
+        late.close()
+    finally:
+        for peer in silent:
+            peer.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (mine, most))
+        process.terminate()
+        assert process.wait(timeout=10) == 0
