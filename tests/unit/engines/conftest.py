@@ -1,4 +1,4 @@
-"""A real vLLM server, started once for all tests that want one."""
+"""What tests of engines share: a small folder, a real vLLM server started once, a place for figures."""
 
 from __future__ import annotations
 
@@ -16,6 +16,15 @@ import pytest
 from curserve_harness.llm.vllm import VllmOptions, VllmServer, why_no_vllm
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the helper `daemon`
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder with one file and an empty folder in it, for a daemon or a shim to work on."""
+    folder = tmp_path / "w"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "a.txt").write_text("alpha\nbeta\n")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -26,14 +26,6 @@ def ask(number: int, command: str) -> bytes:
     return frame({"id": number, "op": "call", "tool": "bash", "arguments": {"command": command}, "cwd": None})
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "w"
-    folder.mkdir()
-    (folder / "a.txt").write_text("alpha\nbeta\n")
-    return folder
-
-
 def really(root: Path, command: str) -> tuple[int, bytes]:
     environment = {"PATH": f"{programs.need('rg', 'test').parent}:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
     done = subprocess.run(
@@ -55,7 +47,7 @@ def test_an_odd_tree_is_answered_as_by_the_real_programs_or_refused(root: Path, 
             os.mknod(root / "null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
         (root / "loop").symlink_to("loop")
         (root / "up").symlink_to("..")
-        (root / "sub").mkdir()
+        (root / "sub").mkdir(exist_ok=True)
         (root / "sub/back").symlink_to("../sub")
         Path(os.fsdecode(os.fsencode(root) + b"/\xff\xfe.txt")).write_bytes(b"alpha \xff\n")
         (root / "closed").write_text("alpha\n")

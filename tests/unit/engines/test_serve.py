@@ -18,12 +18,9 @@ CURSERVE = programs.need("curserve", "test")
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "w"
-    (folder / "sub").mkdir(parents=True)
-    (folder / "a.txt").write_text("alpha\nbeta\n")
-    (folder / "out").symlink_to("/etc")
-    return folder
+def root(root: Path) -> Path:
+    (root / "out").symlink_to("/etc")
+    return root
 
 
 @pytest.fixture

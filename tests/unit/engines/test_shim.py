@@ -22,14 +22,6 @@ CURSERVE = programs.need("curserve", "test")
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "w"
-    (folder / "sub").mkdir(parents=True)
-    (folder / "a.txt").write_text("alpha\nbeta\n")
-    return folder
-
-
-@pytest.fixture
 def shim(tmp_path: Path) -> dict[str, str]:
     """An environment in which `rg` and `grep` are the shim, in front of the real ones."""
     folder = tmp_path / "bin"

@@ -17,14 +17,6 @@ def bash(command: str, cwd: str | None = None) -> ToolCall:
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "w"
-    folder.mkdir()
-    (folder / "a.txt").write_text("alpha\nbeta\n")
-    return folder
-
-
-@pytest.fixture
 def session(root: Path):
     with registry.load("client-subprocess").open(World(root, "/testbed", limits=Limits(timeout_s=20))) as session:
         yield session
