@@ -3,6 +3,7 @@
 use crate::bits::Bits;
 use crate::blocks::{cut, Form};
 use crate::grams::{Gram, Seen};
+use crate::lists::Lists;
 use crate::segment::{Segment, SHELF_BITS, SHELVES};
 
 /// Where the trigram begins in a pair of trigram and block.
@@ -46,14 +47,13 @@ impl Segment {
 /// A segment of `blocks` blocks that has nothing but the postings.
 fn pack(blocks: usize, pairs: &[u64]) -> Segment {
     let bitmap_len = blocks.div_ceil(8);
-    let (mut keys, mut starts, mut postings) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut keys, mut lengths, mut postings) = (Vec::new(), Vec::new(), Vec::new());
     let mut shelves = vec![0u32; SHELVES + 1];
     let mut list = Vec::new();
     for run in pairs.chunk_by(|a, b| a >> PLACE_BITS == b >> PLACE_BITS) {
         let gram = (run[0] >> PLACE_BITS) as u32;
         shelves[(gram >> SHELF_BITS) as usize + 1] += 1;
         keys.push((gram & ((1 << SHELF_BITS) - 1)) as u16);
-        starts.push(postings.len() as u32);
         list.clear();
         let mut previous = 0;
         for &pair in run {
@@ -72,16 +72,16 @@ fn pack(blocks: usize, pairs: &[u64]) -> Segment {
                 list[block / 8] |= 1 << (block % 8);
             }
         }
+        lengths.push(list.len() as u32);
         postings.extend_from_slice(&list);
     }
-    starts.push(postings.len() as u32);
     for at in 0..SHELVES {
         shelves[at + 1] += shelves[at];
     }
     Segment {
         shelves: shelves.into(),
         keys: keys.into(),
-        starts: starts.into(),
+        lists: Lists::new(&lengths),
         postings: postings.into(),
         ..Segment::default()
     }

@@ -9,6 +9,7 @@ mod bits;
 mod blocks;
 mod build;
 mod grams;
+mod lists;
 mod segment;
 
 pub use analysis::Query;

@@ -6,6 +6,7 @@ use crate::analysis::Query;
 use crate::bits::Bits;
 use crate::blocks::Block;
 use crate::grams::Gram;
+use crate::lists::Lists;
 
 /// A segment of more texts than this is worth cutting into several.
 pub const MOST_TEXTS: usize = 4096;
@@ -22,7 +23,7 @@ pub(crate) const SHELF_BITS: u32 = 12;
 pub struct Segment {
     pub(crate) shelves: Box<[u32]>,
     pub(crate) keys: Box<[u16]>,
-    pub(crate) starts: Box<[u32]>,
+    pub(crate) lists: Lists,
     pub(crate) postings: Box<[u8]>,
     pub(crate) blocks: Box<[Block]>,
     /// The first block of each text.
@@ -64,7 +65,7 @@ impl Segment {
     pub fn memory(&self) -> usize {
         size_of_val(&*self.shelves)
             + size_of_val(&*self.keys)
-            + size_of_val(&*self.starts)
+            + self.lists.memory()
             + size_of_val(&*self.postings)
             + size_of_val(&*self.blocks)
             + size_of_val(&*self.firsts)
@@ -152,7 +153,7 @@ impl Segment {
         let (low, high) = (low as usize, high as usize);
         let key = (gram & ((1 << SHELF_BITS) - 1)) as u16;
         match self.keys[low..high].binary_search(&key) {
-            Ok(at) => self.starts[low + at] as usize..self.starts[low + at + 1] as usize,
+            Ok(at) => self.lists.range(low + at),
             Err(_) => 0..0,
         }
     }
