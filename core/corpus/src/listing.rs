@@ -83,9 +83,23 @@ impl Listing {
 
     /// The child of this name.
     pub(crate) fn find(&self, name: &[u8]) -> Option<u32> {
+        self.place(name).map(|at| self.id(at))
+    }
+
+    /// The place of the child of this name.
+    fn place(&self, name: &[u8]) -> Option<usize> {
         let compare = |&at: &u32| self.name(at as usize).cmp(name);
         let rank = self.by_name.binary_search_by(compare).ok()?;
-        Some(self.id(self.by_name[rank] as usize))
+        Some(self.by_name[rank] as usize)
+    }
+
+    /// The place of the child of this name, which is likely to be `near` or a little behind it.
+    pub(crate) fn place_near(&self, name: &[u8], near: usize) -> Option<usize> {
+        const LITTLE: usize = 8;
+        let end = self.len().min(near + LITTLE);
+        (near..end)
+            .find(|&at| self.name(at) == name)
+            .or_else(|| self.place(name))
     }
 
     /// Child `id` has become something else.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::meta::Kind;
 use crate::node::Node;
 use crate::snapshot::Snapshot;
 use crate::tree::{Body, Tree, ROOT};
@@ -67,8 +68,19 @@ impl Snapshot {
 pub struct Lookup<'s> {
     snapshot: &'s Snapshot,
     cwd: &'s [u8],
-    /// The path of the folder of the last one, to its slash, and where that led without any link.
-    last: Option<(Vec<u8>, Place)>,
+    /// The path of the last one's folder, as far as it led without any link.
+    path: Vec<u8>,
+    /// The folders along it.
+    trail: Vec<Stop>,
+}
+
+/// A folder along a path.
+struct Stop {
+    /// The length of the path to it, to its slash.
+    end: usize,
+    place: Place,
+    /// The place behind the entry asked for last: `find` gives a folder's entries in its own order.
+    near: usize,
 }
 
 impl<'s> Lookup<'s> {
@@ -77,29 +89,93 @@ impl<'s> Lookup<'s> {
         Lookup {
             snapshot,
             cwd,
-            last: None,
+            path: Vec::new(),
+            trail: Vec::new(),
         }
     }
 
     /// As [`Snapshot::resolve`].
     pub fn resolve(&mut self, path: &[u8], follow_last: bool) -> Result<Node<'s>, Errno> {
         let slash = memchr::memrchr(b'/', path).filter(|at| at + 1 < path.len());
-        let (Some(slash), true) = (slash, path.len() < PATH_MAX) else {
-            return self.snapshot.resolve(self.cwd, path, follow_last);
-        };
-        let (folder, name) = path.split_at(slash + 1);
-        let mut walk = Walk::new(self.snapshot);
-        let place = match &self.last {
-            Some((path, place)) if path == folder => *place,
-            _ => {
-                let place = walk.resolve(self.cwd, folder, true)?;
-                let straight = walk.links == 0; // else fewer may follow than the kernel allows
-                self.last = straight.then(|| (folder.to_vec(), place));
-                place
+        if let (Some(slash), true) = (slash, path.len() < PATH_MAX) {
+            let (folder, name) = path.split_at(slash + 1);
+            if self.go_to(folder).is_ok_and(|straight| straight) {
+                if let Some((node, _)) = self.entry(name) {
+                    return Ok(node);
+                }
             }
+        }
+        self.snapshot.resolve(self.cwd, path, follow_last)
+    }
+
+    /// Lays the trail to `folder`, a path with a slash at its end; false where a link lies on the way, since no more of
+    /// them may follow than the kernel allows.
+    fn go_to(&mut self, folder: &[u8]) -> Result<bool, Errno> {
+        if self.path == folder && !self.trail.is_empty() {
+            return Ok(true);
+        }
+        let pairs = self.path.iter().zip(folder);
+        let common = pairs.take_while(|(a, b)| a == b).count();
+        while self.trail.pop_if(|stop| stop.end > common).is_some() {}
+        let mut walk = Walk::new(self.snapshot);
+        if self.trail.is_empty() || folder[0] == b'/' && self.trail[0].end == 0 {
+            self.trail.clear();
+            let (end, place) = match folder[0] {
+                b'/' => (1, walk.top()),
+                _ => (0, walk.resolve(self.cwd, b".", true)?),
+            };
+            self.add(end, place);
+        }
+        let mut end = self.trail.last().map_or(0, |stop| stop.end);
+        self.path.clear();
+        self.path.extend_from_slice(&folder[..end]);
+        while let Some(length) = memchr::memchr(b'/', &folder[end..]) {
+            let name = &folder[end..end + length];
+            end += length + 1;
+            if !name.is_empty() {
+                let place = match (self.entry(name), self.trail.last()) {
+                    (Some((_, place)), _) => place,
+                    (None, Some(stop)) => walk.step(stop.place, name, true)?,
+                    (None, None) => return Ok(false),
+                };
+                if walk.links > 0 {
+                    return Ok(false);
+                }
+                self.add(end, place);
+            }
+            self.path.clear();
+            self.path.extend_from_slice(&folder[..end]);
+        }
+        Ok(walk.links == 0)
+    }
+
+    fn add(&mut self, end: usize, place: Place) {
+        self.trail.push(Stop {
+            end,
+            place,
+            near: 0,
+        });
+    }
+
+    /// What `name` is in the folder at the trail's end, where that needs no more than a look into it.
+    fn entry(&mut self, name: &[u8]) -> Option<(Node<'s>, Place)> {
+        let stop = self.trail.last_mut()?;
+        let Place::Inside(folder) = stop.place else {
+            return None;
         };
-        let place = walk.step(place, name, follow_last)?;
-        self.snapshot.node_at(place)
+        let state = self.snapshot.state();
+        let Body::Folder {
+            searchable: true,
+            listing: Ok(listing),
+        } = &state.tree.get(folder).body
+        else {
+            return None;
+        };
+        let at = listing.place_near(name, stop.near)?;
+        stop.near = at + 1;
+        let id = listing.id(at);
+        let straight = listing.kind(at) != Kind::Link;
+        straight.then_some((Node { state, id }, Place::Inside(id)))
     }
 }
 

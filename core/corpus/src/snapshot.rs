@@ -111,6 +111,11 @@ impl Snapshot {
         &self.0.place.at
     }
 
+    /// Whether all folders and files in it could be read.
+    pub fn is_readable(&self) -> bool {
+        self.0.unreadable.is_empty()
+    }
+
     /// `lstat` of the root's parent, taken now: `ls -la` of the root shows it. None where the root goes by an alias,
     /// whose parent is not here.
     pub fn parent_meta(&self) -> Option<Meta> {

@@ -3,7 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
-use curserve_corpus::{Corpus, Errno, Kind, Options};
+use curserve_corpus::{Corpus, Errno, Kind, Lookup, Options};
 
 fn tree() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -100,4 +100,37 @@ fn entries_come_in_readdir_order() {
         .map(|e| std::os::unix::ffi::OsStringExt::into_vec(e.unwrap().file_name()))
         .collect();
     assert_eq!(ours, theirs);
+}
+
+#[test]
+fn paths_looked_up_one_after_the_other_resolve_as_each_by_itself() {
+    const NAMES: [&str; 14] = [
+        "a", "b", "a", "b", "c", "f.txt", "link", "loop", "absolute", ".", "..", "", "nope",
+        "/testbed",
+    ];
+    let folder = tree();
+    std::fs::create_dir_all(folder.path().join("a/c/a/b")).unwrap();
+    let options = Options {
+        at: Some(PathBuf::from("/testbed")),
+        ..Options::default()
+    };
+    let corpus = Corpus::load(folder.path(), options).unwrap();
+    let snapshot = corpus.snapshot().unwrap();
+    let mut seed = 1u64;
+    let mut below = |n: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (seed >> 33) as usize % n
+    };
+    for cwd in ["/testbed", "/testbed/a", "/testbed/link", "/"] {
+        let mut lookup = Lookup::new(&snapshot, cwd.as_bytes());
+        for _ in 0..20_000 {
+            let names: Vec<&str> = (0..1 + below(5)).map(|_| NAMES[below(14)]).collect();
+            let (path, follow) = (names.join("/"), below(2) == 0);
+            assert_eq!(
+                lookup.resolve(path.as_bytes(), follow),
+                snapshot.resolve(cwd.as_bytes(), path.as_bytes(), follow),
+                "{path} from {cwd}"
+            );
+        }
+    }
 }

@@ -9,7 +9,7 @@
 //! syntax    guards and calls the parser        expand    words → fields: braces, $…, splitting, globs
 //! exec      lists, loops, groups, functions    params    ${…}          arith   $((…))     glob   pathnames
 //! pipeline  a | b | head: who stops whom       builtins  cd, echo, test, read, …
-//! named     /usr/bin/grep, command grep
+//! prefix    … and how far a search has to go   named     /usr/bin/grep, command grep
 //! redirect  2>&1, <file, here-documents        state     variables, folder, limits
 //! quick     what takes microseconds
 //! ```
@@ -23,6 +23,7 @@ mod glob;
 mod named;
 mod params;
 mod pipeline;
+mod prefix;
 mod quick;
 mod redirect;
 mod state;

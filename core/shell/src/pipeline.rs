@@ -11,6 +11,7 @@ use curserve_tools::{headtail, Out, Span};
 
 use crate::exec::Flow;
 use crate::named::named;
+use crate::prefix::Prefix;
 use crate::state::{Io, Shell, Sink, Source};
 use crate::Refusal;
 
@@ -21,7 +22,7 @@ const PIPE: usize = 64 << 10;
 
 /// How far a part of a pipeline reads its input.
 #[derive(Clone, Copy, PartialEq, Debug)]
-enum Reads {
+pub enum Reads {
     /// To the end.
     All,
     /// So many lines; `head`.
@@ -31,12 +32,17 @@ enum Reads {
 }
 
 /// What is known of a part before it runs, where its words need no expansion.
-struct Part {
-    name: Vec<u8>,
-    reads: Reads,
+pub struct Part {
+    /// The name of its program.
+    pub name: Vec<u8>,
+    /// How far it reads.
+    pub reads: Reads,
     /// It starts programs of its own, and reports their deaths.
     reports: bool,
 }
+
+/// What every part of a pipeline but the last wrote, and the messages of all.
+type Written = (Vec<Out>, Vec<Out>);
 
 fn static_words(command: &Command) -> Option<Vec<Vec<u8>>> {
     let Command::Simple(simple) = command else {
@@ -132,15 +138,57 @@ impl Shell<'_> {
         let barred = self.writes.map(|writes| writes.bar(true));
         let parts: Vec<Part> = commands.iter().map(describe).collect();
         let last = commands.len() - 1;
-        let mut stdin = io.stdin.clone();
-        let mut outs: Vec<Out> = Vec::new();
-        let mut errs: Vec<Out> = Vec::new();
-        let saved = self.vars.clone();
         let seen_before = |shell: &Self| match io.out {
             Sink::Stream(n) => shell.streams[n].as_bytes().len(),
             Sink::Null => 0,
         };
         let before = seen_before(self);
+        let mut ran = None;
+        if let Some(prefix) = Prefix::of(self, commands, &parts) {
+            let steps = self.steps;
+            ran = self.run_parts(commands, &parts, io, Some(prefix))?;
+            if ran.is_none() {
+                self.steps = steps;
+            }
+        }
+        if ran.is_none() {
+            ran = self.run_parts(commands, &parts, io, None)?;
+        }
+        let (outs, mut errs) = ran.unwrap_or_default();
+        if let (Some(writes), Some(barred)) = (self.writes, barred) {
+            writes.bar(barred);
+        }
+        for k in 1..=last {
+            self.stop_early(&parts, k, &outs, &mut errs, io.err)?;
+        }
+        let mut talking = errs.iter().filter(|e| !e.as_bytes().is_empty());
+        if let Some(first) = talking.next() {
+            let shared_output = io.out == io.err && seen_before(self) != before;
+            if talking.next().is_some() || shared_output {
+                return Err(Refusal::new(
+                    "the order of messages of several parts of a pipeline",
+                ));
+            }
+            let bytes = first.as_bytes().to_vec();
+            self.write(io.err, &bytes);
+        }
+        Ok(())
+    }
+
+    /// Runs every part to its end, and leaves the status of the last; what each wrote. None, and nothing done, where
+    /// `prefix` was too short.
+    fn run_parts(
+        &mut self,
+        commands: &[Command],
+        parts: &[Part],
+        io: &Io,
+        prefix: Option<Prefix>,
+    ) -> Result<Option<Written>, Refusal> {
+        let last = commands.len() - 1;
+        let mut stdin = io.stdin.clone();
+        let mut outs: Vec<Out> = Vec::new();
+        let mut errs: Vec<Out> = Vec::new();
+        let saved = self.vars.clone();
         let mut status = saved.status;
         for (i, command) in commands.iter().enumerate() {
             let shared = i == last && io.out == io.err;
@@ -163,6 +211,9 @@ impl Shell<'_> {
                     let lines = usize::try_from(lines).unwrap_or(usize::MAX);
                     self.streams[n] = Out::new(self.limits.output).want_lines_and(lines, BLOCK);
                 }
+            }
+            if let (0, Sink::Stream(n), Some(prefix)) = (i, out, prefix) {
+                self.streams[n] = Out::new(self.limits.output).want_lines_and(prefix.asked, BLOCK);
             }
             let flow = self.command(
                 command,
@@ -187,26 +238,12 @@ impl Shell<'_> {
                 Sink::Stream(n) if !shared => errs.push(self.close_stream(n)?),
                 _ => errs.push(Out::new(0)),
             }
+            if prefix.is_some_and(|p| p.reader == i + 1 && p.falls_short(&outs, &errs)) {
+                return Ok(None);
+            }
         }
         self.vars.status = status;
-        if let (Some(writes), Some(barred)) = (self.writes, barred) {
-            writes.bar(barred);
-        }
-        for k in 1..=last {
-            self.stop_early(&parts, k, &outs, &mut errs, io.err)?;
-        }
-        let mut talking = errs.iter().filter(|e| !e.as_bytes().is_empty());
-        if let Some(first) = talking.next() {
-            let shared_output = io.out == io.err && seen_before(self) != before;
-            if talking.next().is_some() || shared_output {
-                return Err(Refusal::new(
-                    "the order of messages of several parts of a pipeline",
-                ));
-            }
-            let bytes = first.as_bytes().to_vec();
-            self.write(io.err, &bytes);
-        }
-        Ok(())
+        Ok(Some((outs, errs)))
     }
 
     /// Works out what part `k`, which may stop reading, does to those before it.

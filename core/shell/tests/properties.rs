@@ -53,6 +53,35 @@ fn odd_names() -> &'static Place {
     })
 }
 
+/// More paths than `find` is asked for before `head` has enough, some with odd names.
+fn many_names() -> &'static Place {
+    use std::os::unix::ffi::OsStrExt;
+    static PLACE: OnceLock<Place> = OnceLock::new();
+    PLACE.get_or_init(|| {
+        Place::new(|root| {
+            for folder in 0..40 {
+                let folder = root.join(format!("d{}/e{folder}", folder % 7));
+                std::fs::create_dir_all(&folder).expect("a folder");
+                for file in 0..50 {
+                    let odd = [
+                        &b"a\xff.py"[..],
+                        b"b c.py",
+                        b"d\ne.py",
+                        "\u{e9}.txt".as_bytes(),
+                    ];
+                    let name = match odd.get(file) {
+                        Some(name) => name.to_vec(),
+                        None => format!("f{file}.{}", ["py", "txt"][file % 2]).into_bytes(),
+                    };
+                    let text = ["x\n", "import x\n", ""][file % 3];
+                    std::fs::write(folder.join(std::ffi::OsStr::from_bytes(&name)), text)
+                        .expect("a file");
+                }
+            }
+        })
+    })
+}
+
 fn one_of(words: &'static [&'static str]) -> impl Strategy<Value = String> {
     proptest::sample::select(words).prop_map(str::to_string)
 }
@@ -211,7 +240,9 @@ fn find() -> impl Strategy<Value = String> {
             "-print0",
             "-printf '%f %s\\n'",
             "-exec basename {} \\;",
-            "-exec wc -l {} +"
+            "-exec wc -l {} +",
+            "-exec grep -l x {} \\;",
+            "-exec grep -il '[B-D]' {} \\;"
         ]),
         number().prop_map(|n| format!("-maxdepth {n}")),
         one_of(&[
@@ -480,6 +511,25 @@ proptest! {
         args in "[-a-zA-Z0-9,./+$!{}\\\\|*?\\[\\]%:^ ]{0,30}") {
         let _ = place().ours(&format!("echo a | {name} '{args}' '{args}'"));
         let _ = place().ours(&format!("echo a | {name} {args}"));
+    }
+}
+
+proptest! {
+    // A find of its own and many a grep for every case.
+    #![proptest_config(ProptestConfig { cases: cases() / 5, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_search_is_cut_short_as_by_the_real_head(
+        search in one_of(&["find .", "find", "find d0 d1", "find . nope", "find d3 -name '*.py'", "find . -type f", "find . -print0",
+            "find d0/e0 -name '*.py' -exec grep -l x {} \\;", "find d0/e7 d1/e1 -type f -exec grep -il IMPORT {} \\;", "find ./ -depth"]),
+        filters in prop::collection::vec((one_of(&["grep", "grep -v", "grep -E", "grep -i", "grep -n", "grep -c", "grep -o", "grep -a"]),
+            one_of(&["py", "e39", "f4", "'d[0-3]'", "'f1|f2'", "zzz", "\"f9$\"", ".", "e3 2>/dev/null", "e3 2>&1"])), 0..3),
+        lines in 1..80u32, after in one_of(&["", "| tail -2", "| wc -l", "; echo $?"])) {
+        let filters: String = filters.into_iter().map(|(grep, pattern)| format!("| {grep} {pattern} ")).collect();
+        let line = format!("{search} {filters}| head -{lines} {after}");
+        if let Some(difference) = many_names().difference(&line) {
+            prop_assert!(false, "{}", difference);
+        }
     }
 }
 

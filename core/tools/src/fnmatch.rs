@@ -39,6 +39,48 @@ pub struct Pattern {
     keep_slash: bool,
     /// Read as bash reads it, not as glibc's `fnmatch`.
     bash: bool,
+    /// How it is matched, where that is simple.
+    shape: Shape,
+}
+
+/// A pattern of one literal and stars, which is matched byte by byte in every name.
+#[derive(Debug, Clone)]
+enum Shape {
+    /// `LITERAL`
+    Is(Vec<u8>),
+    /// `LITERAL*`
+    Starts(Vec<u8>),
+    /// `*LITERAL`
+    Ends(Vec<u8>),
+    /// `*LITERAL*`
+    Holds(Box<memchr::memmem::Finder<'static>>),
+    /// Anything else.
+    Other,
+}
+
+impl Shape {
+    fn of(items: &[Item]) -> Shape {
+        match items {
+            [Item::Literal(l)] => Shape::Is(l.clone()),
+            [Item::Literal(l), Item::Many] => Shape::Starts(l.clone()),
+            [Item::Many, Item::Literal(l)] => Shape::Ends(l.clone()),
+            [Item::Many, Item::Literal(l), Item::Many] => {
+                Shape::Holds(Box::new(memchr::memmem::Finder::new(l).into_owned()))
+            }
+            _ => Shape::Other,
+        }
+    }
+
+    #[inline]
+    fn matches(&self, name: &[u8]) -> Option<bool> {
+        Some(match self {
+            Shape::Is(literal) => name == literal,
+            Shape::Starts(literal) => name.starts_with(literal),
+            Shape::Ends(literal) => name.ends_with(literal),
+            Shape::Holds(finder) => finder.find(name).is_some(),
+            Shape::Other => return None,
+        })
+    }
 }
 
 /// What a name consists of.
@@ -152,16 +194,29 @@ impl Pattern {
                 _ => {}
             }
         }
+        let shape = match fold || keep_slash {
+            true => Shape::Other,
+            false => Shape::of(&items),
+        };
         Ok(Self {
             items,
             fold,
             keep_slash,
             bash,
+            shape,
         })
     }
 
     /// Whether the whole of `name` matches.
+    #[inline]
     pub fn matches(&self, name: &[u8]) -> Result<bool, Refusal> {
+        match self.shape.matches(name) {
+            Some(matched) => Ok(matched),
+            None => self.matches_items(name),
+        }
+    }
+
+    fn matches_items(&self, name: &[u8]) -> Result<bool, Refusal> {
         let refuse = |what: &str| Err(Refusal::new(what));
         if self.fold {
             let text = std::str::from_utf8(name).unwrap_or_default();

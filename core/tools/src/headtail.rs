@@ -169,9 +169,7 @@ fn run(call: &mut Call, tail: bool) -> Result<i32, Refusal> {
     let (mut status, mut first) = (0, true);
     let last = operands.len() - 1;
     for (i, operand) in operands.into_iter().enumerate() {
-        if call.out.full() {
-            break;
-        }
+        // Also when nobody reads on: it may still complain of one.
         let shown = if operand == b"-" {
             b"standard input"
         } else {

@@ -1,5 +1,7 @@
 //! What a tool sees of the machine besides the workspace: names of users, environment.
 
+use std::borrow::Cow;
+
 /// The pinned world of a session, as the commands in it see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct World {
@@ -107,17 +109,17 @@ impl World {
     }
 
     /// A user's name; the number where it has none, or with `numeric`.
-    pub fn user(&self, uid: u32, numeric: bool) -> String {
+    pub fn user(&self, uid: u32, numeric: bool) -> Cow<'_, str> {
         name(&self.users, uid, numeric)
     }
 
     /// A group's name; the number where it has none, or with `numeric`.
-    pub fn group(&self, gid: u32, numeric: bool) -> String {
+    pub fn group(&self, gid: u32, numeric: bool) -> Cow<'_, str> {
         name(&self.groups, gid, numeric)
     }
 }
 
-fn name(names: &[(u32, String)], id: u32, numeric: bool) -> String {
+fn name(names: &[(u32, String)], id: u32, numeric: bool) -> Cow<'_, str> {
     let known = names.iter().find(|(known, _)| *known == id && !numeric);
-    known.map_or_else(|| id.to_string(), |(_, name)| name.clone())
+    known.map_or_else(|| id.to_string().into(), |(_, name)| name.as_str().into())
 }

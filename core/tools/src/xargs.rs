@@ -76,8 +76,12 @@ pub fn xargs(call: &mut Call) -> Result<i32, Refusal> {
         return Ok(status);
     }
     let too_long = || Refusal::new("an item of xargs that does not fit");
-    for line in batch::split(batch::size(&command), &items, most).ok_or_else(too_long)? {
-        let words: Vec<Vec<u8>> = command.iter().chain(line).cloned().collect();
+    let lines = batch::split(batch::size(&command), &items, most).ok_or_else(too_long)?;
+    let lengths: Vec<usize> = lines.iter().map(|line| line.len()).collect();
+    let mut items = items.into_iter();
+    for length in lengths {
+        let line = items.by_ref().take(length);
+        let words: Vec<Vec<u8>> = command.iter().cloned().chain(line).collect();
         if run(call, &words, &mut status)? {
             break;
         }
@@ -121,8 +125,20 @@ fn split_plain(text: &[u8], delimiter: u8) -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// What does not stand for itself in the input of `xargs`, or is refused there.
+fn is_special(b: u8) -> bool {
+    matches!(b, b'\'' | b'"' | b'\\' | 0 | 11 | 12 | 13)
+}
+
 /// Words between blanks and newlines, with quotes and backslashes as `xargs` reads them.
 fn split_words(text: &[u8]) -> Result<Vec<Vec<u8>>, Refusal> {
+    if !text.iter().any(|&b| is_special(b)) {
+        let words = text.split(|b| matches!(b, b' ' | b'\t' | b'\n'));
+        return Ok(words
+            .filter(|word| !word.is_empty())
+            .map(<[u8]>::to_vec)
+            .collect());
+    }
     let mut items = Vec::new();
     let mut word: Option<Vec<u8>> = None;
     let mut bytes = text.iter().copied();
@@ -145,7 +161,7 @@ fn split_words(text: &[u8]) -> Result<Vec<Vec<u8>>, Refusal> {
                 Some(c) if c != b'\n' => word.get_or_insert_default().push(c),
                 _ => return Err(Refusal::new("a backslash at the end of a line of xargs")),
             },
-            0 | 11 | 12 | 13 => {
+            _ if is_special(b) => {
                 return Err(Refusal::new("control characters in the input of xargs"))
             }
             _ => word.get_or_insert_default().push(b),

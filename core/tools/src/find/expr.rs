@@ -35,8 +35,8 @@ impl Compare {
 
 /// A test or an action.
 pub enum Expr {
-    /// `-a`.
-    And(Box<Expr>, Box<Expr>),
+    /// `-a`, of any number.
+    And(Vec<Expr>),
     /// `-o`.
     Or(Box<Expr>, Box<Expr>),
     /// `!`.
@@ -147,7 +147,14 @@ pub fn parse(words: &[&[u8]], newer: &Modified<'_>) -> Result<Parsed, Refusal> {
     }
     if !p.has_action {
         let expr = std::mem::replace(&mut p.parsed.expr, Expr::True);
-        p.parsed.expr = Expr::And(Box::new(expr), Box::new(Expr::Print));
+        p.parsed.expr = match expr {
+            Expr::True => Expr::Print,
+            Expr::And(mut parts) => {
+                parts.push(Expr::Print);
+                Expr::And(parts)
+            }
+            expr => Expr::And(vec![expr, Expr::Print]),
+        };
     }
     Ok(p.parsed)
 }
@@ -178,15 +185,20 @@ impl Parser<'_> {
     }
 
     fn and(&mut self) -> Result<Expr, Refusal> {
-        let mut left = self.not()?;
+        let mut parts = vec![self.not()?];
         loop {
             match self.peek() {
                 Some(b"-a" | b"-and") => self.at += 1,
-                None | Some(b"-o" | b"-or" | b")") => return Ok(left),
+                None | Some(b"-o" | b"-or" | b")") => {
+                    return Ok(match parts.len() {
+                        1 => parts.remove(0),
+                        _ => Expr::And(parts),
+                    })
+                }
                 Some(b",") => return refuse("a comma"),
                 Some(_) => {}
             }
-            left = Expr::And(Box::new(left), Box::new(self.not()?));
+            parts.push(self.not()?);
         }
     }
 
@@ -394,7 +406,9 @@ fn pieces(format: &[u8]) -> Result<Vec<Piece>, Refusal> {
 /// front, and actions are lost.
 fn holds_always(expr: &Expr) -> bool {
     match expr {
-        Expr::And(left, right) => matches!(**right, Expr::True) || holds_always(left),
+        Expr::And(parts) => {
+            parts[1..].iter().any(|part| matches!(part, Expr::True)) || holds_always(&parts[0])
+        }
         _ => false,
     }
 }

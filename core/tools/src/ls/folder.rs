@@ -20,6 +20,8 @@ pub struct Folders<'l, 'a> {
     pub headers: bool,
     /// Nothing has been printed yet that an empty line would have to part from what follows.
     pub first: bool,
+    /// The names in one folder.
+    pub listed: Vec<u8>,
 }
 
 impl<'a> Folders<'_, 'a> {
@@ -64,19 +66,20 @@ impl<'a> Folders<'_, 'a> {
         let children = node
             .entries_by_name()
             .map_err(|_| Refusal::new("a folder not in memory"))?;
-        let (mut listed, mut folders) = (Vec::new(), Vec::new());
+        let mut folders = Vec::new();
+        self.head(name, &[]);
+        self.listed.clear();
         for child in children {
             if is_left_out(child.name, self.flags)? {
                 continue;
             }
-            listed.extend_from_slice(child.name);
-            listed.push(b'\n');
+            self.listed.extend_from_slice(child.name);
+            self.listed.push(b'\n');
             if self.flags.recursive && child.kind == Kind::Folder {
                 folders.push(child);
             }
         }
-        self.head(name, &[]);
-        self.call.out.write(&listed);
+        self.call.out.write(&self.listed);
         let slash: &[u8] = if name.ends_with(b"/") { b"" } else { b"/" };
         for child in folders {
             self.list_at(depth + 1, &[name, slash, child.name].concat(), child.node)?;

@@ -64,6 +64,7 @@ pub fn ls(call: &mut Call) -> Result<i32, Refusal> {
         flags: &flags,
         headers: several || flags.recursive,
         first: !had_files,
+        listed: Vec::new(),
     };
     for (entry, node) in folders {
         listing.list(&entry.name, node)?;

@@ -1,5 +1,8 @@
 //! The lines of a listing, their columns aligned.
 
+use std::borrow::Cow;
+use std::io::Write as _;
+
 use super::entry::Entry;
 use super::flags::{Flags, TimeStyle};
 use crate::{times, Call, Refusal};
@@ -27,88 +30,51 @@ impl Widths {
             if flags.long && matches!(e.meta.mode & libc::S_IFMT, libc::S_IFCHR | libc::S_IFBLK) {
                 return Err(Refusal::new("a device in a long listing"));
             }
-            let row = Row::of(call, e, flags);
-            w.inode = w.inode.max(e.meta.ino.to_string().len());
-            w.blocks = w.blocks.max(row.blocks.len());
-            w.nlink = w.nlink.max(e.meta.nlink.to_string().len());
-            w.owner = w.owner.max(row.owner.len());
-            w.group = w.group.max(row.group.len());
-            w.size = w.size.max(row.size.len());
+            if flags.inode {
+                w.inode = w.inode.max(digits(e.meta.ino));
+            }
+            if flags.blocks {
+                w.blocks = w.blocks.max(space_width(e.meta.blocks, flags));
+            }
+            if flags.long {
+                let (owner, group) = owners(call, e, flags);
+                w.nlink = w.nlink.max(digits(e.meta.nlink));
+                w.owner = w.owner.max(owner.len());
+                w.group = w.group.max(group.len());
+                w.size = w.size.max(match flags.human {
+                    true => times::human(e.meta.size).len(),
+                    false => digits(e.meta.size),
+                });
+            }
         }
         Ok(w)
     }
 }
 
-/// The texts of an entry whose columns are aligned.
-struct Row {
-    blocks: String,
-    size: String,
-    owner: String,
-    group: String,
+/// How many decimal digits a number has.
+fn digits(number: u64) -> usize {
+    number.checked_ilog10().map_or(1, |log| log as usize + 1)
 }
 
-impl Row {
-    fn of(call: &Call<'_>, e: &Entry<'_>, flags: &Flags) -> Row {
-        let human = flags.human;
-        let (uid, gid) = call.world.owner(e.meta.uid, e.meta.gid);
-        Row {
-            blocks: space(e.meta.blocks, flags),
-            size: match human {
-                true => times::human(e.meta.size),
-                false => e.meta.size.to_string(),
-            },
-            owner: match flags.long && !flags.no_owner {
-                true => call.world.user(uid, flags.numeric),
-                false => String::new(),
-            },
-            group: match flags.long && !flags.no_group {
-                true => call.world.group(gid, flags.numeric),
-                false => String::new(),
-            },
-        }
-    }
+/// The names of an entry's owner and group.
+fn owners<'w>(call: &Call<'w>, e: &Entry<'_>, flags: &Flags) -> (Cow<'w, str>, Cow<'w, str>) {
+    let (uid, gid) = call.world.owner(e.meta.uid, e.meta.gid);
+    (
+        call.world.user(uid, flags.numeric),
+        call.world.group(gid, flags.numeric),
+    )
 }
 
 /// Prints a line for each of `entries`.
 pub fn list(call: &mut Call, entries: &[Entry], w: &Widths, flags: &Flags) {
+    let mut line = Vec::new();
     for e in entries {
         if call.out.full() {
             break;
         }
-        let Row {
-            blocks,
-            size,
-            owner,
-            group,
-        } = Row::of(call, e, flags);
-        let mut row = String::new();
-        if flags.inode {
-            row.push_str(&format!("{:>1$} ", e.meta.ino, w.inode));
-        }
-        if flags.blocks {
-            row.push_str(&format!("{blocks:>0$} ", w.blocks));
-        }
-        if flags.long {
-            row.push_str(&format!(
-                "{} {:>2$} ",
-                times::mode(e.meta.mode),
-                e.meta.nlink,
-                w.nlink
-            ));
-            if !flags.no_owner {
-                row.push_str(&column(&owner, w.owner));
-            }
-            if !flags.no_group {
-                row.push_str(&column(&group, w.group));
-            }
-            let time = match flags.style {
-                TimeStyle::Default => times::recent_or_year(e.meta.mtime, flags.now),
-                TimeStyle::LongIso => times::long_iso(e.meta.mtime),
-                TimeStyle::FullIso => times::full_iso(e.meta.mtime),
-            };
-            row.push_str(&format!("{size:>0$} {time} ", w.size));
-        }
-        let mut line = row.into_bytes();
+        line.clear();
+        // Writing to memory does not fail.
+        let _ = columns(&mut line, call, e, w, flags);
         line.extend_from_slice(&e.name);
         match (e.target, flags.long) {
             (Some(target), true) => {
@@ -123,6 +89,44 @@ pub fn list(call: &mut Call, entries: &[Entry], w: &Widths, flags: &Flags) {
     }
 }
 
+/// What stands before an entry's name.
+fn columns(
+    line: &mut Vec<u8>,
+    call: &Call<'_>,
+    e: &Entry<'_>,
+    w: &Widths,
+    flags: &Flags,
+) -> std::io::Result<()> {
+    if flags.inode {
+        write!(line, "{:>1$} ", e.meta.ino, w.inode)?;
+    }
+    if flags.blocks {
+        write!(line, "{:>1$} ", space(e.meta.blocks, flags), w.blocks)?;
+    }
+    if !flags.long {
+        return Ok(());
+    }
+    let mode = times::mode(e.meta.mode);
+    write!(line, "{mode} {:>1$} ", e.meta.nlink, w.nlink)?;
+    let (owner, group) = owners(call, e, flags);
+    if !flags.no_owner {
+        column(line, &owner, w.owner)?;
+    }
+    if !flags.no_group {
+        column(line, &group, w.group)?;
+    }
+    match flags.human {
+        true => write!(line, "{:>1$}", times::human(e.meta.size), w.size)?,
+        false => write!(line, "{:>1$}", e.meta.size, w.size)?,
+    }
+    let time = match flags.style {
+        TimeStyle::Default => times::recent_or_year(e.meta.mtime, flags.now),
+        TimeStyle::LongIso => times::long_iso(e.meta.mtime),
+        TimeStyle::FullIso => times::full_iso(e.meta.mtime),
+    };
+    write!(line, " {time} ")
+}
+
 /// Space on disk, of so many blocks of 512 bytes.
 pub fn space(blocks: u64, flags: &Flags) -> String {
     match flags.human {
@@ -131,12 +135,20 @@ pub fn space(blocks: u64, flags: &Flags) -> String {
     }
 }
 
+/// How many characters [`space`] takes.
+fn space_width(blocks: u64, flags: &Flags) -> usize {
+    match flags.human {
+        true => space(blocks, flags).len(),
+        false => digits(blocks.div_ceil(2)),
+    }
+}
+
 /// An owner: names to the left, numbers to the right.
-fn column(text: &str, width: usize) -> String {
+fn column(line: &mut Vec<u8>, text: &str, width: usize) -> std::io::Result<()> {
     if text.bytes().all(|b| b.is_ascii_digit()) {
-        format!("{text:>width$} ")
+        write!(line, "{text:>width$} ")
     } else {
-        format!("{text:<width$} ")
+        write!(line, "{text:<width$} ")
     }
 }
 

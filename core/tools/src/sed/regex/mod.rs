@@ -99,10 +99,11 @@ impl Matcher {
         }
     }
 
-    /// All matches that do not overlap, as `s///g` sees them, each with its groups.
+    /// All matches that do not overlap, as `s///g` sees them, each with its groups where `groups` are asked for.
     pub fn each(
         &self,
         text: &[u8],
+        groups: bool,
         mut f: impl FnMut(usize, usize, &dyn Fn(usize) -> Option<(usize, usize)>) -> bool,
     ) -> Result<(), Refusal> {
         match self {
@@ -115,6 +116,15 @@ impl Matcher {
             }
             Self::Regex(r) => {
                 r.check(text)?;
+                if !groups {
+                    for found in r.regex.find_iter(text) {
+                        r.check_longest(text, found.start(), found.end())?;
+                        if !f(found.start(), found.end(), &|_| None) {
+                            break;
+                        }
+                    }
+                    return Ok(());
+                }
                 for captures in r.regex.captures_iter(text) {
                     let Some(whole) = captures.get_group(0) else {
                         break;
@@ -163,7 +173,7 @@ pub(crate) fn first_match(
     text: &[u8],
 ) -> Result<Option<(usize, usize)>, Refusal> {
     let mut first = None;
-    Matcher::new(pattern, extended, fold)?.each(text, |start, end, _| {
+    Matcher::new(pattern, extended, fold)?.each(text, false, |start, end, _| {
         first = Some((start, end));
         false
     })?;
@@ -218,7 +228,7 @@ mod tests {
     fn a_match_that_posix_reads_longer_is_refused() {
         let m = Matcher::new(b"a|ab", true, false)
             .unwrap_or_else(|_| unreachable!("a plain alternation"));
-        assert!(m.each(b"ab", |_, _, _| true).is_err());
-        assert!(m.each(b"a", |_, _, _| true).is_ok());
+        assert!(m.each(b"ab", false, |_, _, _| true).is_err());
+        assert!(m.each(b"a", true, |_, _, _| true).is_ok());
     }
 }

@@ -7,10 +7,13 @@ use crate::Refusal;
 /// Replaces in the pattern space what `s` seeks; whether there was any.
 pub fn replace<'a>(state: &mut State<'a, '_, '_>, s: &'a Substitute) -> Result<bool, Refusal> {
     let matcher = state.regex(s.matcher.as_ref())?;
-    let mut out = Vec::new();
+    let mut out = std::mem::take(&mut state.spare);
+    out.clear();
+    let grouped = |part: &Part| matches!(part, Part::Group(n) if *n > 0);
+    let groups = s.parts.iter().any(grouped);
     let (mut copied, mut seen) = (0, 0);
     let space = std::mem::take(&mut state.space);
-    let found = matcher.each(&space, |start, end, group| {
+    let found = matcher.each(&space, groups, |start, end, group| {
         seen += 1;
         if seen < s.number {
             return true;
@@ -34,8 +37,10 @@ pub fn replace<'a>(state: &mut State<'a, '_, '_>, s: &'a Substitute) -> Result<b
     if replaced {
         out.extend_from_slice(&space[copied..]);
         state.space = out;
+        state.spare = space;
     } else {
         state.space = space;
+        state.spare = out;
     }
     found.map(|()| replaced)
 }

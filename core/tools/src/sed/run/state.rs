@@ -20,6 +20,8 @@ pub struct State<'a, 'c, 'd> {
     pub line: u64,
     /// The pattern space.
     pub space: Vec<u8>,
+    /// Room for the next pattern space.
+    pub spare: Vec<u8>,
     /// The hold space.
     pub hold: Vec<u8>,
     /// Whether the pattern space ends in a newline when it is printed: as the last line read did.
@@ -46,6 +48,7 @@ impl<'a, 'c, 'd> State<'a, 'c, 'd> {
             end: how.end,
             line: 0,
             space: Vec::new(),
+            spare: Vec::new(),
             hold: Vec::new(),
             newline: true,
             hold_newline: true,

@@ -1,0 +1,96 @@
+//! What `-printf` makes of a node, and the names that its directives and `-name` mean.
+
+use curserve_corpus::Node;
+
+use super::expr::Piece;
+use crate::times;
+
+/// One node, as `-printf` shows it.
+pub struct Shown<'n, 'p> {
+    pub node: Node<'n>,
+    pub path: &'p [u8],
+    /// The length of the starting point in `path`.
+    pub start: usize,
+    pub depth: usize,
+}
+
+/// The last component, without the slashes behind it.
+pub fn base(path: &[u8]) -> &[u8] {
+    let end = path
+        .iter()
+        .rposition(|&b| b != b'/')
+        .map_or(path.len().min(1), |i| i + 1);
+    let path = &path[..end];
+    match memchr::memrchr(b'/', path) {
+        Some(i) if i + 1 < path.len() => &path[i + 1..],
+        _ => path,
+    }
+}
+
+/// The letter of `-type` for a mode.
+pub fn letter(mode: u32) -> u8 {
+    match mode & libc::S_IFMT {
+        libc::S_IFREG => b'f',
+        libc::S_IFDIR => b'd',
+        libc::S_IFLNK => b'l',
+        libc::S_IFIFO => b'p',
+        libc::S_IFSOCK => b's',
+        libc::S_IFBLK => b'b',
+        _ => b'c',
+    }
+}
+
+/// `-printf`.
+pub fn format(pieces: &[Piece], here: &Shown<'_, '_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    let meta = here.node.meta();
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => out.extend_from_slice(text),
+            Piece::Field(b'p') => out.extend_from_slice(here.path),
+            Piece::Field(b'f') => {
+                let name = base(here.path);
+                out.extend_from_slice(name);
+                // A starting point keeps one of the slashes behind it.
+                if here.path.ends_with(b"/") && name != b"/" {
+                    out.push(b'/');
+                }
+            }
+            Piece::Field(b'h') => {
+                let end = here.path.iter().rposition(|&b| b != b'/');
+                let path = end.map_or(&here.path[..1], |end| &here.path[..=end]);
+                match memchr::memrchr(b'/', path) {
+                    Some(i) => out.extend_from_slice(&path[..i]),
+                    None => out.push(b'.'),
+                }
+            }
+            Piece::Field(b'H') => out.extend_from_slice(&here.path[..here.start]),
+            Piece::Field(b'P') => {
+                let rest = &here.path[here.start..];
+                out.extend_from_slice(rest.strip_prefix(b"/").unwrap_or(rest));
+            }
+            Piece::Field(b'd') => out.extend_from_slice(here.depth.to_string().as_bytes()),
+            Piece::Field(b's') => out.extend_from_slice(meta.size.to_string().as_bytes()),
+            Piece::Field(b'm') => {
+                out.extend_from_slice(format!("{:o}", meta.mode & 0o7777).as_bytes())
+            }
+            Piece::Field(b'M') => out.extend_from_slice(times::mode(meta.mode).as_bytes()),
+            Piece::Field(b'y') => out.push(letter(meta.mode)),
+            Piece::Field(b'l') => out.extend_from_slice(here.node.link_target().unwrap_or(b"")),
+            Piece::Field(b'i') => out.extend_from_slice(meta.ino.to_string().as_bytes()),
+            Piece::Field(_) => out.extend_from_slice(meta.nlink.to_string().as_bytes()),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::base;
+
+    #[test]
+    fn the_base_name_ignores_slashes_behind_it() {
+        let names = [&b"a/b"[..], b"a/b//", b".", b"./", b"/", b"//"].map(base);
+        assert_eq!(names, [&b"b"[..], b"b", b".", b".", b"/", b"/"]);
+    }
+}
