@@ -269,10 +269,12 @@ fn analyse(hir: &Hir, within: Within) -> Part {
         HirKind::Class(class) => one_of_class(class, within),
         HirKind::Capture(capture) => analyse(&capture.sub, within),
         HirKind::Repetition(repetition) => {
+            if repetition.min == 0 && repetition.max != Some(1) {
+                return Part::anything();
+            }
             let once = analyse(&repetition.sub, within);
             match (repetition.min, repetition.max) {
-                (0, Some(1)) => once.or(Part::exactly([Vec::new()].into())),
-                (0, _) => Part::anything(),
+                (0, _) => once.or(Part::exactly([Vec::new()].into())),
                 (1, Some(1)) => once,
                 (min, max) => {
                     let copies = min.min(3);
@@ -302,6 +304,10 @@ fn analyse(hir: &Hir, within: Within) -> Part {
 
 /// One character of a class: its folded encodings where they are few, else what they begin with.
 fn one_of_class(class: &Class, within: Within) -> Part {
+    // Such as any character but a newline, which most classes are; cases of a letter are one first byte.
+    if first_bytes(class) > 2 * MOST_CHARACTERS + 1 {
+        return Part::anything();
+    }
     // As ranges of code points, or of bytes.
     let ranges: Vec<(u32, u32)> = match class {
         Class::Unicode(class) => {
@@ -347,6 +353,24 @@ fn one_of_class(class: &Class, within: Within) -> Part {
         true => Part::anything(),
         false => Part::beginning(begins),
     }
+}
+
+/// How many bytes a character of the class may begin with, at least.
+fn first_bytes(class: &Class) -> usize {
+    let widest = |low: u32, high: u32| {
+        usize::from(first_byte(class, high)) + 1 - usize::from(first_byte(class, low))
+    };
+    let widths = match class {
+        Class::Unicode(class) => class
+            .iter()
+            .map(|range| widest(range.start().into(), range.end().into()))
+            .max(),
+        Class::Bytes(class) => class
+            .iter()
+            .map(|range| widest(range.start().into(), range.end().into()))
+            .max(),
+    };
+    widths.unwrap_or(0)
 }
 
 fn first_byte(class: &Class, point: u32) -> u8 {

@@ -1,6 +1,6 @@
 //! The automata of a pattern, each made when a text first asks for it.
 //!
-//! Making one takes longer than most searches, and most of that goes into what characters beyond ASCII look like as
+//! Making one takes longer than many searches, and most of that goes into what characters beyond ASCII look like as
 //! bytes. Most code has none, so there is an automaton for such texts that does not know them.
 
 use std::sync::OnceLock;
@@ -10,6 +10,10 @@ use regex_automata::util::syntax;
 use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, ClassUnicode, Hir, HirKind, Look};
 
 use super::errors::refuse;
+use super::finder::Search;
+use super::forward::Forward;
+use super::needles::needles;
+use super::strings::Strings;
 use crate::Refusal;
 
 /// Automata may grow to this size; larger patterns are refused.
@@ -18,30 +22,68 @@ pub(super) const SIZE_LIMIT: usize = 64 << 20;
 /// Made once; a pattern that is too large is refused each time.
 type Once = OnceLock<Result<Box<Regex>, Refusal>>;
 
-/// The automata of one pattern, whose expression is given to each function.
-#[derive(Default)]
+/// The automata of one pattern.
 pub(super) struct Automata {
+    hir: Hir,
+    lines: OnceLock<Lines>,
+    ascii_lines: OnceLock<Lines>,
     any: Once,
-    ascii: Once,
     without_words: Once,
 }
 
+/// What finds the lines that match.
+struct Lines {
+    forward: Forward,
+    needles: Option<Strings>,
+}
+
 impl Automata {
-    /// For any text.
-    pub(super) fn any(&self, hir: &Hir) -> Result<&Regex, Refusal> {
-        get(&self.any, || compile(hir))
+    /// Of this expression.
+    pub(super) fn new(hir: Hir) -> Self {
+        Automata {
+            hir,
+            lines: OnceLock::new(),
+            ascii_lines: OnceLock::new(),
+            any: OnceLock::new(),
+            without_words: OnceLock::new(),
+        }
     }
 
-    /// For a text that is ASCII alone, where it finds the same.
-    pub(super) fn ascii(&self, hir: &Hir) -> Result<&Regex, Refusal> {
-        get(&self.ascii, || compile(&with_leaves(hir, &to_ascii)))
+    /// The expression.
+    pub(super) fn hir(&self) -> &Hir {
+        &self.hir
+    }
+
+    /// Finds lines in a text, all of which is ASCII or not.
+    pub(super) fn search(&self, is_ascii: bool) -> Search<'_> {
+        let lines = match is_ascii {
+            true => self
+                .ascii_lines
+                .get_or_init(|| Lines::of(with_leaves(&self.hir, &to_ascii))),
+            false => self.lines.get_or_init(|| Lines::of(self.hir.clone())),
+        };
+        Search::new(self, &lines.forward, lines.needles.as_ref())
+    }
+
+    /// For any text, to find where matches begin as well.
+    pub(super) fn any(&self) -> Result<&Regex, Refusal> {
+        get(&self.any, || compile(&self.hir))
     }
 
     /// Without word boundaries: it matches wherever the original does.
-    pub(super) fn without_words(&self, hir: &Hir) -> Result<&Regex, Refusal> {
+    pub(super) fn without_words(&self) -> Result<&Regex, Refusal> {
         get(&self.without_words, || {
-            compile(&with_leaves(hir, &to_no_word))
+            compile(&with_leaves(&self.hir, &to_no_word))
         })
+    }
+}
+
+impl Lines {
+    fn of(hir: Hir) -> Lines {
+        Lines {
+            needles: needles(&hir).and_then(|strings| Strings::any(&strings)),
+            forward: Forward::new(hir),
+        }
     }
 }
 
@@ -60,11 +102,16 @@ fn compile(hir: &Hir) -> Result<Regex, Refusal> {
         .onepass(false)
         .nfa_size_limit(Some(SIZE_LIMIT))
         .utf8_empty(false);
-    let built = meta::Builder::new()
+    meta::Builder::new()
         .configure(config)
         .syntax(syntax::Config::new().utf8(false))
-        .build_from_hir(hir);
-    built.or_else(|error| refuse(format!("a pattern too large: {error}")))
+        .build_from_hir(hir)
+        .or_else(too_large)
+}
+
+/// Refuses a pattern that no automaton could be made of.
+pub(super) fn too_large<T>(error: impl std::fmt::Display) -> Result<T, Refusal> {
+    refuse(format!("a pattern too large: {error}"))
 }
 
 /// The same expression with other leaves, and no captures.

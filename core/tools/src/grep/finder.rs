@@ -1,53 +1,11 @@
 //! How lines that match are found in a text.
 
-use aho_corasick::packed;
-use memchr::memmem;
-use regex_automata::meta::Regex;
 use regex_automata::Input;
-use regex_syntax::hir::{literal::Extractor, Hir};
 
-/// The few strings that most of agents' patterns mean: no automaton is made for them.
-pub(super) enum Strings {
-    /// One string.
-    One(Box<memmem::Finder<'static>>),
-    /// Any of some.
-    Few(Box<packed::Searcher>),
-}
-
-impl Strings {
-    /// What the expression means, if it means nothing but strings.
-    pub(super) fn of(hir: &Hir) -> Option<Strings> {
-        const MOST: usize = 32;
-        if !hir.properties().look_set().is_empty() {
-            return None;
-        }
-        let found = Extractor::new().limit_total(MOST).extract(hir);
-        let all = found.literals().filter(|_| found.is_exact())?;
-        let plain = |bytes: &[u8]| !bytes.is_empty() && !bytes.contains(&b'\n');
-        if !all.iter().all(|literal| plain(literal.as_bytes())) {
-            return None;
-        }
-        if let [one] = all {
-            let finder = memmem::Finder::new(one.as_bytes()).into_owned();
-            return Some(Strings::One(Box::new(finder)));
-        }
-        let searcher = packed::Searcher::new(all.iter().map(|literal| literal.as_bytes()))?;
-        Some(Strings::Few(Box::new(searcher)))
-    }
-}
-
-/// Finds lines in one text.
-#[derive(Clone, Copy)]
-pub(super) enum Finder<'p> {
-    /// Every line matches.
-    All,
-    /// Lines with this string.
-    One(&'p memmem::Finder<'static>),
-    /// Lines with one of these.
-    Few(&'p packed::Searcher),
-    /// Lines in which this matches.
-    Regex(&'p Regex),
-}
+use super::automata::Automata;
+use super::forward::{Forward, Searcher};
+use super::strings::Strings;
+use crate::Refusal;
 
 /// A selected line: where it begins, and where the next one does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,27 +14,112 @@ pub(super) struct Line {
     pub(super) end: usize,
 }
 
+/// Finds lines in one text.
+pub(super) enum Finder<'p> {
+    /// Every line matches.
+    All,
+    /// Lines with one of these.
+    Strings(&'p Strings),
+    /// Lines in which an automaton matches.
+    Automaton(Search<'p>),
+}
+
 impl Finder<'_> {
     /// The first line at or after `from` (a line's beginning) that matches. A last line without newline counts.
-    pub(super) fn find(&self, bytes: &[u8], from: usize) -> Option<Line> {
+    pub(super) fn find(&mut self, bytes: &[u8], from: usize) -> Result<Option<Line>, Refusal> {
         if from >= bytes.len() {
-            return None;
+            return Ok(None);
         }
-        let at = match self {
-            Finder::All => from,
-            Finder::One(string) => from + string.find(&bytes[from..])?,
-            Finder::Few(strings) => strings.find_in(bytes, (from..bytes.len()).into())?.start(),
-            Finder::Regex(regex) => regex
-                .search_half(&Input::new(bytes).range(from..))?
-                .offset(),
-        };
-        let start =
-            memchr::memrchr(b'\n', &bytes[from..at]).map_or(from, |before| from + before + 1);
-        if start >= bytes.len() {
-            // The empty string after the last newline is no line.
-            return None;
-        }
-        let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |after| at + after + 1);
-        Some(Line { start, end })
+        Ok(match self {
+            Finder::All => line_at(bytes, from, from),
+            Finder::Strings(strings) => strings
+                .find(bytes, from)
+                .and_then(|at| line_at(bytes, from, at)),
+            Finder::Automaton(search) => search.find(bytes, from)?,
+        })
     }
+}
+
+/// One text under an automaton.
+pub(super) struct Search<'p> {
+    automata: &'p Automata,
+    forward: &'p Forward,
+    needles: Option<&'p Strings>,
+    searcher: Option<Searcher<'p>>,
+}
+
+impl<'p> Search<'p> {
+    /// With the automaton `forward`, for which `automata` stand in. Lines without one of `needles` do not match.
+    pub(super) fn new(
+        automata: &'p Automata,
+        forward: &'p Forward,
+        needles: Option<&'p Strings>,
+    ) -> Self {
+        Search {
+            automata,
+            forward,
+            needles,
+            searcher: None,
+        }
+    }
+
+    fn find(&mut self, bytes: &[u8], mut from: usize) -> Result<Option<Line>, Refusal> {
+        let Some(needles) = self.needles else {
+            let found = self.end(bytes, from, bytes.len())?;
+            return Ok(found.and_then(|at| line_at(bytes, from, at)));
+        };
+        while let Some(line) = needles
+            .find(bytes, from)
+            .and_then(|at| line_at(bytes, from, at))
+        {
+            if self.has_match(bytes, line)? {
+                return Ok(Some(line));
+            }
+            from = line.end;
+        }
+        Ok(None)
+    }
+
+    fn has_match(&mut self, bytes: &[u8], line: Line) -> Result<bool, Refusal> {
+        if self.searcher.is_none() {
+            let input = input(bytes, line.start, line.end);
+            if let Some(found) = self.forward.is_match(&input)? {
+                return Ok(found);
+            }
+        }
+        Ok(self.end(bytes, line.start, line.end)?.is_some())
+    }
+
+    /// Where a match ends in whole lines, the first of those that match.
+    fn end(&mut self, bytes: &[u8], from: usize, to: usize) -> Result<Option<usize>, Refusal> {
+        let input = input(bytes, from, to);
+        let searcher = match &mut self.searcher {
+            Some(searcher) => searcher,
+            none => none.insert(self.forward.searcher()?),
+        };
+        match searcher.end(&input) {
+            Ok(found) => Ok(found),
+            Err(()) => {
+                let regex = self.automata.any()?;
+                Ok(regex.search_half(&input).map(|half| half.offset()))
+            }
+        }
+    }
+}
+
+/// Whole lines to search, without the newline of the last one, behind which an empty match would be in the next.
+fn input(bytes: &[u8], from: usize, to: usize) -> Input<'_> {
+    let to = to - usize::from(bytes[from..to].ends_with(b"\n"));
+    Input::new(bytes).range(from..to).earliest(true)
+}
+
+/// The line that `at` is in, which is not before `from`.
+fn line_at(bytes: &[u8], from: usize, at: usize) -> Option<Line> {
+    let start = memchr::memrchr(b'\n', &bytes[from..at]).map_or(from, |before| from + before + 1);
+    if start >= bytes.len() {
+        // The empty string after the last newline is no line.
+        return None;
+    }
+    let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |after| at + after + 1);
+    Some(Line { start, end })
 }

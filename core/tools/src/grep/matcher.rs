@@ -6,10 +6,12 @@ use regex_automata::nfa::thompson;
 use regex_automata::{Anchored, Input, MatchKind};
 use regex_syntax::hir::{Hir, Look};
 
-use super::automata::{Automata, SIZE_LIMIT};
+use super::automata::{too_large, Automata, SIZE_LIMIT};
 use super::errors::refuse;
-use super::finder::{Finder, Strings};
+use super::finder::Finder;
 use super::options::{Matcher, Options};
+use super::strings::Strings;
+use super::trim::without_optional_ends;
 use super::{ctype, syntax as gnu};
 use crate::Refusal;
 
@@ -23,7 +25,6 @@ pub(super) struct Pattern {
     only_ascii: bool,
     perl: bool,
     longest: Option<dfa::DFA>,
-    hir: Hir,
     /// It matches the empty string somewhere in every line.
     matches_all: bool,
     can_be_empty: bool,
@@ -70,8 +71,10 @@ impl Pattern {
             wrapped(Look::WordStartHalfAscii, Look::WordEndHalfAscii)
         } else if words {
             wrapped(Look::WordStartHalfUnicode, Look::WordEndHalfUnicode)
+        } else if options.only_matching {
+            inner
         } else {
-            inner.clone()
+            without_optional_ends(inner)
         };
         let asks_words = asks_words || words && !perl;
         let properties = hir.properties();
@@ -85,19 +88,18 @@ impl Pattern {
         let simple = !options.ignore_case && !options.only_matching;
         Ok(Pattern {
             strings: simple.then(|| Strings::of(&hir)).flatten(),
-            automata: Automata::default(),
             asks_words,
             only_ascii: only_ascii || words && perl,
             perl,
             longest,
-            hir,
+            automata: Automata::new(hir),
             matches_all,
             can_be_empty,
         })
     }
 
     pub(super) fn hir(&self) -> &Hir {
-        &self.hir
+        self.automata.hir()
     }
 
     /// Refuses where PCRE2 might read this text in a way of its own.
@@ -115,7 +117,7 @@ impl Pattern {
             return Ok(());
         }
         let disputed = std::str::from_utf8(bytes).map_or(true, ctype::has_disputed);
-        if disputed && self.automata.without_words(&self.hir)?.is_match(bytes) {
+        if disputed && self.automata.without_words()?.is_match(bytes) {
             return refuse("word boundaries beside characters on which libraries disagree");
         }
         Ok(())
@@ -131,18 +133,16 @@ impl Pattern {
 
     /// Whether it asks where in a line it is.
     pub(super) fn has_looks(&self) -> bool {
-        !self.hir.properties().look_set().is_empty()
+        !self.hir().properties().look_set().is_empty()
     }
 
     /// What finds the lines that match in a text, all of which is ASCII or not.
-    pub(super) fn finder(&self, is_ascii: bool) -> Result<Finder<'_>, Refusal> {
-        Ok(match &self.strings {
+    pub(super) fn finder(&self, is_ascii: bool) -> Finder<'_> {
+        match &self.strings {
             _ if self.matches_all => Finder::All,
-            Some(Strings::One(string)) => Finder::One(string),
-            Some(Strings::Few(strings)) => Finder::Few(strings),
-            None if is_ascii => Finder::Regex(self.automata.ascii(&self.hir)?),
-            None => Finder::Regex(self.automata.any(&self.hir)?),
-        })
+            Some(strings) => Finder::Strings(strings),
+            None => Finder::Automaton(self.automata.search(is_ascii)),
+        }
     }
 
     /// The leftmost-longest match in `line` (without its newline) at or after `from`.
@@ -152,7 +152,7 @@ impl Pattern {
         from: usize,
         cache: &mut Option<dfa::Cache>,
     ) -> Result<Option<(usize, usize)>, Refusal> {
-        let regex = self.automata.any(&self.hir)?;
+        let regex = self.automata.any()?;
         let Some(found) = regex.search(&Input::new(line).range(from..)) else {
             return Ok(None);
         };
@@ -172,24 +172,20 @@ impl Pattern {
 
 /// An automaton that knows all matches, so that the last it reports is the longest.
 fn longest(hir: &Hir) -> Result<dfa::DFA, Refusal> {
-    let too_large = |error: String| refuse(format!("a pattern too large for -o: {error}"));
     let nfa = thompson::Compiler::new()
         .configure(
             thompson::Config::new()
                 .utf8(false)
                 .nfa_size_limit(Some(SIZE_LIMIT)),
         )
-        .build_from_hir(hir);
-    let nfa = match nfa {
-        Ok(nfa) => nfa,
-        Err(error) => return too_large(error.to_string()),
-    };
+        .build_from_hir(hir)
+        .or_else(too_large)?;
     let config = dfa::Config::new()
         .match_kind(MatchKind::All)
         .unicode_word_boundary(true)
         .skip_cache_capacity_check(true);
-    match dfa::Builder::new().configure(config).build_from_nfa(nfa) {
-        Ok(dfa) => Ok(dfa),
-        Err(error) => too_large(error.to_string()),
-    }
+    dfa::Builder::new()
+        .configure(config)
+        .build_from_nfa(nfa)
+        .or_else(too_large)
 }

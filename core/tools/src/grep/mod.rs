@@ -1,7 +1,8 @@
 //! GNU grep 3.8, to the byte: `grep`, `egrep`, `fgrep`.
 //!
 //! The way of a call: its command line becomes [`options`], its patterns ([`patterns`], translated by [`syntax`]) one
-//! [`matcher`] with its [`automata`] and [`finder`]. Then [`run`] takes the operands, with [`walk`] and [`exclude`] for
+//! [`matcher`]: plain [`strings`] where it means no more, else [`automata`], of which finding lines needs one that reads
+//! [`forward`] and only where [`needles`] are; the [`finder`] is either. Then [`run`] takes the operands, with [`walk`] and [`exclude`] for
 //! folders, and has each file searched ([`search`], [`printer`], [`lines`]) and the outcome reported ([`report`]).
 
 mod automata;
@@ -9,8 +10,10 @@ mod ctype;
 mod errors;
 mod exclude;
 mod finder;
+mod forward;
 mod lines;
 mod matcher;
+mod needles;
 mod operands;
 mod options;
 mod patterns;
@@ -19,7 +22,9 @@ mod report;
 mod run;
 mod search;
 mod selects;
+mod strings;
 mod syntax;
+mod trim;
 mod walk;
 
 pub(crate) use ctype::folds_alike;

@@ -71,7 +71,7 @@ impl<'l, 'p> Printer<'l, 'p> {
         let mut watch = Watch::new(self.deadline);
         while at < self.bytes.len() && self.left > 0 {
             let all = self.piece(at);
-            let line = self.finder.find(&self.bytes[..all], at);
+            let line = self.finder.find(&self.bytes[..all], at)?;
             watch.pass(line.map_or(all, |line| line.end) - at)?;
             if self.options.invert {
                 let end = line.map_or(all, |line| line.start);

@@ -36,9 +36,10 @@ pub(super) fn search(
             false => Ok(Found::default()),
         };
     }
-    let finder = pattern.finder(facts.is_ascii)?;
+    let mut finder = pattern.finder(facts.is_ascii);
     // A newline for a NUL ends matches and begins none, but at anchors: what is not there before is not there after.
-    if is_binary && !options.invert && !pattern.has_looks() && finder.find(content, 0).is_none() {
+    let may_be_absent = is_binary && !options.invert && !pattern.has_looks();
+    if may_be_absent && finder.find(content, 0)?.is_none() {
         return Ok(Found::default());
     }
     let bytes = match is_binary {

@@ -3,12 +3,13 @@
 //! No string goes through another regex syntax, so nothing can be escaped wrongly. What cannot be said exactly
 //! (back-references, equivalence classes, whatever grep warns or complains about) is refused.
 //!
-//! [`parser`] is the grammar; [`tokens`] reads one thing after another, [`bracket`] what stands in brackets; [`sets`]
+//! [`parser`] is the grammar, which gathers [`pieces`]; [`tokens`] reads one thing after another, [`bracket`] what stands in brackets; [`sets`]
 //! are the sets of characters that come of them. [`perl`] reads what `-P` and regex-syntax read alike.
 
 mod bracket;
 mod parser;
 mod perl;
+mod pieces;
 mod sets;
 mod tokens;
 

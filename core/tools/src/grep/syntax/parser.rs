@@ -3,6 +3,7 @@
 use regex_syntax::hir::{Dot, Hir, Look, Repetition};
 
 use super::bracket::bracket;
+use super::pieces::Pieces;
 use super::sets;
 use super::tokens::{Token, Tokens};
 use crate::grep::ctype;
@@ -42,7 +43,7 @@ impl Parser {
     }
 
     fn branch(&mut self) -> Result<Hir, Refusal> {
-        let mut pieces: Vec<Hir> = Vec::new();
+        let mut pieces = Pieces::default();
         // dfa.c's `laststart`: nothing but anchors so far, so a basic star is an ordinary character.
         let mut at_start = true;
         // dfa.c's `lasttok`: only directly after a beginning is a basic `^` an anchor.
@@ -50,8 +51,8 @@ impl Parser {
         loop {
             let (token, _) = self.tokens.peek(first)?;
             match token {
-                Token::End | Token::Or => return Ok(Hir::concat(pieces)),
-                Token::Close if self.tokens.depth > 0 => return Ok(Hir::concat(pieces)),
+                Token::End | Token::Or => return Ok(pieces.concat()),
+                Token::Close if self.tokens.depth > 0 => return Ok(pieces.concat()),
                 _ => {}
             }
             self.tokens.take(first)?;
@@ -67,11 +68,7 @@ impl Parser {
                 }
                 Token::Repeat(..) if at_start => return refuse("a repetition of nothing"),
                 // glibc is not sure about anchors that repeat.
-                Token::Repeat(..)
-                    if pieces
-                        .last()
-                        .is_some_and(|sub| !sub.properties().look_set().is_empty()) =>
-                {
+                Token::Repeat(..) if pieces.end_in_look() => {
                     return refuse("a repeated anchor");
                 }
                 Token::Repeat(min, max) => {
@@ -85,7 +82,12 @@ impl Parser {
                         && self.tokens.extended
                         && token == Token::Literal('{')
                         && (self.tokens.at < 2 || self.tokens.text[self.tokens.at - 2] != '\\');
-                    pieces.push(self.atom(token)?);
+                    match token {
+                        Token::Literal(character) if !self.tokens.ignore_case => {
+                            pieces.push_character(character);
+                        }
+                        _ => pieces.push(self.atom(token)?),
+                    }
                     at_start &= matches!(token, Token::Start | Token::Finish);
                 }
             }
