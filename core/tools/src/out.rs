@@ -154,9 +154,9 @@ impl Out {
         self.full
     }
 
-    /// How many more lines are wanted; None: all.
-    pub fn lines_left(&self) -> Option<usize> {
-        self.lines_left.filter(|_| self.least == 0)
+    /// Whether less than all may be wanted.
+    pub fn is_limited(&self) -> bool {
+        self.lines_left.is_some() || self.byte_limit.is_some()
     }
 
     /// How many more bytes can be kept before [`Out::full`].

@@ -1,5 +1,7 @@
 //! How lines that match are found in a text.
 
+use std::ops::Range;
+
 use regex_automata::Input;
 
 use super::automata::Automata;
@@ -15,27 +17,57 @@ pub(super) struct Line {
 }
 
 /// Finds lines in one text.
-pub(super) enum Finder<'p> {
-    /// Every line matches.
+pub(super) struct Finder<'p> {
+    by: By<'p>,
+    /// Only in these lines, ascending; None: in any.
+    parts: Option<&'p [Range<usize>]>,
+}
+
+/// What a line is found by.
+pub(super) enum By<'p> {
+    /// Nothing: every line matches.
     All,
-    /// Lines with one of these.
+    /// One of these.
     Strings(&'p Strings),
-    /// Lines in which an automaton matches.
+    /// An automaton that matches in it.
     Automaton(Search<'p>),
 }
 
-impl Finder<'_> {
+impl<'p> Finder<'p> {
+    /// In a text of which only `parts` (whole lines, ascending) may match, where that is known.
+    pub(super) fn new(by: By<'p>, parts: Option<&'p [Range<usize>]>) -> Self {
+        Finder { by, parts }
+    }
+
     /// The first line at or after `from` (a line's beginning) that matches. A last line without newline counts.
     pub(super) fn find(&mut self, bytes: &[u8], from: usize) -> Result<Option<Line>, Refusal> {
+        let Some(parts) = &mut self.parts else {
+            return self.by.find(bytes, from);
+        };
+        while let [part, rest @ ..] = parts {
+            let end = part.end.min(bytes.len());
+            let found = self.by.find(&bytes[..end], from.max(part.start))?;
+            if found.is_some() || part.end > bytes.len() {
+                // Where `bytes` is the text's beginning, the rest of the part comes with more of it.
+                return Ok(found);
+            }
+            *parts = rest;
+        }
+        Ok(None)
+    }
+}
+
+impl By<'_> {
+    fn find(&mut self, bytes: &[u8], from: usize) -> Result<Option<Line>, Refusal> {
         if from >= bytes.len() {
             return Ok(None);
         }
         Ok(match self {
-            Finder::All => line_at(bytes, from, from),
-            Finder::Strings(strings) => strings
+            By::All => line_at(bytes, from, from),
+            By::Strings(strings) => strings
                 .find(bytes, from)
                 .and_then(|at| line_at(bytes, from, at)),
-            Finder::Automaton(search) => search.find(bytes, from)?,
+            By::Automaton(search) => search.find(bytes, from)?,
         })
     }
 }
@@ -45,7 +77,7 @@ pub(super) struct Search<'p> {
     automata: &'p Automata,
     forward: &'p Forward,
     needles: Option<&'p Strings>,
-    searcher: Option<Searcher<'p>>,
+    searcher: Option<Box<Searcher<'p>>>,
 }
 
 impl<'p> Search<'p> {
@@ -95,7 +127,7 @@ impl<'p> Search<'p> {
         let input = input(bytes, from, to);
         let searcher = match &mut self.searcher {
             Some(searcher) => searcher,
-            none => none.insert(self.forward.searcher()?),
+            none => none.insert(Box::new(self.forward.searcher()?)),
         };
         match searcher.end(&input) {
             Ok(found) => Ok(found),
@@ -122,4 +154,26 @@ fn line_at(bytes: &[u8], from: usize, at: usize) -> Option<Line> {
     }
     let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |after| at + after + 1);
     Some(Line { start, end })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_outside_the_parts_are_passed_over_and_a_cut_part_is_taken_up_again() {
+        let text = b"xa\nxb\nxc\nxd\nxe\n";
+        let x = Strings::any(&[b"x".to_vec()]).unwrap();
+        let parts = [3..9, 12..15];
+        let mut finder = Finder::new(By::Strings(&x), Some(&parts));
+        let mut starts = Vec::new();
+        for all in [3, 6, 12, text.len()] {
+            let mut from = starts.last().map_or(0, |last| last + 3);
+            while let Some(line) = finder.find(&text[..all], from).unwrap() {
+                starts.push(line.start);
+                from = line.end;
+            }
+        }
+        assert_eq!(starts, [3, 6, 12]);
+    }
 }

@@ -1,5 +1,7 @@
 //! The compiled pattern: finds matching lines in a buffer, and longest matches in a line.
 
+use std::ops::Range;
+
 use curserve_corpus::Content;
 use regex_automata::hybrid::dfa;
 use regex_automata::nfa::thompson;
@@ -8,7 +10,7 @@ use regex_syntax::hir::{Hir, Look};
 
 use super::automata::{too_large, Automata, SIZE_LIMIT};
 use super::errors::refuse;
-use super::finder::Finder;
+use super::finder::{By, Finder};
 use super::options::{Matcher, Options};
 use super::strings::Strings;
 use super::trim::without_optional_ends;
@@ -136,13 +138,19 @@ impl Pattern {
         !self.hir().properties().look_set().is_empty()
     }
 
-    /// What finds the lines that match in a text, all of which is ASCII or not.
-    pub(super) fn finder(&self, is_ascii: bool) -> Finder<'_> {
-        match &self.strings {
-            _ if self.matches_all => Finder::All,
-            Some(strings) => Finder::Strings(strings),
-            None => Finder::Automaton(self.automata.search(is_ascii)),
-        }
+    /// What finds the lines that match in a text, all of which is ASCII or not, and of which only `parts` may match, where
+    /// that is known.
+    pub(super) fn finder<'p>(
+        &'p self,
+        is_ascii: bool,
+        parts: Option<&'p [Range<usize>]>,
+    ) -> Finder<'p> {
+        let by = match &self.strings {
+            _ if self.matches_all => By::All,
+            Some(strings) => By::Strings(strings),
+            None => By::Automaton(self.automata.search(is_ascii)),
+        };
+        Finder::new(by, parts)
     }
 
     /// The leftmost-longest match in `line` (without its newline) at or after `from`.

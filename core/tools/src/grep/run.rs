@@ -1,6 +1,6 @@
 //! One run over its operands: standard input, files, and folders with all that is below them.
 
-use curserve_corpus::{Content, Errno, Kind, Lookup, Node, Unreadable};
+use curserve_corpus::{Chosen, Content, Errno, Kind, Lookup, Node, Unreadable};
 use rayon::prelude::*;
 
 use super::errors::{refuse, strerror};
@@ -10,7 +10,7 @@ use super::operands::Silent;
 use super::options::{Folders, Glob, Options};
 use super::printer::Found;
 use super::report::Report;
-use super::search::search;
+use super::search::{search, Text};
 use super::walk::{Job, Walk};
 use crate::{Call, Deadline, Refusal, Stdin};
 
@@ -116,11 +116,12 @@ impl<'c> Run<'_, 'c> {
                 self.report.found(operand, with_name, &Found::default());
             }
             (false, _) => {
+                let file = Chosen { node, parts: None };
                 let deadline = self.report.call.deadline;
                 match search_node(
                     self.pattern,
                     self.options,
-                    node,
+                    &file,
                     operand,
                     with_name,
                     deadline,
@@ -140,14 +141,14 @@ impl<'c> Run<'_, 'c> {
         };
         let with_name = *self.with_name.get_or_insert(false);
         let content = Content::owned(bytes);
-        let found = search(
-            self.pattern,
-            self.options,
-            &content,
-            STDIN,
+        let text = Text {
+            content: &content,
+            name: STDIN,
             with_name,
-            self.report.call.deadline,
-        )?;
+            parts: None,
+            deadline: self.report.call.deadline,
+        };
+        let found = search(self.pattern, self.options, text)?;
         self.report.found(STDIN, with_name, &found);
         Ok(())
     }
@@ -166,65 +167,101 @@ impl<'c> Run<'_, 'c> {
         let (pattern, options) = (self.pattern, self.options);
         let deadline = self.report.call.deadline;
         let work = |job: &Job<'_>| match job {
-            Job::File(node, name) => deadline
+            Job::File(file, name) => deadline
                 .check()
-                .and_then(|()| search_node(pattern, options, *node, name, with_name, deadline)),
+                .and_then(|()| search_node(pattern, options, file, name, with_name, deadline)),
             Job::Error(_, message) => Ok(Err(message.clone())),
             Job::Warning(..) => Ok(Ok(Found::default())),
         };
+        // A reader of few lines is served file by file first, and never far ahead.
+        let wants_little = self.report.call.out.is_limited() || options.quiet;
         let mut rest = jobs.as_slice();
-        let mut size = if self.report.call.out.lines_left().is_some() || options.quiet {
-            16
-        } else {
-            4096
-        };
+        let mut size = if wants_little { 0 } else { 4096 };
         while !rest.is_empty() && !self.report.done {
-            let (batch, after) = rest.split_at(size.min(rest.len()));
+            let little = little(rest);
+            let (batch, after) = rest.split_at(match size {
+                0 => little.max(1),
+                size => size.min(rest.len()),
+            });
             rest = after;
-            size = (size * 4).min(4096);
-            let results: Vec<_> = match is_little(batch) {
-                true => batch.iter().map(work).collect(),
-                false => batch.par_iter().with_max_len(16).map(work).collect(),
-            };
-            for (job, result) in batch.iter().zip(results) {
-                match (job, result?) {
-                    (Job::Warning(name, message), _) => self.report.warn(name, message),
-                    (Job::File(_, name) | Job::Error(name, _), Err(message)) => {
-                        self.report.complain(name, &message);
-                    }
-                    (Job::File(_, name) | Job::Error(name, _), Ok(found)) => {
-                        self.report.found(name, with_name, &found);
-                    }
+            size = (size * 2).clamp(64, 4096);
+            if batch.len() <= little.max(1) {
+                self.say(batch.iter().map(|job| (job, work(job))), with_name)?;
+            } else {
+                let results: Vec<_> = batch.par_iter().with_max_len(16).map(work).collect();
+                self.say(batch.iter().zip(results), with_name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reports what came of jobs, in order, until nobody wants more.
+    fn say<'j>(
+        &mut self,
+        outcomes: impl Iterator<Item = (&'j Job<'c>, Outcome)>,
+        with_name: bool,
+    ) -> Result<(), Refusal>
+    where
+        'c: 'j,
+    {
+        for (job, outcome) in outcomes {
+            match (job, outcome?) {
+                (Job::Warning(name, message), _) => self.report.warn(name, message),
+                (Job::File(_, name) | Job::Error(name, _), Err(message)) => {
+                    self.report.complain(name, &message);
                 }
-                if self.report.done {
-                    break;
+                (Job::File(_, name) | Job::Error(name, _), Ok(found)) => {
+                    self.report.found(name, with_name, &found);
                 }
+            }
+            if self.report.done {
+                break;
             }
         }
         Ok(())
     }
 }
 
-/// Whether one thread is done before others have woken up and made states of the automaton for themselves.
-fn is_little(jobs: &[Job<'_>]) -> bool {
+/// What a search gave, or why the file cannot be read.
+type Outcome = Result<Result<Found, String>, Refusal>;
+
+/// How many of the jobs one thread does before others have woken up and made states of the automaton for themselves.
+fn little(jobs: &[Job<'_>]) -> usize {
     const BYTES: usize = 512 << 10;
-    let lengths = jobs.iter().map(|job| match job {
-        Job::File(node, _) => node.bytes().map_or(0, |bytes| bytes.len()),
+    let mut sum = 0;
+    let length = |job: &Job<'_>| match job {
+        Job::File(file, _) => match &file.parts {
+            Some(parts) => parts.iter().map(ExactSizeIterator::len).sum(),
+            None => file.node.bytes().map_or(0, |bytes| bytes.len()),
+        },
         _ => 0,
-    });
-    lengths.sum::<usize>() <= BYTES
+    };
+    let fits = |job: &&Job<'_>| {
+        sum += length(job);
+        sum <= BYTES
+    };
+    jobs.iter().take_while(fits).count()
 }
 
 fn search_node(
     pattern: &Pattern,
     options: &Options,
-    node: Node<'_>,
+    file: &Chosen<'_>,
     name: &[u8],
     with_name: bool,
     deadline: Deadline,
-) -> Result<Result<Found, String>, Refusal> {
-    match node.bytes() {
-        Ok(content) => search(pattern, options, content, name, with_name, deadline).map(Ok),
+) -> Outcome {
+    match file.node.bytes() {
+        Ok(content) => {
+            let text = Text {
+                content,
+                name,
+                with_name,
+                parts: file.parts.as_deref(),
+                deadline,
+            };
+            search(pattern, options, text).map(Ok)
+        }
         Err(Unreadable::Errno(errno)) => Ok(Err(strerror(errno))),
         Err(_) => refuse("a file that is not in memory"),
     }

@@ -1,6 +1,7 @@
 //! Searches one file: how it is read, as text or as binary, before the printer goes over it as over one buffer.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use curserve_corpus::Content;
 
@@ -14,15 +15,27 @@ use crate::{Deadline, Refusal};
 /// grep reads this much first; a NUL within it makes the file binary before anything is printed.
 const FIRST_BUFFER: usize = 96 * 1024;
 
-/// Searches `content`, known as `name`; `with_name`: lines are prefixed with it.
+/// What is searched.
+#[derive(Clone, Copy)]
+pub(super) struct Text<'t> {
+    pub(super) content: &'t Content,
+    /// What it is known as.
+    pub(super) name: &'t [u8],
+    /// Lines are prefixed with that.
+    pub(super) with_name: bool,
+    /// Only these lines of it may match, ascending; None: any.
+    pub(super) parts: Option<&'t [Range<usize>]>,
+    /// When to give up.
+    pub(super) deadline: Deadline,
+}
+
+/// Searches one text.
 pub(super) fn search(
     pattern: &Pattern,
     options: &Options,
-    content: &Content,
-    name: &[u8],
-    with_name: bool,
-    deadline: Deadline,
+    text: Text<'_>,
 ) -> Result<Found, Refusal> {
+    let content = text.content;
     let facts = content.facts();
     pattern.check_perl(content)?;
     if options.only_matching {
@@ -36,7 +49,7 @@ pub(super) fn search(
             false => Ok(Found::default()),
         };
     }
-    let mut finder = pattern.finder(facts.is_ascii);
+    let mut finder = pattern.finder(facts.is_ascii, text.parts.filter(|_| !is_binary));
     // A newline for a NUL ends matches and begins none, but at anchors: what is not there before is not there after.
     let may_be_absent = is_binary && !options.invert && !pattern.has_looks();
     if may_be_absent && finder.find(content, 0)?.is_none() {
@@ -51,9 +64,14 @@ pub(super) fn search(
     let no_lines = options.count || only_first;
     // Of a binary file all that is said is whether it matches, or how often.
     let only_whether = is_binary && !options.count;
-    let mut lines = Lines::new(pattern, options, with_name.then_some(name), &bytes);
+    let mut lines = Lines::new(
+        pattern,
+        options,
+        text.with_name.then_some(text.name),
+        &bytes,
+    );
     lines.check_encoding = !facts.is_utf8 && options.binary != Binary::Text;
-    let mut printer = Printer::new(finder, options, deadline, &bytes, &mut lines);
+    let mut printer = Printer::new(finder, options, text.deadline, &bytes, &mut lines);
     printer.quiet = no_lines || only_whether;
     printer.stop_at_match = only_first || only_whether;
     printer.run()?;

@@ -26,9 +26,9 @@ pub(crate) fn selects(
     let options = options::parse(&words, None)?;
     let compiled = Pattern::new(pattern.as_bytes(), &options)?;
     compiled.check(text, text.is_ascii())?;
-    let found = compiled.finder(false).find(text, 0)?;
+    let found = compiled.finder(false, None).find(text, 0)?;
     if text.is_ascii() {
-        let by_ascii = compiled.finder(true).find(text, 0)?;
+        let by_ascii = compiled.finder(true, None).find(text, 0)?;
         assert_eq!(
             found, by_ascii,
             "the automaton for ASCII differs for {pattern:?} on {text:?}"

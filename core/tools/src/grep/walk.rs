@@ -3,7 +3,7 @@
 // Nodes are hashed and compared by their ids, which nothing changes.
 #![allow(clippy::mutable_key_type)]
 
-use curserve_corpus::{Errno, IdMap, Kind, Node, Snapshot, Unreadable};
+use curserve_corpus::{Chosen, Errno, IdMap, Kind, Node, Snapshot, Unreadable};
 
 use curserve_index::{Query, Within};
 
@@ -16,7 +16,7 @@ use crate::Refusal;
 /// What the walk found to do, in order.
 pub(super) enum Job<'s> {
     /// Search this file, known by this name.
-    File(Node<'s>, Vec<u8>),
+    File(Chosen<'s>, Vec<u8>),
     /// Say that this name failed.
     Error(Vec<u8>, String),
     /// Say this, without failing.
@@ -61,7 +61,7 @@ impl<'s> Walk<'_, 's> {
                 };
                 return files
                     .into_iter()
-                    .filter_map(|file| names.job(file.node).transpose())
+                    .filter_map(|file| names.job(file).transpose())
                     .collect();
             }
         }
@@ -114,7 +114,13 @@ impl<'s> Walk<'_, 's> {
                     above.pop();
                 }
                 Kind::File if self.excludes.excludes_entry(name)? => {}
-                Kind::File => jobs.push(Job::File(target, full())),
+                Kind::File => {
+                    let file = Chosen {
+                        node: target,
+                        parts: None,
+                    };
+                    jobs.push(Job::File(file, full()));
+                }
                 Kind::Other if self.options.follow => return refuse("-R over a device or a FIFO"),
                 Kind::Other | Kind::Link => {}
             }
@@ -133,15 +139,16 @@ struct Names<'n, 's> {
 }
 
 impl<'s> Names<'_, 's> {
-    fn job(&mut self, file: Node<'s>) -> Result<Option<Job<'s>>, Refusal> {
-        if self.walk.excludes.excludes_entry(file.name())? {
+    fn job(&mut self, file: Chosen<'s>) -> Result<Option<Job<'s>>, Refusal> {
+        let last = file.node.name();
+        if self.walk.excludes.excludes_entry(last)? {
             return Ok(None);
         }
-        let Some(parent) = file.parent() else {
+        let Some(parent) = file.node.parent() else {
             return Ok(None);
         };
         Ok(self.prefix_of(parent)?.map(|prefix| {
-            let name = [prefix, file.name()].concat();
+            let name = [prefix, last].concat();
             Job::File(file, name)
         }))
     }

@@ -85,7 +85,7 @@ impl Run<'_, '_> {
         sum: &mut Sum,
     ) -> Result<(), Refusal> {
         let quiet = self.options.quiet;
-        let mut size = match self.call.out.lines_left().is_some() || quiet {
+        let mut size = match self.call.out.is_limited() || quiet {
             true => 16,
             false => BATCH,
         };
