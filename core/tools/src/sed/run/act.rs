@@ -57,10 +57,8 @@ pub fn act<'a>(
         }
         Action::QuitSilently(status) => return Ok(Step::Quit(*status, false)),
         Action::Number => state.write(state.line.to_string().as_bytes(), true),
+        Action::Next | Action::Append if state.inputs.at_end() => return Ok(Step::Quit(0, true)),
         Action::Next => {
-            if state.inputs.at_end() {
-                return Ok(Step::Quit(0, true));
-            }
             if !state.quiet {
                 state.print_space();
             }
@@ -68,9 +66,6 @@ pub fn act<'a>(
             state.read();
         }
         Action::Append => {
-            if state.inputs.at_end() {
-                return Ok(Step::Quit(0, true));
-            }
             state.flush_after();
             state.read_behind();
         }
@@ -120,13 +115,9 @@ pub fn act<'a>(
             return Ok(Step::EndSilently);
         }
         Action::Branch(to) => return Ok(Step::Goto(*to)),
-        Action::BranchIf(to) => {
-            if std::mem::take(&mut state.replaced) {
-                return Ok(Step::Goto(*to));
-            }
-        }
-        Action::BranchUnless(to) => {
-            if !std::mem::take(&mut state.replaced) {
+        Action::BranchIf(to) | Action::BranchUnless(to) => {
+            let wanted = matches!(command.action, Action::BranchIf(_));
+            if std::mem::take(&mut state.replaced) == wanted {
                 return Ok(Step::Goto(*to));
             }
         }
