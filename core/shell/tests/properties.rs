@@ -520,7 +520,7 @@ proptest! {
 
     #[test]
     fn a_search_is_cut_short_as_by_the_real_head(
-        search in one_of(&["find .", "find", "find d0 d1", "find . nope", "find d3 -name '*.py'", "find . -type f", "find . -print0",
+        search in one_of(&["find .", "find", "find d0 d1", "find d3 -name '*.py'", "find . -type f", "find . -print0",
             "find d0/e0 -name '*.py' -exec grep -l x {} \\;", "find d0/e7 d1/e1 -type f -exec grep -il IMPORT {} \\;", "find ./ -depth"]),
         filters in prop::collection::vec((one_of(&["grep", "grep -v", "grep -E", "grep -i", "grep -n", "grep -c", "grep -o", "grep -a"]),
             one_of(&["py", "e39", "f4", "'d[0-3]'", "'f1|f2'", "zzz", "\"f9$\"", ".", "e3 2>/dev/null", "e3 2>&1"])), 0..3),
