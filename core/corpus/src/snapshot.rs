@@ -116,6 +116,11 @@ impl Snapshot {
         self.0.unreadable.is_empty()
     }
 
+    /// Whether all names in it are UTF-8. True is sure; false may speak of a name that is gone.
+    pub fn is_named_in_utf8(&self) -> bool {
+        self.0.tree.is_named_in_utf8()
+    }
+
     /// `lstat` of the root's parent, taken now: `ls -la` of the root shows it. None where the root goes by an alias,
     /// whose parent is not here.
     pub fn parent_meta(&self) -> Option<Meta> {

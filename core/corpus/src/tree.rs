@@ -67,6 +67,8 @@ pub(crate) struct Tree {
     /// The place of each node in its folder, in the order of fts.
     positions: Arena<u32>,
     free: Vec<u32>,
+    /// All names that were ever in it are UTF-8.
+    named_in_utf8: bool,
 }
 
 impl Tree {
@@ -75,7 +77,17 @@ impl Tree {
             nodes: Arena::new(),
             positions: Arena::new(),
             free: Vec::new(),
+            named_in_utf8: true,
         }
+    }
+
+    /// Whether all names are UTF-8; one that is not is remembered when it is gone.
+    pub(crate) fn is_named_in_utf8(&self) -> bool {
+        self.named_in_utf8
+    }
+
+    fn note(&mut self, name: &[u8]) {
+        self.named_in_utf8 &= std::str::from_utf8(name).is_ok();
     }
 
     pub(crate) fn get(&self, id: u32) -> &NodeData {
@@ -95,6 +107,7 @@ impl Tree {
     }
 
     pub(crate) fn insert(&mut self, data: NodeData) -> u32 {
+        self.note(&data.name);
         match self.free.pop() {
             Some(id) => {
                 self.nodes.set(id, Some(Arc::new(data)));
@@ -109,6 +122,7 @@ impl Tree {
 
     /// Puts `data` in the place of what was at `id`, and tells the folder it lies in if it is of another kind now.
     pub(crate) fn set(&mut self, id: u32, data: NodeData) {
+        self.note(&data.name);
         let (parent, kind) = (data.parent, data.meta.kind());
         let changed = self
             .try_get(id)

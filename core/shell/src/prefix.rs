@@ -37,7 +37,9 @@ impl Prefix {
             return None;
         };
         let wanted = usize::try_from(wanted).ok()?;
-        if reader < 2 || wanted > 1000 || !shell.snapshot.is_readable() {
+        // A folder that cannot be read gives `find` a message, and a name that is no text gives `grep` one.
+        let silent = shell.snapshot.is_readable() && shell.snapshot.is_named_in_utf8();
+        if reader < 2 || wanted > 1000 || !silent {
             return None;
         }
         let (first, filters) = commands[..reader].split_first()?;

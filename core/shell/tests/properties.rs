@@ -53,18 +53,19 @@ fn odd_names() -> &'static Place {
     })
 }
 
-/// More paths than `find` is asked for before `head` has enough, some with odd names.
-fn many_names() -> &'static Place {
+/// More paths than `find` is asked for before `head` has enough, with odd names; of those that are not UTF-8 `grep`
+/// has messages.
+fn many_names(in_utf8: bool) -> &'static Place {
     use std::os::unix::ffi::OsStrExt;
-    static PLACE: OnceLock<Place> = OnceLock::new();
-    PLACE.get_or_init(|| {
+    static PLACES: [OnceLock<Place>; 2] = [OnceLock::new(), OnceLock::new()];
+    PLACES[usize::from(in_utf8)].get_or_init(|| {
         Place::new(|root| {
             for folder in 0..40 {
                 let folder = root.join(format!("d{}/e{folder}", folder % 7));
                 std::fs::create_dir_all(&folder).expect("a folder");
                 for file in 0..50 {
                     let odd = [
-                        &b"a\xff.py"[..],
+                        if in_utf8 { b"a.py" } else { &b"a\xff.py"[..] },
                         b"b c.py",
                         b"d\ne.py",
                         "\u{e9}.txt".as_bytes(),
@@ -520,14 +521,14 @@ proptest! {
 
     #[test]
     fn a_search_is_cut_short_as_by_the_real_head(
-        search in one_of(&["find .", "find", "find d0 d1", "find d3 -name '*.py'", "find . -type f", "find . -print0",
+        search in one_of(&["find .", "find", "find d0 d1", "find . nope", "find d3 -name '*.py'", "find . -type f", "find . -print0",
             "find d0/e0 -name '*.py' -exec grep -l x {} \\;", "find d0/e7 d1/e1 -type f -exec grep -il IMPORT {} \\;", "find ./ -depth"]),
         filters in prop::collection::vec((one_of(&["grep", "grep -v", "grep -E", "grep -i", "grep -n", "grep -c", "grep -o", "grep -a"]),
             one_of(&["py", "e39", "f4", "'d[0-3]'", "'f1|f2'", "zzz", "\"f9$\"", ".", "e3 2>/dev/null", "e3 2>&1"])), 0..3),
-        lines in 1..80u32, after in one_of(&["", "| tail -2", "| wc -l", "; echo $?"])) {
+        lines in 1..80u32, after in one_of(&["", "| tail -2", "| wc -l", "; echo $?"]), in_utf8 in any::<bool>()) {
         let filters: String = filters.into_iter().map(|(grep, pattern)| format!("| {grep} {pattern} ")).collect();
         let line = format!("{search} {filters}| head -{lines} {after}");
-        if let Some(difference) = many_names().difference(&line) {
+        if let Some(difference) = many_names(in_utf8).difference(&line) {
             prop_assert!(false, "{}", difference);
         }
     }
