@@ -1,18 +1,12 @@
 //! The caller's side of a connection: one request at a time.
-//!
-//! A daemon that answers from memory is done within tens of microseconds: less than it takes a processor that has
-//! gone to sleep to wake up. So the caller looks out for the answer for [`WATCH`] before it sleeps, and gives way
-//! at every look to whoever wants its processor.
 
 use std::io::{self, ErrorKind, Read};
-use std::os::fd::AsRawFd;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::time::{Duration, Instant};
 
 use crate::frame::{write_frame, MAX_HEADER, MAX_PAYLOAD};
+use crate::watch::watch;
 
-/// How long a caller looks out for the first byte of an answer.
-const WATCH: Duration = Duration::from_micros(100);
 const LENGTHS: usize = 8;
 /// What is kept for the next answer, at least and at most.
 const ROOM: std::ops::Range<usize> = 64 << 10..4 << 20;
@@ -55,7 +49,7 @@ impl Channel {
     /// or broke the protocol.
     pub fn receive(&mut self) -> io::Result<(&[u8], &[u8])> {
         if self.have == 0 {
-            self.watch()?;
+            watch(self.stream.as_fd())?;
         }
         self.fill(LENGTHS)?;
         let length = |at: usize| {
@@ -86,35 +80,6 @@ impl Channel {
         }
     }
 
-    /// Look out for the first bytes without sleeping.
-    fn watch(&mut self) -> io::Result<()> {
-        let end = Instant::now() + WATCH;
-        while Instant::now() < end {
-            // SAFETY: the kernel writes at most the buffer's length into it; the socket is open.
-            let got = unsafe {
-                libc::recv(
-                    self.stream.as_raw_fd(),
-                    self.buffer.as_mut_ptr().cast(),
-                    self.buffer.len(),
-                    libc::MSG_DONTWAIT,
-                )
-            };
-            match usize::try_from(got) {
-                Ok(0) => return Err(closed(0)),
-                Ok(got) => {
-                    self.have = got;
-                    return Ok(());
-                }
-                Err(_) => match io::Error::last_os_error() {
-                    error if error.kind() == ErrorKind::WouldBlock => {}
-                    error => return Err(error),
-                },
-            }
-            std::thread::yield_now();
-        }
-        Ok(())
-    }
-
     /// Read until there are `wanted` bytes; room grows with what really arrives, never with what is announced.
     fn fill(&mut self, wanted: usize) -> io::Result<()> {
         while self.have < wanted {
@@ -142,6 +107,7 @@ fn closed(have: usize) -> io::Error {
 mod tests {
     use super::*;
     use std::io::Write;
+    use std::time::Duration;
 
     fn pair() -> (Channel, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();

@@ -6,7 +6,9 @@
 mod channel;
 mod frame;
 mod message;
+mod watch;
 
 pub use channel::Channel;
 pub use frame::{read_frame, write_frame, Frame, FrameError, MAX_HEADER, MAX_PAYLOAD};
 pub use message::{Answer, Call, Handler, Identity, Op, Request, VERSION};
+pub use watch::watch;

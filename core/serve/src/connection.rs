@@ -5,14 +5,15 @@
 //! answer. A quick call does not even give the place away.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use curserve_proto::{
-    read_frame, write_frame, Answer, Frame, FrameError, Handler, Op, Request, MAX_PAYLOAD, VERSION,
+    read_frame, watch, write_frame, Answer, Frame, FrameError, Handler, Op, Request, MAX_PAYLOAD,
+    VERSION,
 };
 use serde_json::{json, Value};
 
@@ -101,6 +102,7 @@ impl<H: Handler> Connection<H> {
     }
 
     fn run(self: &Arc<Self>) {
+        let mut was_quick = false;
         loop {
             let Ok(mut reader) = self.reader.lock() else {
                 return;
@@ -108,6 +110,9 @@ impl<H: Handler> Connection<H> {
             self.waiting.fetch_sub(1, Ordering::SeqCst);
             if reader.ended {
                 return;
+            }
+            if was_quick && reader.source.buffer().is_empty() {
+                self.watch();
             }
             match read_in_time(
                 &mut reader.source,
@@ -121,6 +126,7 @@ impl<H: Handler> Connection<H> {
                         && request.as_ref().is_ok_and(|r| {
                             r.op != Op::Call || self.shared.handler.is_quick(&r.call)
                         });
+                    was_quick = quick;
                     self.shared
                         .counters
                         .in_flight
@@ -163,6 +169,16 @@ impl<H: Handler> Connection<H> {
                 }
             }
             self.waiting.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Looks out for the next of several quick calls in a row; one thread of the program at a time, so that it takes one
+    /// processor at most.
+    fn watch(&self) {
+        static WATCHED: AtomicBool = AtomicBool::new(false);
+        if !WATCHED.swap(true, Ordering::Acquire) {
+            let _ = watch(self.seat.stream.as_fd()); // an error comes again when it is read
+            WATCHED.store(false, Ordering::Release);
         }
     }
 
