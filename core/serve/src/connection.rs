@@ -29,6 +29,9 @@ struct Connection<H> {
     threads: AtomicUsize,
 }
 
+/// A request, or why it is none, with its id where that could be read.
+type Asked = Result<Request, (Option<u64>, String)>;
+
 struct Reader {
     source: BufReader<Source>,
     ended: bool,
@@ -102,7 +105,6 @@ impl<H: Handler> Connection<H> {
     }
 
     fn run(self: &Arc<Self>) {
-        let mut was_quick = false;
         loop {
             let Ok(mut reader) = self.reader.lock() else {
                 return;
@@ -111,65 +113,77 @@ impl<H: Handler> Connection<H> {
             if reader.ended {
                 return;
             }
-            if was_quick && reader.source.buffer().is_empty() {
-                self.watch();
+            let Some((request, read)) = self.answer_quick_calls(&mut reader) else {
+                reader.ended = true;
+                return;
+            };
+            if self.waiting.load(Ordering::SeqCst) == 0 {
+                self.add_thread();
             }
-            match read_in_time(
-                &mut reader.source,
-                &self.seat,
-                self.shared.limits.frame_timeout,
-            ) {
-                Ok(Some(frame)) => {
-                    let read = Instant::now();
-                    let request = parse(&frame);
-                    let quick = reader.source.buffer().is_empty()
-                        && request.as_ref().is_ok_and(|r| {
-                            r.op != Op::Call || self.shared.handler.is_quick(&r.call)
-                        });
-                    was_quick = quick;
-                    self.shared
-                        .counters
-                        .in_flight
-                        .fetch_add(1, Ordering::SeqCst);
-                    if quick {
-                        let ok = self.answer(request, read);
-                        reader.ended |= !ok;
-                        drop(reader);
-                    } else {
-                        if self.waiting.load(Ordering::SeqCst) == 0 {
-                            self.add_thread();
-                        }
-                        drop(reader);
-                        if !self.answer(request, read) {
-                            self.close();
-                        }
-                    }
-                    self.seat.end();
-                    self.shared
-                        .counters
-                        .in_flight
-                        .fetch_sub(1, Ordering::SeqCst);
-                }
-                Ok(None) => {
-                    reader.ended = true;
-                    return;
-                }
-                Err(error) => {
-                    reader.ended = true;
-                    let is_late = matches!(&error, FrameError::Io(error) if error.kind() == ErrorKind::TimedOut);
-                    if is_late || matches!(error, FrameError::TooLong { .. }) {
-                        self.shared
-                            .counters
-                            .protocol_errors
-                            .fetch_add(1, Ordering::Relaxed);
-                        self.send_json(&json!({"id": null, "error": error.to_string()}));
-                    }
-                    self.close();
-                    return;
-                }
+            drop(reader);
+            if !self.answer_counted(request, read) {
+                self.close();
             }
             self.waiting.fetch_add(1, Ordering::SeqCst);
         }
+    }
+
+    /// Reads, and answers what is quick without giving the place away, which would wake whoever waits for it. Returns
+    /// the first request that is not quick, and when it had been read; None: there is nobody to read from any more.
+    fn answer_quick_calls(&self, reader: &mut Reader) -> Option<(Asked, Instant)> {
+        loop {
+            let limit = self.shared.limits.frame_timeout;
+            let frame = match read_in_time(&mut reader.source, &self.seat, limit) {
+                Ok(frame) => frame?,
+                Err(error) => {
+                    self.complain(&error);
+                    return None;
+                }
+            };
+            let read = Instant::now();
+            self.shared
+                .counters
+                .in_flight
+                .fetch_add(1, Ordering::SeqCst);
+            let request = parse(&frame);
+            let quick = reader.source.buffer().is_empty()
+                && request
+                    .as_ref()
+                    .is_ok_and(|r| r.op != Op::Call || self.shared.handler.is_quick(&r.call));
+            if !quick {
+                return Some((request, read));
+            }
+            if !self.answer_counted(request, read) {
+                return None;
+            }
+            if reader.source.buffer().is_empty() {
+                self.watch();
+            }
+        }
+    }
+
+    /// Tells the peer what it did wrong, and that this is the end.
+    fn complain(&self, error: &FrameError) {
+        let is_late = matches!(error, FrameError::Io(error) if error.kind() == ErrorKind::TimedOut);
+        if is_late || matches!(error, FrameError::TooLong { .. }) {
+            self.shared
+                .counters
+                .protocol_errors
+                .fetch_add(1, Ordering::Relaxed);
+            self.send_json(&json!({"id": null, "error": error.to_string()}));
+        }
+        self.close();
+    }
+
+    /// Answers what has been counted as in flight.
+    fn answer_counted(&self, request: Asked, read: Instant) -> bool {
+        let sent = self.answer(request, read);
+        self.seat.end();
+        self.shared
+            .counters
+            .in_flight
+            .fetch_sub(1, Ordering::SeqCst);
+        sent
     }
 
     /// Looks out for the next of several quick calls in a row; one thread of the program at a time, so that it takes one
@@ -183,7 +197,7 @@ impl<H: Handler> Connection<H> {
     }
 
     /// Answer one request; false where the peer can no longer be reached.
-    fn answer(&self, request: Result<Request, (Option<u64>, String)>, read: Instant) -> bool {
+    fn answer(&self, request: Asked, read: Instant) -> bool {
         let request = match request {
             Ok(request) => request,
             Err((id, reason)) => {
@@ -338,7 +352,7 @@ impl Read for Timed<'_> {
 }
 
 /// Read a request, or say (with its id, where that could be read) why it is none.
-fn parse(frame: &Frame) -> Result<Request, (Option<u64>, String)> {
+fn parse(frame: &Frame) -> Asked {
     serde_json::from_slice(&frame.header).map_err(|error| {
         let id = serde_json::from_slice::<Value>(&frame.header)
             .ok()
