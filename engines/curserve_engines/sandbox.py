@@ -25,6 +25,7 @@ from curserve_engines import programs
 from curserve_engines.client import Client, ProtocolError, short_name
 from curserve_engines.protocol import EngineError, Limits, World, pinned_environment
 from curserve_traces import scratch
+from curserve_traces.workspace import EPOCH
 
 INSIDE = "/opt/curserve/libexec/curserve"
 """Where the binary is inside: not on the pinned PATH."""
@@ -38,6 +39,13 @@ _GROUPS = "root:x:0:\ncurserve:x:1000:\nnogroup:x:65534:\n"
 _NSSWITCH = "passwd: files\ngroup: files\nhosts: files\n"
 _HOSTS = "127.0.0.1 localhost\n::1 localhost\n"
 _ETC = {"passwd": _USERS, "group": _GROUPS, "nsswitch.conf": _NSSWITCH, "hosts": _HOSTS}
+
+_ETC_SEEN = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d")
+_SYSTEM = tuple(
+    Path("/", name)
+    for name in ("usr", "bin", "sbin", "lib", "lib32", "lib64", *(f"etc/{name}" for name in _ETC_SEEN))
+)
+"""What of the machine's own is seen inside, where it has it."""
 
 _TMP_BYTES = 512 * 1024 * 1024
 
@@ -181,49 +189,60 @@ def _bubblewrap(bwrap: Path, world: World, *, curserve: Path, rg: Path, program:
     command += ["--uid", "1000", "--gid", "1000", "--hostname", "testbed", "--cap-drop", "ALL", "--clearenv"]
     for key, value in pinned_environment().items():
         command += ["--setenv", key, value]
-    for folder in ("/etc", "/opt", "/opt/curserve", "/opt/curserve/bin", "/opt/curserve/libexec"):
-        command += ["--perms", "0755", "--dir", folder]
-    for parent in reversed(PurePosixPath(world.at).parents[:-1]):
-        if str(parent) != "/tmp":  # noqa: S108
-            command += ["--perms", "0755", "--dir", str(parent)]
-    command += ["--ro-bind", "/usr", "/usr"]
-    for name in ("bin", "sbin", "lib", "lib32", "lib64"):
-        place = Path("/") / name
-        if place.is_symlink():
-            command += ["--symlink", str(place.readlink()), str(place)]
-        elif place.is_dir():
-            command += ["--ro-bind", str(place), str(place)]
+    bound = [(str(rg), "/opt/curserve/bin/rg"), (str(curserve), INSIDE)]
+    bound += [(str(place), str(place)) for place in _SYSTEM if place.exists() and not place.is_symlink()]
+    late: list[tuple[str, str]] = []
+    if program != INSIDE and Path(program).is_file() and not Path(program).is_relative_to("/usr"):
+        # An external engine's own program.
+        (late if Path(program).is_relative_to("/tmp") else bound).append((program, program))  # noqa: S108
+    skeleton = _skeleton(world.at, tuple(bound))
+    at = PurePosixPath(world.at)
+    if len(at.parts) > 3 and at.parts[1] == "tmp":
+        above = str(PurePosixPath(*at.parts[:3]))
+        late.append((f"{skeleton}{above}", above))
+    command += ["--ro-bind", str(skeleton), "/"]
+    for source, place in bound:
+        command += ["--ro-bind", source, place]
     command += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"]
     command += ["--size", str(_TMP_BYTES), "--tmpfs", "/dev/shm"]  # noqa: S108
     command += ["--size", str(_TMP_BYTES), "--perms", "1777", "--tmpfs", "/tmp"]  # noqa: S108
-    etc = _etc_folder()
-    for name in _ETC:
-        command += ["--ro-bind", str(etc / name), f"/etc/{name}"]
-    for name in ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d"):
-        command += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
-    command += ["--ro-bind", str(rg), "/opt/curserve/bin/rg", "--ro-bind", str(curserve), INSIDE]
-    if program != INSIDE and Path(program).is_file() and not Path(program).is_relative_to("/usr"):
-        command += ["--ro-bind", program, program]  # an external engine's own program
-    command += ["--bind", str(world.root.resolve()), world.at, "--chdir", world.at, "--remount-ro", "/", "--"]
+    for source, place in late:
+        command += ["--ro-bind", source, place]
+    command += ["--bind", str(world.root.resolve()), world.at, "--chdir", world.at, "--"]
     return command
 
 
-def _etc_folder() -> Path:
-    """Write the few files of the sandbox's /etc once per process."""
-    folder = scratch.base() / "etc"
-    if not folder.is_dir():
-        made = scratch.new("etc")
-        for name, text in _ETC.items():
-            (made / name).write_text(text)
-            (made / name).chmod(0o644)
-        with contextlib.suppress(OSError):  # another thread was faster
-            made.rename(folder)
-    return folder
+@functools.cache
+def _skeleton(at: str, bound: tuple[tuple[str, str], ...]) -> Path:
+    """Make the folders and files on which everything is mounted, once per process.
+
+    They are as old as the workspace's files, whenever a session begins: `ls -la` shows the folder above.
+    """
+    root = scratch.new("root")
+    for folder in ("proc", "dev", "tmp", "etc", at.lstrip("/")):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    for name, text in _ETC.items():
+        (root / "etc" / name).write_text(text)
+    for source, place in bound:
+        path = root / place.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if Path(source).is_dir():
+            path.mkdir()
+        else:
+            path.touch()
+    for link in filter(Path.is_symlink, _SYSTEM):
+        (root / link.relative_to("/")).symlink_to(link.readlink())
+    for path in (*root.rglob("*"), root):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() else 0o644)
+            os.utime(path, (EPOCH, EPOCH))
+    return root
 
 
 # --die-with-parent means the parent *thread*: sandboxes are started by one thread that lives as long as we do.
 _starter: list[concurrent.futures.ThreadPoolExecutor] = []
 os.register_at_fork(after_in_child=_starter.clear)
+os.register_at_fork(after_in_child=_skeleton.cache_clear)
 
 
 def _spawn(command: list[str], listener: int) -> subprocess.Popen[bytes]:

@@ -13,7 +13,7 @@ import pytest
 from curserve_engines import registry
 from curserve_engines.protocol import Limits, Session, World
 from curserve_traces.model import ToolCall
-from curserve_traces.workspace import snapshot
+from curserve_traces.workspace import EPOCH, snapshot
 
 LIMITS = Limits(timeout_s=15, output_bytes=4 << 20, memory_bytes=512 << 20, processes=128)
 
@@ -125,6 +125,14 @@ def test_the_hostile_commands_would_work_without_the_sandbox(tmp_path: Path, out
         subprocess.run(["bash", "-c", command], cwd=work, capture_output=True, check=False)
         assert (outside / "pwned").exists(), name
         (outside / "pwned").unlink()
+
+
+@pytest.mark.parametrize("at", ["/testbed", "/workspace/deep/repo", "/tmp/one/repo"])
+def test_what_is_above_the_workspace_is_as_old_in_every_session(root: Path, at: str) -> None:
+    with registry.load("server-subprocess").open(World(root, at, limits=LIMITS)) as session:
+        result = run(session, "stat -c '%Y %a' .. && ls -la && touch new && ! touch ../new")
+    assert result.observation.exit_code == 0, result.observation.stderr
+    assert result.observation.stdout.startswith(b"%d 755\n" % EPOCH)
 
 
 def test_fork_bomb_ends_and_the_session_goes_on(session: Session) -> None:
