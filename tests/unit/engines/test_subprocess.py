@@ -53,7 +53,6 @@ def test_world_is_pinned(session: Session) -> None:
 
 
 def test_the_working_directory_is_the_calls_own(session: Session, root: Path) -> None:
-    (root / "sub").mkdir()
     assert session.call(bash("pwd", "/testbed/sub")).observation.stdout == b"/testbed/sub\n"
     missing = session.call(bash("pwd", "/testbed/none"))
     assert missing.failed is not None
