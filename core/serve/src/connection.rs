@@ -283,6 +283,7 @@ impl<H: Handler> Connection<H> {
         let Ok(_turn) = self.writer.lock() else {
             return false;
         };
+        self.seat.answers();
         write_frame(&mut &self.seat.stream, header, parts).is_ok()
     }
 

@@ -25,7 +25,7 @@ pub(crate) struct Seat {
     pub(crate) stream: UnixStream,
     /// Frames that have begun and are not answered; [`GONE`]: it has made room.
     busy: AtomicUsize,
-    /// When it was busy last, in nanoseconds after the server started.
+    /// When it was last heard of: came, or was answered; in nanoseconds after the server started.
     since: AtomicU64,
     started: Instant,
 }
@@ -41,9 +41,14 @@ impl Seat {
             .is_ok()
     }
 
+    /// An answer goes out. Its time is that from before it is sent: whoever has it in hand was answered before whoever
+    /// asks next, however late this thread goes on.
+    pub(crate) fn answers(&self) {
+        self.since.store(self.now(), Ordering::SeqCst);
+    }
+
     /// A frame is answered.
     pub(crate) fn end(&self) {
-        self.since.store(self.now(), Ordering::SeqCst);
         self.busy.fetch_sub(1, Ordering::SeqCst);
     }
 
