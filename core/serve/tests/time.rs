@@ -30,6 +30,22 @@ fn call(daemon: &Daemon, tool: &str, arguments: &Value, timeout_ms: Option<u64>)
     })
 }
 
+/// Asks up to ten times, `check`s each answer, and asserts that one came within `bound`: a busy machine can keep any single
+/// one waiting, but not all of them where the clock is looked at.
+fn within(bound: Duration, what: &str, ask: impl Fn() -> Answer, check: impl Fn(Answer)) {
+    let mut least = Duration::MAX;
+    for _ in 0..10 {
+        let began = Instant::now();
+        let answer = ask();
+        least = least.min(began.elapsed());
+        check(answer);
+        if least < bound {
+            return;
+        }
+    }
+    panic!("{what}: {least:?}");
+}
+
 /// Each takes seconds without a limit.
 fn long() -> Vec<(&'static str, Value)> {
     let rg = r"\w{5}\s+\w{5}";
@@ -89,13 +105,12 @@ fn within_one_large_file_the_clock_is_looked_at() {
         r"grep -vE '[a-z]+ (word)+ a' large",
     ] {
         let arguments = json!({"command": command});
-        let began = Instant::now();
-        let answer = call(&daemon, "bash", &arguments, Some(5));
-        let took = began.elapsed();
-        let given = (answer.exit_code, answer.failed.as_deref(), answer.refused);
-        let expected = (None, Some("timed out after 0.005 s"), None);
-        assert_eq!(given, expected, "{command}");
-        assert!(took < Duration::from_millis(250), "{command}: {took:?}");
+        let ask = || call(&daemon, "bash", &arguments, Some(5));
+        within(Duration::from_millis(250), command, ask, |answer| {
+            let given = (answer.exit_code, answer.failed.as_deref(), answer.refused);
+            let expected = (None, Some("timed out after 0.005 s"), None);
+            assert_eq!(given, expected, "{command}");
+        });
     }
 }
 
@@ -117,13 +132,13 @@ fn the_tools_of_agents_look_at_the_clock() {
             ("list", json!({"path": path(".")}), 0),
             ("glob", json!({"pattern": "*7", "path": path(".")}), 0),
         ] {
-            let began = Instant::now();
-            let answer = call(&daemon, tool, &arguments, Some(limit));
-            let expected = format!("timed out after {} s", limit as f64 / 1000.0);
-            let given = (answer.exit_code, answer.failed, answer.refused);
-            assert_eq!(given, (None, Some(expected), None), "{tool} {arguments}");
-            assert!(answer.stdout.is_empty(), "{tool} {arguments}");
-            assert!(began.elapsed() < Duration::from_millis(500), "{tool}");
+            let ask = || call(&daemon, tool, &arguments, Some(limit));
+            within(Duration::from_millis(500), tool, ask, |answer| {
+                let expected = format!("timed out after {} s", limit as f64 / 1000.0);
+                let given = (answer.exit_code, answer.failed, answer.refused);
+                assert_eq!(given, (None, Some(expected), None), "{tool} {arguments}");
+                assert!(answer.stdout.is_empty(), "{tool} {arguments}");
+            });
             let answer = call(&daemon, tool, &arguments, None);
             assert_eq!(answer.exit_code, Some(0), "{tool} {arguments}");
         }
@@ -142,13 +157,13 @@ fn what_takes_longer_than_it_may_has_failed() {
     let patient = daemon(&root, Duration::from_secs(600));
     for (tool, arguments) in long() {
         for (daemon, timeout_ms) in [(&strict, None), (&patient, Some(20))] {
-            let began = Instant::now();
-            let answer = call(daemon, tool, &arguments, timeout_ms);
-            let given = (answer.exit_code, answer.failed.as_deref(), answer.refused);
-            let expected = (None, Some("timed out after 0.02 s"), None);
-            assert_eq!(given, expected, "{arguments}");
-            assert!(answer.stdout.is_empty(), "{arguments}");
-            assert!(began.elapsed() < Duration::from_secs(2), "{arguments}");
+            let ask = || call(daemon, tool, &arguments, timeout_ms);
+            within(Duration::from_secs(2), tool, ask, |answer| {
+                let given = (answer.exit_code, answer.failed.as_deref(), answer.refused);
+                let expected = (None, Some("timed out after 0.02 s"), None);
+                assert_eq!(given, expected, "{arguments}");
+                assert!(answer.stdout.is_empty(), "{arguments}");
+            });
         }
     }
     assert!(
