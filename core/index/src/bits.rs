@@ -20,8 +20,8 @@ impl Bits {
         self.0[at / 64] |= 1 << (at % 64);
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.iter().all(|&word| word == 0)
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
     }
 
     pub(crate) fn and(&mut self, other: &Bits) {

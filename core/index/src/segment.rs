@@ -16,6 +16,11 @@ pub(crate) const SHELVES: usize = 4096;
 /// … in which the lower bits are searched.
 pub(crate) const SHELF_BITS: u32 = 12;
 
+/// So many of a pattern's rarest trigrams together say nearly all that the others could …
+const ENOUGH: usize = 8;
+/// … and to look through so few blocks takes no longer than to ask for the others.
+const FEW: usize = 4;
+
 /// An immutable index over some texts, known by their position.
 ///
 /// A posting list is either a row of LEB128 differences or, where that would be longer, a bitmap.
@@ -116,7 +121,7 @@ impl Segment {
     fn evaluate(&self, query: &Query, within: Within) -> Bits {
         match query {
             Query::All => Bits::all(self.blocks.len()),
-            Query::Gram(gram) => self.posting(self.find(*gram), within),
+            Query::Gram(gram) => self.posting(*gram, within),
             Query::Or(parts) => {
                 let mut bits = Bits::none(self.blocks.len());
                 for part in parts {
@@ -124,24 +129,38 @@ impl Segment {
                 }
                 bits
             }
-            Query::And(parts) => {
-                let mut bits: Option<Bits> = None;
-                for part in parts {
-                    let found = self.evaluate(part, within);
-                    let bits = match &mut bits {
-                        Some(bits) => {
-                            bits.and(&found);
-                            bits
-                        }
-                        None => bits.insert(found),
-                    };
-                    if bits.is_empty() {
-                        break;
-                    }
-                }
-                bits.unwrap_or_else(|| Bits::all(self.blocks.len()))
-            }
+            Query::And(parts) => self.all_of(parts, within),
         }
+    }
+
+    /// What has all of `parts`, the rarest first.
+    fn all_of(&self, parts: &[Query], within: Within) -> Bits {
+        let Some((first, others)) = parts.split_first() else {
+            return Bits::all(self.blocks.len());
+        };
+        let mut bits = self.evaluate(first, within);
+        let mut left = bits.len();
+        let mut other = Bits::none(self.blocks.len());
+        for (asked, part) in others.iter().enumerate() {
+            if left == 0 || (left <= FEW && asked >= ENOUGH) {
+                break;
+            }
+            match part {
+                Query::Gram(gram) if self.is_exact(within) => {
+                    other.0.fill(0);
+                    self.unpack(*gram, &mut other);
+                    bits.and(&other);
+                }
+                _ => bits.and(&self.evaluate(part, within)),
+            }
+            left = bits.len();
+        }
+        bits
+    }
+
+    /// Whether a block is all that there is to a posting.
+    fn is_exact(&self, within: Within) -> bool {
+        within == Within::Line || self.blocks.len() == self.len()
     }
 
     /// Where the postings of `gram` lie; an empty range where there are none.
@@ -158,23 +177,25 @@ impl Segment {
         }
     }
 
-    fn posting(&self, place: Range<usize>, within: Within) -> Bits {
-        let bits = self.unpack(&self.postings[place]);
-        match within {
-            Within::Line => bits,
-            Within::Text => self.spread(bits),
+    fn posting(&self, gram: Gram, within: Within) -> Bits {
+        let mut bits = Bits::none(self.blocks.len());
+        self.unpack(gram, &mut bits);
+        if self.is_exact(within) {
+            return bits;
         }
+        self.spread(bits)
     }
 
-    fn unpack(&self, bytes: &[u8]) -> Bits {
-        let mut bits = Bits::none(self.blocks.len());
+    /// The blocks that have `gram`, into the empty set `bits`.
+    fn unpack(&self, gram: Gram, bits: &mut Bits) {
+        let bytes = &self.postings[self.find(gram)];
         if !bytes.is_empty() && bytes.len() == self.blocks.len().div_ceil(8) {
             for (word, chunk) in bits.0.iter_mut().zip(bytes.chunks(8)) {
                 let mut packed = [0; 8];
                 packed[..chunk.len()].copy_from_slice(chunk);
                 *word = u64::from_le_bytes(packed);
             }
-            return bits;
+            return;
         }
         let (mut block, mut value, mut shift) = (0, 0, 0);
         for &byte in bytes {
@@ -187,7 +208,6 @@ impl Segment {
                 shift += 7;
             }
         }
-        bits
     }
 
     /// All blocks of every text that has one of `bits`.
