@@ -52,10 +52,10 @@ def test_the_targets_on_django_and_the_kernel(tmp_path: Path) -> None:
          "-d", tmp_path], check=True,
     )  # fmt: skip
     subprocess.run([sys.executable, "-m", "zipfile", "-e", next(tmp_path.glob("*.whl")), django], check=True)
-    engines = ["--sizes", "all", "--rounds", "15", "--engine", "rg", "--engine", "daemon"]
+    engines = ["--sizes", "all", "--engine", "rg", "--engine", "daemon"]
     patterns = ["zqx_no_such_word", "ModelSignature", "self"]
     words = [word for pattern in patterns for word in ("--pattern", pattern)]
-    small = search(tmp_path / "small", django, *engines, *words, "--no-literal")
+    small = search(tmp_path / "small", django, *engines, "--rounds", "60", *words, "--no-literal")
     patterns_large = [
         "zqx_no_such_word",
         "sched_domains_numa_masks_set",
@@ -63,7 +63,7 @@ def test_the_targets_on_django_and_the_kernel(tmp_path: Path) -> None:
         r"def\s+\w+_handler",
     ]
     words = [word for pattern in patterns_large for word in ("--pattern", pattern)]
-    large = search(tmp_path / "large", *engines, *words)
+    large = search(tmp_path / "large", *engines, "--rounds", "15", *words)
     figures = {}
     for name, outcome in (("django", small), ("kernel", large)):
         asked = dict.fromkeys(row["pattern"] for row in outcome["queries"])
