@@ -52,7 +52,8 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Trace]:
                     result = session.call(call)
                     assert result.failed is None
                     delta = diff(before, snapshot(root), root) if classify.effect(call) != "read" else None
-                    calls.append(RecordedCall(call, result.observation, delta))
+                    observed = replace(result.observation, duration_ns=result.wall_ns)
+                    calls.append(RecordedCall(call, observed, delta))
                 user = (Message("user", "Look around."),) if t == 0 else ()
                 turns.append(Turn(f"Step {t}.", tuple(calls), before=user, output_tokens=12 + t))
         turns.append(Turn("Done.", (), output_tokens=3))

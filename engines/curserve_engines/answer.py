@@ -32,6 +32,11 @@ class Answer:
     started_ns: int
     done_ns: int
 
+    def _recorded_ns(self) -> int | None:
+        """Return how long the call took in the recording, where the plan has it answered from there."""
+        observed = self.recorded.observation
+        return observed.duration_ns if observed is not None and self.policy.label == "recorded" else None
+
     def row(self, cell: int) -> dict[str, Any]:
         """Return the call's row, with the digests that are compared with the reference."""
         observation, label, reason = self.result.observation, self.policy.label, self.policy.reason
@@ -50,6 +55,7 @@ class Answer:
             "program": self.policy.program,
             "wall_ns": self.result.wall_ns,
             "service_ns": self.result.service_ns,
+            "recorded_ns": self._recorded_ns(),
             "exit_code": observation.exit_code,
             "output_bytes": len(observation.stdout) + len(observation.stderr),
             "label": label,

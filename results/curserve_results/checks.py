@@ -25,7 +25,7 @@ _ORDERED = (
 )
 _PLACE = ("block", "cell", "turn", "call")
 _AT_LEAST_ZERO = (
-    *("wall_ns", "service_ns", "ttft_ns", "decode_ns", "rtt_ns", "prompt_tokens", "output_tokens"),
+    *("wall_ns", "service_ns", "recorded_ns", "ttft_ns", "decode_ns", "rtt_ns", "prompt_tokens", "output_tokens"),
     *("bytes_up", "bytes_down", "output_bytes"),
 )
 _WORDS = {"answer": ANSWERS, "label": LABELS, "workspace": WORKSPACES}

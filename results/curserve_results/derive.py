@@ -125,8 +125,9 @@ def _is_known() -> pl.Expr:
 def call_counts(calls: pl.DataFrame) -> pl.DataFrame:
     """Return per cell the number of calls by label, of those `judged`, and of those right.
 
-    `apart` are those compared on a workspace that may not be the recorded one, `equal` those of them that are
-    right.
+    `recorded_ns` is what the calls answered from the recording took there, `timed` the number of those of which
+    that is known. `apart` are those compared on a workspace that may not be the recorded one, `equal` those of
+    them that are right.
     """
     import polars as pl
 
@@ -139,6 +140,8 @@ def call_counts(calls: pl.DataFrame) -> pl.DataFrame:
             executed=(label == "executed").sum(),
             recorded=(label == "recorded").sum(),
             refused=(label == "refused").sum(),
+            timed=pl.col("recorded_ns").is_not_null().sum(),
+            recorded_ns=pl.col("recorded_ns").sum(),
             failed=(label == "failed").sum(),
             judged=is_judged().sum(),
             right=(is_judged() & is_right()).sum(),

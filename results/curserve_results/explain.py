@@ -26,7 +26,8 @@ def explain(summary: Summary, address: str) -> str:
     """Explain the number at `address`: `[TABLE:]ENGINE:COLUMN`, such as `daemon:speed_up`.
 
     TABLE (`us-asia/SWE-grep/chat`) may be left out where the run has one table. The overviews hold numbers of the
-    main tables: `models/LINK:MODEL:ENGINE`, `tiers/MODEL:LINK:ENGINE` and `grid/LINK:ENGINE:MODEL` are those.
+    main tables: `models/LINK:MODEL:ENGINE`, `tiers/MODEL:LINK:ENGINE`, `grid/LINK:ENGINE:MODEL` and
+    `whole/LINK:ENGINE:MODEL` are those.
     Raises ResultsError, naming what there is, for an address that is not there.
     """
     tables = main_tables(summary)
@@ -65,15 +66,15 @@ def _in_main(address: str) -> str:
     if address.split(":")[0].split("/")[0] == "napkin":
         raise ResultsError(
             f"--explain {address!r}: the napkin's numbers are predictions, and its columns are their terms; "
-            "explained are the tables main, models, tiers and grid"
+            "explained are the tables main, models, tiers, grid and whole"
         )
-    if kind in ("models", "tiers", "grid") and len(parts) == 3:
+    if kind in ("models", "tiers", "grid", "whole") and len(parts) == 3:
         of, row, column = parts
         if kind == "models":
             return f"{of}/{row}/chat:{column}:token_equivalents"
         if kind == "tiers":
             return f"{row}/{of}/chat:{column}:speed_up"
-        return f"{of}/{column}/chat:{row}:speed_up"
+        return f"{of}/{column}/chat:{row}:{'whole' if kind == 'whole' else 'speed_up'}"
     return address
 
 
@@ -93,17 +94,16 @@ def _samples(summary: Summary, key: str, engine: str, here: list[pl.Expr]) -> pl
         )
         names = turns.select("block", "trace").unique()
         return round_trips(turns).join(names, on="block").select("block", "trace", "cell", "turn", "round_trip_ns")
-    if key == "speed_up":
-        pairs = paired_log_ratios(
-            summary.cells.filter(*here), over=REFERENCE, value="end_to_end_ns", pair=("block",)
-        )
+    if key in ("speed_up", "whole"):
+        value = "end_to_end_ns" if key == "speed_up" else "whole_ns"
+        pairs = paired_log_ratios(summary.cells.filter(*here), over=REFERENCE, value=value, pair=("block",))
         return pairs.filter(pl.col("engine") == engine).select(
             "block",
             "trace",
-            pl.col("reference_value").exp().round(0).cast(pl.Int64).alias("reference_end_to_end_ns"),
-            "end_to_end_ns",
+            pl.col("reference_value").exp().round(0).cast(pl.Int64).alias(f"reference_{value}"),
+            value,
             "log_ratio",
-            pl.col("log_ratio").exp().alias("speed_up"),
+            pl.col("log_ratio").exp().alias(key),
         )
     return summary.cells.filter(*own).select(
         "block", "trace", "cell", "repetition", "end_to_end_ns", "round_trip_ns"
@@ -119,7 +119,7 @@ def _find(tables: tuple[Table, ...], address: str) -> tuple[Table, str, str]:
     if len(parts) != 3:
         raise ResultsError(
             f"--explain {address!r}: expected TABLE:ENGINE:COLUMN, such as {names[0]}:daemon:speed_up, or "
-            "models/LINK:MODEL:ENGINE, tiers/MODEL:LINK:ENGINE, grid/LINK:ENGINE:MODEL"
+            "models/LINK:MODEL:ENGINE, tiers/MODEL:LINK:ENGINE, grid/LINK:ENGINE:MODEL, whole/LINK:ENGINE:MODEL"
         )
     name, engine, key = parts
     if name not in names:

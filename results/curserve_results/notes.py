@@ -37,6 +37,7 @@ def notes(summary: Summary) -> tuple[str, ...]:
         f"Speed-up: end-to-end, over {REFERENCE} in the same block. Tokens: tool round trip p50 / TPOT. "
         "Share: tool round trips of end-to-end. Right: of the observations executed and compared."
     )
+    lines += _whole(summary)
     if set(CONTROLS) & set(summary.cells["engine"].unique()):
         lines.append("Controls answer from the recording: the floor of harness and link, not a way to run tools.")
     lines.append(_floor(manifest.floor))
@@ -64,6 +65,26 @@ def left_out(summary: Summary) -> list[str]:
         lines.append(f"Left out: {summary.unfinished} cells that did not finish.")
     lines += [*_apart(summary), *_not_compared(summary)]
     return lines + [f"Excluded: {what}" for what in manifest.exclusions]
+
+
+def _whole(summary: Summary) -> list[str]:
+    """Say what the column `whole` adds, or why it is empty."""
+    import polars as pl
+
+    recorded, timed = summary.answered_elsewhere()
+    if not recorded:
+        return []
+    if not timed:
+        return [
+            "Whole task: unknown, the samples do not say what the calls answered from the recording took there."
+        ]
+    cells = summary.cells.filter(~pl.col("engine").is_in(list(CONTROLS)))
+    added = float((cells["whole_ns"] - cells["end_to_end_ns"]).mean())  # type: ignore[arg-type]  # not empty
+    of = "" if timed == recorded else f", known of {timed:,} of {recorded:,}"
+    return [
+        f"Whole task: the speed-up with {added / 1e9:.2f} s more a session in every engine, which the calls "
+        f"answered from the recording took there{of}."
+    ]
 
 
 def _apart(summary: Summary) -> list[str]:

@@ -2,7 +2,8 @@
 
 `models_table`: a model a row, the token-equivalents of a tool round trip in each engine, for one tier.
 `tiers_table`: a tier a row, the paired end-to-end speed-up of each engine, for one model.
-`grid_table`: a tier and engine a row, a model a column, the same speed-up: where it pays.
+`grid_table`: a tier and engine a row, a model a column, the same speed-up, or that of the whole task: where it
+pays.
 """
 
 from __future__ import annotations
@@ -18,6 +19,13 @@ from curserve_results.tables import main_table, tpot_ns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+GRIDS = {
+    "speed_up": ("grid", "end-to-end speed-up"),
+    "whole": ("whole", "speed-up of the whole task, recorded calls included,"),
+}
+"""The columns that `grid_table` shows: the table's name, and what it is."""
 
 
 def _engines(summary: Summary) -> list[str]:
@@ -106,8 +114,9 @@ def tiers_table(summary: Summary, model: str | None = None, api: str = "chat") -
     )
 
 
-def grid_table(summary: Summary, api: str = "chat") -> Table:
-    """Return the paired end-to-end speed-up of every engine by tier (rows) and model (columns)."""
+def grid_table(summary: Summary, api: str = "chat", *, of: str = "speed_up") -> Table:
+    """Return the paired speed-up of every engine by tier (rows) and model (columns), `of` a column of GRIDS."""
+    name, what = GRIDS[of]
     groups = [(link, model) for link, model, by in summary.groups() if by == api]
     links, models = (list(dict.fromkeys(names)) for names in zip(*groups, strict=True)) if groups else ([], [])
     found = {group: _rows(main_table(summary, *group, api)) for group in groups}
@@ -123,18 +132,18 @@ def grid_table(summary: Summary, api: str = "chat") -> Table:
                 "engine": Value(engine),
             }
             for model in models:
-                of = found.get((link, model), {})
-                row[f"speed_up:{model}"] = of[engine]["speed_up"] if engine in of else Value(None)
+                here = found.get((link, model), {})
+                row[f"{of}:{model}"] = here[engine][of] if engine in here else Value(None)
             rows.append(row)
-    explanation = "paired end-to-end speed-up with its 95 % interval"
+    explanation = f"paired {what} with its 95 % interval"
     return Table(
-        name="grid",
-        title=f"End-to-end speed-up over {REFERENCE} by tier and model",
+        name=name,
+        title=f"{what[0].upper()}{what[1:]} over {REFERENCE} by tier and model",
         columns=(
             Column("tier", "tier"),
             Column("rtt", "RTT", "duration", "round-trip time requested"),
             Column("engine", "engine"),
-            *(Column(f"speed_up:{model}", model, "ratio", explanation) for model in models),
+            *(Column(f"{of}:{model}", model, "ratio", explanation) for model in models),
         ),
         rows=tuple(rows),
         notes=notes(summary),

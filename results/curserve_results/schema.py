@@ -70,6 +70,7 @@ COLUMNS: dict[str, str] = {
     "program": "String",  # first program of a bash call
     "wall_ns": "Int64",
     "service_ns": "Int64",
+    "recorded_ns": "Int64",  # what it took in the recording, where it is answered from that
     "exit_code": "Int32",
     "output_bytes": "Int64",
     "answer": "String",
@@ -78,7 +79,7 @@ COLUMNS: dict[str, str] = {
     "workspace": "String",  # whether it was, at the call, what it was in the recording
 }
 
-ADDED = ("workspace",)
+ADDED = ("workspace", "recorded_ns")
 """Columns that files of this version may lack, since they came later; they read as null."""
 
 

@@ -220,7 +220,8 @@ def block_frame(truth: Truth, at: Place, trace_effect: float, random: np.random.
         frames.append(
             _frame(base, "turn", turn).with_columns(pl.col("tools_started_ns", "tools_done_ns").replace(-1, None))
         )
-        frames.append(_frame(base, "call", _calls(engine, ends, output, service)))
+        calls = _frame(base, "call", _calls(engine, ends, output, service))
+        frames.append(calls.with_columns(pl.col("recorded_ns").replace(-1, None)))
     return pl.concat(frames)
 
 
@@ -245,6 +246,7 @@ def _calls(engine: str, ends: np.ndarray, output: np.ndarray, service: np.ndarra
         "done_ns": ends[:-1, 6],
         "wall_ns": ends[:-1, 6] - ends[:-1, 5],
         "service_ns": service[:-1].tolist(),
+        "recorded_ns": np.where(recorded, 400_000_000, -1),
         "tool": ["bash"] * count,
         "program": programs[number % 6].tolist(),
         "exit_code": np.zeros(count, dtype=np.int64),

@@ -34,7 +34,8 @@ _ENGINES = (*CONTROLS, REFERENCE, "server-subprocess", "daemon", "vllm", "mirror
 class Summary:
     """What every table, comparison and figure is made from.
 
-    `cells`: one row a finished cell with `end_to_end_ns`, and of its tool round trips `round_trip_ns` (sum),
+    `cells`: one row a finished cell with `end_to_end_ns`, `whole_ns` (and what the calls answered from the
+    recording took there), and of its tool round trips `round_trip_ns` (sum),
     `log_round_trip` (mean logarithm) and `turns` (how many). `trips`: every tool round trip by group. `calls`: one
     row a group with counts by label, `judged` and `right`, `apart` and `equal` (derive.call_counts). `unfinished`:
     cells without an end, which are left out.
@@ -63,6 +64,18 @@ class Summary:
     def named(self, link: str) -> str:
         """Return the name of a link as tables show it: one that is void says so."""
         return f"VOID {link}" if link in self.void else link
+
+    def answered_elsewhere(self) -> tuple[int, int]:
+        """Return how many calls of engines were answered from the recording, and of how many it has the time."""
+        import polars as pl
+
+        calls = self.calls.filter(~pl.col("engine").is_in(list(CONTROLS)))
+        return int(calls["recorded"].sum()), int(calls["timed"].sum())
+
+    def knows_the_whole(self) -> bool:
+        """Whether `whole_ns` is more than `end_to_end_ns` wherever it has to be."""
+        recorded, timed = self.answered_elsewhere()
+        return timed > 0 or recorded == 0
 
     def groups(self) -> list[tuple[str, str, str]]:
         """Return the (link, model, api) of every table, in the manifest's order, then by name."""
@@ -168,16 +181,19 @@ def _derive(
     )
     ids = cells.select("block", "cell", *derive.GROUP)
     control = pl.col("engine").is_in(list(CONTROLS))
-    counts = (
-        derive.call_counts(calls)
-        .join(ids, on=["block", "cell"], how="inner")
-        .select(
-            *derive.GROUP,
-            *("calls", "executed", "recorded", "refused", "failed"),
-            *(pl.when(control).then(0).otherwise(name).alias(name) for name in _JUDGED),
-        )
+    of_calls = derive.call_counts(calls)
+    counts = of_calls.join(ids, on=["block", "cell"], how="inner").select(
+        *derive.GROUP,
+        *("calls", "executed", "recorded", "refused", "failed", "timed"),
+        *(pl.when(control).then(0).otherwise(name).alias(name) for name in _JUDGED),
     )
-    measured = cells.join(per_cell, on=["block", "cell"], how="left")
+    elsewhere = of_calls.select("block", "cell", "recorded_ns")
+    measured = (
+        cells.join(per_cell, on=["block", "cell"], how="left")
+        .join(elsewhere, on=["block", "cell"], how="left")
+        .with_columns(whole_ns=pl.col("end_to_end_ns") + pl.col("recorded_ns").fill_null(0))
+        .drop("recorded_ns")
+    )
     check_trips(measured)
     return (
         samples,
@@ -193,7 +209,7 @@ _CELL_COLUMNS = (
 )
 _CALL_COLUMNS = (
     *("block", "cell", "turn", "call", "started_ns", "done_ns", "wall_ns", "service_ns"),
-    *("answer", "label", "reason", "workspace"),
+    *("answer", "label", "reason", "workspace", "recorded_ns"),
 )
 _JUDGED = ("judged", "right", "apart", "equal")
 """Counts that say nothing of a control."""

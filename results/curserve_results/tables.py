@@ -47,6 +47,13 @@ COLUMNS = (
         "of the engine), both in one block; t interval over traces (5 or more) or over blocks within traces",
     ),
     Column(
+        "whole",
+        "whole task",
+        "ratio",
+        "as the speed-up, of (done_ns - started_ns + the sum of recorded_ns over the calls answered from the "
+        "recording): what a session gains that also waits for its tests; nothing where no recorded_ns is known",
+    ),
+    Column(
         "token_equivalents",
         "tokens",
         "tokens",
@@ -83,8 +90,13 @@ def tpot_ns(summary: Summary, model: str) -> float | None:
     return float(of_model["decode_ns"].sum()) / float(tokens) if tokens else None
 
 
-def speed_up(summary: Summary, link: str, model: str, api: str, engine: str) -> Interval | None:
-    """Return the paired end-to-end speed-up of `engine` over the reference engine, or None without pairs."""
+def speed_up(
+    summary: Summary, link: str, model: str, api: str, engine: str, *, of: str = "end_to_end_ns"
+) -> Interval | None:
+    """Return the paired speed-up of `engine` over the reference engine, or None without pairs.
+
+    It is of the end-to-end time, or of another of the cells' columns of nanoseconds.
+    """
     import polars as pl
 
     group = summary.cells.filter(
@@ -93,7 +105,7 @@ def speed_up(summary: Summary, link: str, model: str, api: str, engine: str) -> 
         & (pl.col("api") == api)
         & pl.col("engine").is_in([engine, REFERENCE])
     )
-    ratios = paired_log_ratios(group, over=REFERENCE, value="end_to_end_ns", pair=("block",))
+    ratios = paired_log_ratios(group, over=REFERENCE, value=of, pair=("block",))
     ratios = ratios.filter(pl.col("engine") == engine)
     if not ratios.height:
         return None
@@ -124,6 +136,7 @@ def _make(summary: Summary, link: str, model: str, api: str) -> Table:
     cells = summary.cells.filter(here)
     counts = summary.calls.filter(here)
     tpot = tpot_ns(summary, model)
+    is_timed = summary.knows_the_whole()
     rows = []
     for engine in sorted(cells["engine"].unique().to_list(), key=engine_place):
         own = pl.col("engine") == engine
@@ -134,6 +147,7 @@ def _make(summary: Summary, link: str, model: str, api: str) -> Table:
                 summary.trips.of((link, model, api, engine)),
                 counts.filter(own),
                 speed_up(summary, link, model, api, engine),
+                speed_up(summary, link, model, api, engine, of="whole_ns") if is_timed else None,
                 tpot,
             )
         )
@@ -167,6 +181,7 @@ def _row(
     trips: tuple[Whole, Whole],
     counts: pl.DataFrame,
     ratio: Interval | None,
+    whole: Interval | None,
     tpot: float | None,
 ) -> Mapping[str, Value]:
     """Return the main table's row of one engine."""
@@ -181,12 +196,13 @@ def _row(
     def share(name: str) -> Value:
         return Value(call[name] / calls if call and calls and not control else None, n=calls)
 
-    if engine == REFERENCE:
-        speed: Value = Value(1.0, n=cells.height)
-    elif ratio is None:
-        speed = Value(None, n=0)
-    else:
-        speed = Value(ratio.estimate, ratio.low, ratio.high, n=ratio.blocks)
+    def over_reference(ratio: Interval | None) -> Value:
+        if ratio is None:
+            return Value(None, n=0)
+        if engine == REFERENCE:
+            return Value(1.0, n=cells.height)
+        return Value(ratio.estimate, ratio.low, ratio.high, n=ratio.blocks)
+
     judged = call["judged"] if call else 0
     return {
         "engine": Value(f"{engine} (control)" if control else engine),
@@ -194,7 +210,8 @@ def _row(
         "round_trip_p50": middle,
         "round_trip_p90": high,
         "round_trip_p95": higher,
-        "speed_up": speed,
+        "speed_up": over_reference(ratio),
+        "whole": over_reference(whole),
         "token_equivalents": _over(middle, tpot),
         "share": Value(float(cells["round_trip_ns"].sum()) / total if total else None, n=cells.height),
         "right": Value(call["right"] / judged if call and judged and not control else None, n=judged),

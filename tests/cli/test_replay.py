@@ -73,6 +73,20 @@ def test_executed_answers_are_right_in_every_placement(run: tuple[Path, str]) ->
     assert labels == [("executed", 16), ("recorded", 2)]
 
 
+def test_the_time_of_what_was_not_executed_is_told_and_counts_in_the_whole_task(
+    run: tuple[Path, str], small_trace: Trace
+) -> None:
+    calls = pl.read_parquet(run[0] / "samples").filter(pl.col("kind") == "call")
+    timed = calls.drop_nulls("recorded_ns")
+    observed = small_trace.turns[2].calls[0].observation
+    assert observed is not None
+    assert timed.select("turn", "recorded_ns").unique().rows() == [(2, observed.duration_ns)]
+    assert sorted(timed["engine"]) == sorted(FOUR)
+    rows = json.loads((run[0] / "table.json").read_text())["tables"][0]["rows"]
+    server = next(row for row in rows if row["engine"] == "server-subprocess")
+    assert 1 < server["whole"]["value"] < server["speed_up"]["value"]
+
+
 def test_answers_after_a_call_that_left_no_delta_are_judged_apart(small_trace: Trace, tmp_path: Path) -> None:
     """`made.txt`, which the recording had then, is missing alike in every engine and for the real programs."""
     turns = list(small_trace.turns)

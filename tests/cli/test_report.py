@@ -35,7 +35,8 @@ def test_report_prints_every_table(run: Path, which: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "column", ["end_to_end", "round_trip_p50", "speed_up", "token_equivalents", "share", "right", "refused"]
+    "column",
+    ["end_to_end", "round_trip_p50", "speed_up", "whole", "token_equivalents", "share", "right", "refused"],
 )
 def test_every_number_can_be_explained(run: Path, column: str) -> None:
     done = bench("report", run, "--explain", f"daemon:{column}")
@@ -50,7 +51,7 @@ def test_every_number_can_be_explained(run: Path, column: str) -> None:
         ("daemon", "expected TABLE:ENGINE:COLUMN"),
         ("ghost:share", "no engine 'ghost'"),
         ("daemon:x", "no column 'x'"),
-        ("napkin/us-asia:daemon:predicted", "explained are the tables main, models, tiers and grid"),
+        ("napkin/us-asia:daemon:predicted", "explained are the tables main, models, tiers, grid and whole"),
         ("models/us-asia:ghost:daemon", "no table 'us-asia/ghost/chat'"),
     ],
 )
@@ -68,6 +69,7 @@ def test_an_address_that_is_not_there_names_what_is(run: Path, address: str, say
         ("models", "models/us-asia:SWE-grep:daemon", "token_equivalents"),
         ("tiers", "tiers/SWE-grep:us-asia:daemon", "speed_up"),
         ("grid", "grid/us-asia:daemon:SWE-grep", "speed_up"),
+        ("whole", "whole/us-asia:daemon:SWE-grep", "whole"),
     ],
 )
 def test_a_number_of_an_overview_can_be_explained(run: Path, table: str, address: str, column: str) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from curserve_results.table import Table
 
 FORMS = ("table", "markdown", "latex", "csv", "json", "html")
-TABLES = ("main", "models", "tiers", "grid", "napkin")
+TABLES = ("main", "models", "tiers", "grid", "whole", "napkin")
 
 
 @click.command()
@@ -52,7 +52,7 @@ def command(
         if which != "main":
             raise click.UsageError(
                 f"--explain takes no --table: {which} is part of the address: models/LINK:MODEL:ENGINE, "
-                "tiers/MODEL:LINK:ENGINE, grid/LINK:ENGINE:MODEL"
+                "tiers/MODEL:LINK:ENGINE, grid/LINK:ENGINE:MODEL, whole/LINK:ENGINE:MODEL"
             )
         from curserve_results.explain import explain
         from curserve_results.summary import summarise
@@ -87,6 +87,8 @@ def text_of(
         tables = (tiers_table(summary, model),)
     elif which == "grid":
         tables = (grid_table(summary),)
+    elif which == "whole":
+        tables = (grid_table(summary, of="whole"),)
     elif which == "napkin":
         from curserve_results.napkin import napkin_tables
 

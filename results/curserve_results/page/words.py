@@ -70,15 +70,17 @@ def _best(table: Table) -> str | None:
     if REFERENCE not in rows or not others:
         return None
     best = max(others, key=lambda row: float(row["speed_up"].value or 0.0))
-    ratio = best["speed_up"]
+    ratio, whole = best["speed_up"], best["whole"].value
+    adds = isinstance(whole, float) and whole != ratio.value
+    among = f", and {whole:.2f} times with the time of what was not executed" if adds else ""
     sure = (
         "too few blocks for an interval"
         if ratio.low is None or ratio.high is None
         else f"95 % interval {ratio.low:.2f} to {ratio.high:.2f}"
     )
     return (
-        f"{best['engine'].value} was {ratio.value:.2f} times as fast as {REFERENCE}, end to end ({sure}); a tool "
-        f"round trip took {shown('duration', best['round_trip_p50'])} instead of "
+        f"{best['engine'].value} was {ratio.value:.2f} times as fast as {REFERENCE}, end to end ({sure}){among}; "
+        f"a tool round trip took {shown('duration', best['round_trip_p50'])} instead of "
         f"{shown('duration', rows[REFERENCE]['round_trip_p50'])} (medians)."
     )
 

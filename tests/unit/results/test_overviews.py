@@ -27,8 +27,9 @@ def in_main_table(summary: Summary, link: str, model: str, engine: str, column: 
     return rows[engine][column]
 
 
-def test_the_grid_has_every_tier_engine_and_model(summary: Summary) -> None:
-    table = grid_table(summary)
+@pytest.mark.parametrize("of", ["speed_up", "whole"])
+def test_the_grid_has_every_tier_engine_and_model(summary: Summary, of: str) -> None:
+    table = grid_table(summary, of=of)
     places = [(row["tier"].value, row["engine"].value) for row in table.rows]
     assert len(places) == len(set(places))
     assert {place for place in places if place[1] in CO_LOCATED} == {
@@ -37,8 +38,8 @@ def test_the_grid_has_every_tier_engine_and_model(summary: Summary) -> None:
     assert "client-subprocess" not in {engine for _, engine in places}
     for row in table.rows:
         for model in MODELS:
-            expected = in_main_table(summary, row["tier"].value, model, row["engine"].value, "speed_up")
-            assert row[f"speed_up:{model}"] == expected
+            expected = in_main_table(summary, row["tier"].value, model, row["engine"].value, of)
+            assert row[f"{of}:{model}"] == expected
             assert expected.low is not None
             assert expected.low < expected.value < expected.high
     assert {row["rtt"].value for row in table.rows if row["tier"].value == "us-asia"} == {150e6}

@@ -51,6 +51,42 @@ def test_the_speed_up_is_paired_and_finds_the_truth(run: Path) -> None:
     assert daemon["n"] == 12
 
 
+def test_the_whole_task_has_the_time_of_what_was_not_executed(run: Path) -> None:
+    samples = scan(run).collect()
+    added = samples.filter(kind="call").group_by("block", "cell").agg(pl.col("recorded_ns").sum())
+    cells = samples.filter(kind="cell").drop("recorded_ns").join(added, on=["block", "cell"])
+    took = cells.with_columns(took=(pl.col("done_ns") - pl.col("started_ns") + pl.col("recorded_ns")).log())
+    here, there = (took.filter(engine=engine).sort("block") for engine in ("daemon", "client-subprocess"))
+    ratios = here.select("trace", ratio=there["took"] - here["took"])
+    expected = np.exp(ratios.group_by("trace").mean()["ratio"].to_numpy().mean())
+    rows = table_rows(run)
+    assert rows["daemon"]["whole"]["value"] == pytest.approx(expected)
+    assert 1 < expected < rows["daemon"]["speed_up"]["value"] - 0.01
+    assert rows["client-subprocess"]["whole"]["value"] == 1.0
+    assert "Whole task: the speed-up with 0.40 s more a session" in " ".join(render(run, "table").split())
+
+
+def test_the_whole_task_is_unknown_where_the_recording_has_no_times(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", Truth(traces=1, repetitions=1, turns=31))
+    frame = scan(run).collect()
+    first = (pl.col("turn") < 10).fill_null(value=True)
+    RunWriter(run).write_frame(0, frame.with_columns(recorded_ns=pl.when(first).then("recorded_ns")))
+    engines = frame.filter(kind="call", label="recorded").remove(pl.col("engine").is_in(CONTROLS))
+    known = engines.filter(first).height
+    assert 0 < known < engines.height
+    assert f"took there, known of {known} of {engines.height}." in " ".join(render(run, "table").split())
+    RunWriter(run).write_frame(0, frame.drop("recorded_ns"))  # as before the column was there
+    assert all(row["whole"]["value"] is None for row in table_rows(run).values())
+    assert "Whole task: unknown" in render(run, "table")
+    none = frame.with_columns(
+        label=pl.col("label").replace("recorded", "executed"), recorded_ns=pl.lit(None, pl.Int64)
+    )
+    RunWriter(run).write_frame(0, none)
+    row = table_rows(run)["daemon"]
+    assert row["whole"] == row["speed_up"]
+    assert "Whole task" not in render(run, "table")
+
+
 def test_controls_have_no_correctness_share_and_say_so(run: Path) -> None:
     rows = table_rows(run)
     assert rows["recorded-client (control)"]["right"]["value"] is None
@@ -188,7 +224,7 @@ def test_hostile_names_stay_text_in_every_form(tmp_path: Path, form: str) -> Non
         assert "<script" not in text
     if form == "markdown":
         assert "<script" not in text.replace("\\<script", "")
-        assert all(line.count(" | ") == 11 for line in text.splitlines() if line.startswith("| "))
+        assert all(line.count(" | ") == 12 for line in text.splitlines() if line.startswith("| "))
     if form == "latex":
         assert "\\input" not in text
         assert r"\textbackslash{}input\{/etc/passwd\}\&\_\$\%\#" in text
