@@ -2,7 +2,7 @@
 
 `models_table`: a model a row, the token-equivalents of a tool round trip in each engine, for one tier.
 `tiers_table`: a tier a row, the paired end-to-end speed-up of each engine, for one model.
-`grid_table`: a tier and engine a row, a model a column, the same speed-up, or that of the whole task: where it
+`grid_tables`: a tier and engine a row, a model a column, the same speed-up, and that of the whole task: where it
 pays.
 """
 
@@ -25,7 +25,7 @@ GRIDS = {
     "speed_up": ("grid", "end-to-end speed-up"),
     "whole": ("whole", "speed-up of the whole task, recorded calls included,"),
 }
-"""The columns that `grid_table` shows: the table's name, and what it is."""
+"""The columns that the grids show: the table's name, and what it is."""
 
 
 def _engines(summary: Summary) -> list[str]:
@@ -112,6 +112,16 @@ def tiers_table(summary: Summary, model: str | None = None, api: str = "chat") -
         rows=tuple(rows),
         notes=notes(summary),
     )
+
+
+def grid_tables(summary: Summary) -> tuple[Table, ...]:
+    """Return the grid, and where there is more to a session than what was executed, that of the whole task."""
+    recorded, timed = summary.answered_elsewhere()
+    if not (recorded and timed):
+        return (grid_table(summary),)
+    first = grid_table(summary)
+    without_notes = Table(first.name, first.title, first.columns, first.rows)
+    return without_notes, grid_table(summary, of="whole")
 
 
 def grid_table(summary: Summary, api: str = "chat", *, of: str = "speed_up") -> Table:

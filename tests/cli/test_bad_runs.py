@@ -249,7 +249,7 @@ def test_a_void_run_can_be_looked_at_and_is_never_compared(tmp_path: Path) -> No
     assert "VOID, its numbers must not be used: Link" in shown.stdout
     assert reason in shown.stdout
     assert "daemon" in shown.stdout
-    for which in ("models", "tiers", "grid", "whole", "napkin"):
+    for which in ("models", "tiers", "grid", "napkin"):
         assert f"VOID {link.name}" in bench("report", run, "--void", "--table", which).stdout, which
     rows = bench("report", run, "--void", "--format", "csv").stdout.splitlines()[1:]
     assert all(row.startswith(f"VOID {link.name}/") for row in rows), rows

@@ -69,7 +69,7 @@ def test_an_address_that_is_not_there_names_what_is(run: Path, address: str, say
         ("models", "models/us-asia:SWE-grep:daemon", "token_equivalents"),
         ("tiers", "tiers/SWE-grep:us-asia:daemon", "speed_up"),
         ("grid", "grid/us-asia:daemon:SWE-grep", "speed_up"),
-        ("whole", "whole/us-asia:daemon:SWE-grep", "whole"),
+        ("grid", "whole/us-asia:daemon:SWE-grep", "whole"),
     ],
 )
 def test_a_number_of_an_overview_can_be_explained(run: Path, table: str, address: str, column: str) -> None:

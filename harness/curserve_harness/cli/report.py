@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from curserve_results.table import Table
 
 FORMS = ("table", "markdown", "latex", "csv", "json", "html")
-TABLES = ("main", "models", "tiers", "grid", "whole", "napkin")
+TABLES = ("main", "models", "tiers", "grid", "napkin")
 
 
 @click.command()
@@ -71,7 +71,7 @@ def text_of(
     run: Path, form: str, which: str, link: str | None, model: str | None, *, void_too: bool = False
 ) -> str:
     """Return the chosen tables of a run in the chosen form; `void_too`: with void links, marked."""
-    from curserve_results.overviews import grid_table, models_table, tiers_table
+    from curserve_results.overviews import grid_tables, models_table, tiers_table
     from curserve_results.render import render_tables
     from curserve_results.summary import summarise
     from curserve_results.tables import main_tables
@@ -86,9 +86,7 @@ def text_of(
     elif which == "tiers":
         tables = (tiers_table(summary, model),)
     elif which == "grid":
-        tables = (grid_table(summary),)
-    elif which == "whole":
-        tables = (grid_table(summary, of="whole"),)
+        tables = grid_tables(summary)
     elif which == "napkin":
         from curserve_results.napkin import napkin_tables
 
