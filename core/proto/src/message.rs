@@ -159,7 +159,7 @@ pub trait Handler: Send + Sync + 'static {
     /// Execute one call.
     fn call(&self, call: &Call) -> Answer;
 
-    /// Whether `call` is answered so fast that handing the connection to another thread first would cost more.
+    /// Whether `call` is answered so fast that having the connection looked at meanwhile would cost more.
     fn is_quick(&self, _call: &Call) -> bool {
         false
     }

@@ -1,54 +1,51 @@
 //! One connection: its threads take turns at reading, so that the thread that read a call also answers it.
 //!
-//! Handing a call to a pool would cost a wake-up on the way to every answer. Here one thread reads, gives the
-//! reader's place to another that waits for it (or is started, up to the limit), executes the call and writes the
-//! answer. A quick call does not even give the place away.
+//! Handing a call to a pool would cost a wake-up on the way to every answer. Here one thread reads a call, executes it,
+//! writes the answer and reads on. Only where another call comes meanwhile is another thread roused (or started, up to
+//! the limit) to read it: by the [lookout](crate::lookout).
 
-use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError, Weak};
 use std::time::{Duration, Instant};
 
 use curserve_proto::{
-    read_frame, watch, write_frame, Answer, Frame, FrameError, Handler, Op, Request, MAX_PAYLOAD,
-    VERSION,
+    watch, write_frame, Answer, FrameError, Handler, Op, Request, MAX_PAYLOAD, VERSION,
 };
 use serde_json::{json, Value};
 
+use crate::crew::Crew;
+use crate::incoming::{request, Asked, Incoming};
+use crate::lookout::Rouse;
 use crate::seats::Seat;
 use crate::server::Shared;
 
-struct Connection<H> {
+/// After a call that took longer than this, the next one is not looked out for.
+const SHORT: Duration = Duration::from_millis(1);
+
+struct Connection<H: Handler> {
     shared: Arc<Shared<H>>,
     seat: Arc<Seat>,
-    reader: Mutex<Reader>,
+    /// Whoever has this is the one that reads; None: there is nobody to read from any more.
+    reader: Mutex<Option<Incoming>>,
     writer: Mutex<()>,
-    waiting: AtomicUsize, // threads that wait for the reader's place
+    crew: Crew,
     threads: AtomicUsize,
 }
 
-/// A request, or why it is none, with its id where that could be read.
-type Asked = Result<Request, (Option<u64>, String)>;
-
-struct Reader {
-    source: BufReader<Source>,
-    ended: bool,
-}
-
-/// What comes in on a connection: its socket, once more, without a descriptor of its own.
-struct Source(Arc<Seat>);
-
-impl Read for Source {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        (&self.0.stream).read(into)
+impl<H: Handler> Drop for Connection<H> {
+    fn drop(&mut self) {
+        self.shared.lookout.forget(self.seat.stream.as_fd());
+        self.shared.seats.give_up(&self.seat);
     }
 }
 
-impl<H> Drop for Connection<H> {
-    fn drop(&mut self) {
-        self.shared.seats.give_up(&self.seat);
+impl<H: Handler> Rouse for Connection<H> {
+    fn rouse(self: Arc<Self>) {
+        if self.place().is_some() {
+            self.call_another();
+        }
     }
 }
 
@@ -57,18 +54,17 @@ pub(crate) fn start<H: Handler>(seat: Arc<Seat>, shared: Arc<Shared<H>>) {
     let timeout = Some(shared.limits.write_timeout);
     let _ = seat.stream.set_write_timeout(timeout);
     widen(&seat.stream);
-    let source = Source(Arc::clone(&seat));
     let connection = Arc::new(Connection {
         shared,
+        reader: Mutex::new(Some(Incoming::new(Arc::clone(&seat)))),
         seat,
-        reader: Mutex::new(Reader {
-            source: BufReader::with_capacity(16 << 10, source),
-            ended: false,
-        }),
         writer: Mutex::new(()),
-        waiting: AtomicUsize::new(0),
+        crew: Crew::default(),
         threads: AtomicUsize::new(0),
     });
+    let this: Weak<Connection<H>> = Arc::downgrade(&connection);
+    let socket = connection.seat.stream.as_fd();
+    connection.shared.lookout.meet(socket, this);
     connection.add_thread();
 }
 
@@ -93,78 +89,101 @@ impl<H: Handler> Connection<H> {
             self.threads.fetch_sub(1, Ordering::SeqCst);
             return; // at the limit: the next frame waits until a call is answered
         }
-        self.waiting.fetch_add(1, Ordering::SeqCst);
         let connection = Arc::clone(self);
         let spawned = std::thread::Builder::new()
             .name("session".into())
             .spawn(move || connection.run());
         if spawned.is_err() {
-            self.waiting.fetch_sub(1, Ordering::SeqCst);
             self.threads.fetch_sub(1, Ordering::SeqCst);
         }
     }
 
-    fn run(self: &Arc<Self>) {
-        loop {
-            let Ok(mut reader) = self.reader.lock() else {
-                return;
-            };
-            self.waiting.fetch_sub(1, Ordering::SeqCst);
-            if reader.ended {
-                return;
-            }
-            let Some((request, read)) = self.answer_quick_calls(&mut reader) else {
-                reader.ended = true;
-                return;
-            };
-            if self.waiting.load(Ordering::SeqCst) == 0 {
-                self.add_thread();
-            }
-            drop(reader);
-            if !self.answer_counted(request, read) {
-                self.close();
-            }
-            self.waiting.fetch_add(1, Ordering::SeqCst);
+    /// Gets somebody to read.
+    fn call_another(self: &Arc<Self>) {
+        if !self.crew.rouse() {
+            self.add_thread();
         }
     }
 
-    /// Reads, and answers what is quick without giving the place away, which would wake whoever waits for it. Returns
-    /// the first request that is not quick, and when it had been read; None: there is nobody to read from any more.
-    fn answer_quick_calls(&self, reader: &mut Reader) -> Option<(Asked, Instant)> {
+    /// The reader's place, if it is free.
+    fn place(&self) -> Option<MutexGuard<'_, Option<Incoming>>> {
+        match self.reader.try_lock() {
+            Ok(place) => Some(place),
+            Err(TryLockError::Poisoned(place)) => Some(place.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    fn run(self: &Arc<Self>) {
+        let mut soon = false; // whether the next call may come at once
         loop {
-            let limit = self.shared.limits.frame_timeout;
-            let frame = match read_in_time(&mut reader.source, &self.seat, limit) {
-                Ok(frame) => frame?,
-                Err(error) => {
-                    self.complain(&error);
-                    return None;
+            let Some(mut place) = self.place() else {
+                if !self.crew.rest() {
+                    return;
                 }
+                soon = false;
+                continue;
             };
-            let read = Instant::now();
-            self.shared
-                .counters
-                .in_flight
-                .fetch_add(1, Ordering::SeqCst);
-            let request = parse(&frame);
-            let quick = reader.source.buffer().is_empty()
-                && request
-                    .as_ref()
-                    .is_ok_and(|r| r.op != Op::Call || self.shared.handler.is_quick(&r.call));
-            if !quick {
+            let Some(incoming) = &mut *place else {
+                return;
+            };
+            self.shared.lookout.leave(self.seat.stream.as_fd());
+            let Some((request, read)) = self.answer_quick_calls(incoming, soon) else {
+                *place = None;
+                return self.crew.end();
+            };
+            let more = incoming.has_more();
+            drop(place);
+            if more || !self.shared.lookout.watch(self.seat.stream.as_fd()) {
+                self.call_another();
+            }
+            if !self.answer_counted(request, read) {
+                self.close();
+            }
+            soon = read.elapsed() < SHORT;
+        }
+    }
+
+    /// Reads, and answers what is quick without giving the place away, which takes as long as a few lines of a file. Returns
+    /// the first request that is not quick, and when it had been read; None: there is nobody to read from any more.
+    fn answer_quick_calls(&self, incoming: &mut Incoming, soon: bool) -> Option<(Asked, Instant)> {
+        let mut soon = soon;
+        loop {
+            if soon && !incoming.has_more() {
+                self.watch();
+            }
+            let (request, read) = self.next(incoming)?;
+            let handler = &self.shared.handler;
+            let is_quick = |it: &Request| it.op != Op::Call || handler.is_quick(&it.call);
+            if incoming.has_more() || !request.as_ref().is_ok_and(is_quick) {
                 return Some((request, read));
             }
             if !self.answer_counted(request, read) {
                 return None;
             }
-            if reader.source.buffer().is_empty() {
-                self.watch();
-            }
+            soon = true;
         }
+    }
+
+    /// Reads the next request; also says when it had been read. None: there is nobody to read from any more.
+    fn next(&self, incoming: &mut Incoming) -> Option<(Asked, Instant)> {
+        let frame = match incoming.frame(self.shared.limits.frame_timeout) {
+            Ok(frame) => frame?,
+            Err(error) => {
+                self.complain(&error);
+                return None;
+            }
+        };
+        let read = Instant::now();
+        let in_flight = &self.shared.counters.in_flight;
+        in_flight.fetch_add(1, Ordering::SeqCst);
+        Some((request(&frame), read))
     }
 
     /// Tells the peer what it did wrong, and that this is the end.
     fn complain(&self, error: &FrameError) {
-        let is_late = matches!(error, FrameError::Io(error) if error.kind() == ErrorKind::TimedOut);
+        let is_late =
+            matches!(error, FrameError::Io(error) if error.kind() == std::io::ErrorKind::TimedOut);
         if is_late || matches!(error, FrameError::TooLong { .. }) {
             self.shared
                 .counters
@@ -186,7 +205,7 @@ impl<H: Handler> Connection<H> {
         sent
     }
 
-    /// Looks out for the next of several quick calls in a row; one thread of the program at a time, so that it takes one
+    /// Looks out for the next of several short calls in a row; one thread of the program at a time, so that it takes one
     /// processor at most.
     fn watch(&self) {
         static WATCHED: AtomicBool = AtomicBool::new(false);
@@ -290,74 +309,4 @@ impl<H: Handler> Connection<H> {
     fn close(&self) {
         let _ = self.seat.stream.shutdown(std::net::Shutdown::Both);
     }
-}
-
-/// Reads a frame. The peer may be silent between two for as long as it likes, but one that it has begun must be here within
-/// `limit`: a connection that waits for the rest keeps others out.
-fn read_in_time(
-    source: &mut BufReader<Source>,
-    seat: &Seat,
-    limit: Duration,
-) -> Result<Option<Frame>, FrameError> {
-    loop {
-        match source.fill_buf() {
-            Ok([]) => return Ok(None),
-            Ok(_) => break,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    if !seat.begin() {
-        return Ok(None);
-    }
-    let mut timed = Timed {
-        source,
-        limit,
-        end: None,
-    };
-    let frame = read_frame(&mut timed);
-    if timed.end.is_some() {
-        seat.stream.set_read_timeout(None)?;
-    }
-    frame
-}
-
-/// Reads what is there, and waits for more only until a time.
-struct Timed<'s> {
-    source: &'s mut BufReader<Source>,
-    limit: Duration,
-    /// Set once there was something to wait for: the clock is not asked for a frame that came as a whole.
-    end: Option<Instant>,
-}
-
-impl Read for Timed<'_> {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        if self.source.buffer().is_empty() {
-            let now = Instant::now();
-            let left = *self.end.get_or_insert(now + self.limit) - now;
-            let late =
-                || std::io::Error::new(ErrorKind::TimedOut, "the rest of it did not come in time");
-            if left.is_zero() {
-                return Err(late());
-            }
-            let stream = &self.source.get_ref().0.stream;
-            stream.set_read_timeout(Some(left))?;
-            let read = self.source.read(into);
-            return read.map_err(|error| match error.kind() {
-                ErrorKind::WouldBlock => late(),
-                _ => error,
-            });
-        }
-        self.source.read(into)
-    }
-}
-
-/// Read a request, or say (with its id, where that could be read) why it is none.
-fn parse(frame: &Frame) -> Asked {
-    serde_json::from_slice(&frame.header).map_err(|error| {
-        let id = serde_json::from_slice::<Value>(&frame.header)
-            .ok()
-            .and_then(|v| v.get("id").and_then(Value::as_u64));
-        (id, format!("request could not be read: {error}"))
-    })
 }

@@ -5,9 +5,12 @@
 
 mod apply;
 mod connection;
+mod crew;
 mod daemon;
 mod early;
+mod incoming;
 mod listen;
+mod lookout;
 mod memory;
 mod native;
 mod seats;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use curserve_proto::Handler;
 
 use crate::connection;
+use crate::lookout::Lookout;
 use crate::seats::{is_out_of_descriptors, Seats};
 
 /// What one client, and all together, may take.
@@ -98,6 +99,7 @@ pub(crate) struct Shared<H> {
     pub limits: Limits,
     pub counters: Counters,
     pub seats: Seats,
+    pub lookout: Lookout,
     pub stop: Stop,
     pub started: Instant,
 }
@@ -114,6 +116,7 @@ pub fn serve<H: Handler>(
         limits,
         counters: Counters::default(),
         seats: Seats::new(limits.connections, limits.idle),
+        lookout: Lookout::start()?,
         stop: stop.clone(),
         started: Instant::now(),
     });
