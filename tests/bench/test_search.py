@@ -75,8 +75,9 @@ def test_the_targets_on_django_and_the_kernel(tmp_path: Path) -> None:
             "over_rg": {pattern: ratio(outcome, pattern) for pattern in asked},
             "load_s": ready["ready_ns"] / 1e9,
             "memory_over_contents": ready["memory_bytes"] / outcome["corpora"][0]["bytes"],
-            "query_after_a_save_ms": ready["saved_ns"] / 1e6,
-            "query_after_a_new_file_ms": ready["made_ns"] / 1e6,
+            "query_ms": ready["saved_unedited_ns"] / 1e6,
+            "added_by_a_save_ms": (ready["saved_ns"] - ready["saved_unedited_ns"]) / 1e6,
+            "added_by_a_new_file_ms": (ready["made_ns"] - ready["made_unedited_ns"]) / 1e6,
             "files": outcome["corpora"][0]["files"],
             "bytes": outcome["corpora"][0]["bytes"],
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -18,6 +19,8 @@ from curserve_harness.search.patterns import Pattern
 REFERENCE = "rg"
 PATIENCE_NS = 20_000_000_000
 """An engine that takes longer for its first answer to a pattern is not asked for that pattern again."""
+EDITS = 9
+"""Edits of either kind that an engine is asked after; one where each query is a program of its own."""
 
 
 def measure(
@@ -58,7 +61,7 @@ def measure(
         for engine in engines:
             row = next(r for r in outcome["engines"] if (r["corpus"], r["engine"]) == (corpus.name, engine.name))
             row["memory_bytes"] = engine.memory()
-            row.update(_edit(corpus, engine))
+            row.update(_edit(corpus, engine, scratch))
     finally:
         for engine in engines:
             engine.close()
@@ -100,35 +103,48 @@ def _lines(answer: bytes, root: Path) -> Counter[bytes]:
     return Counter(lines)
 
 
-def _edit(corpus: Corpus, engine: Engine) -> dict[str, Any]:
-    """Append to a file, and make a new one; tell whether the very next query sees it, and what that query takes.
+def _edit(corpus: Corpus, engine: Engine, scratch: Path) -> dict[str, Any]:
+    """Save a file, and make a new one; tell whether the very next query sees each, and what that query takes.
 
-    Where it does not, the time to renew the index is told. The corpus is as before afterwards.
+    `*_unedited_ns` is what the same query takes after a file outside the corpus was written: the difference is
+    the edit's. Times are medians over the edits. Where an edit is not seen, the time to renew the index is told.
+    The corpus is as before afterwards.
     """
     victim = _text_file(corpus.root)
     before = victim.read_bytes()
-    made = victim.with_name("bench_search_new_file.txt")
-    token = f"bench_search_{engine.name.replace('-', '_')}"
+    made, aside = victim.with_name("bench_search_new_file.txt"), scratch / "bench_search_aside.txt"
     found: dict[str, Any] = {}
     try:
-        for kind, path, content in (
-            ("saved", victim, before + f"\n{token}_saved\n".encode()),
-            ("made", made, f"{token}_made\n".encode()),
-        ):
-            pattern = Pattern("edit", f"{token}_{kind}", literal=True)
-            engine.query(pattern)
-            path.write_bytes(content)
-            began = time.perf_counter_ns()
-            seen = pattern.text.encode() in engine.query(pattern)
-            found[f"{kind}_ns"] = time.perf_counter_ns() - began
+        for kind, path, content in (("saved", victim, before + b"\n"), ("made", made, b"")):
+            seen, edited, unedited = True, [], []
+            for number in range(EDITS if engine.resident else 1):
+                made.unlink(missing_ok=True)
+                token = f"bench_search_{engine.name.replace('-', '_')}_{kind}_{number}"
+                pattern, text = Pattern("edit", token, literal=True), content + token.encode() + b"\n"
+                engine.query(pattern)
+                unedited.append(_after_a_write(engine, pattern, aside, text)[0])
+                taken, answer = _after_a_write(engine, pattern, path, text)
+                edited.append(taken)
+                seen = seen and token.encode() in answer
             found[f"{kind}_seen"] = seen
+            found[f"{kind}_ns"] = int(statistics.median(edited))
+            found[f"{kind}_unedited_ns"] = int(statistics.median(unedited))
         began = time.perf_counter_ns()
         if not (found["saved_seen"] and found["made_seen"]) and engine.again():
             found["renewed_ns"] = time.perf_counter_ns() - began
     finally:
         victim.write_bytes(before)
         made.unlink(missing_ok=True)
+        aside.unlink(missing_ok=True)
     return found
+
+
+def _after_a_write(engine: Engine, pattern: Pattern, path: Path, content: bytes) -> tuple[int, bytes]:
+    """Write a file, and ask at once: what the query takes, in ns, and its answer."""
+    path.write_bytes(content)
+    began = time.perf_counter_ns()
+    answer = engine.query(pattern)
+    return time.perf_counter_ns() - began, answer
 
 
 def _text_file(root: Path) -> Path:
