@@ -54,7 +54,7 @@ def ratios(outcome: Outcome, corpus: str, pattern: str, engine: str) -> list[flo
     ]
 
 
-def _lines_of(outcome: Outcome, corpus: str, pattern: str) -> int | None:
+def lines_of(outcome: Outcome, corpus: str, pattern: str) -> int | None:
     """Return how many lines rg printed (where it did not run, the first engine)."""
     rows = [row for row in outcome["answers"] if (row["corpus"], row["pattern"]) == (corpus, pattern)]
     own = [row for row in rows if row["engine"] == OVER] or rows
@@ -85,7 +85,7 @@ def _queries(outcome: Outcome) -> Table:
             {
                 "corpus": Value(corpus),
                 "pattern": Value(pattern),
-                "lines": Value(_lines_of(outcome, corpus, pattern)),
+                "lines": Value(lines_of(outcome, corpus, pattern)),
                 "engine": Value(engine),
                 "p50": Value(percentile(own, 50) if own else None, n=len(own)),
                 "speed_up": Value(found.estimate, found.low, found.high, len(logs)) if found else Value(None),
@@ -108,15 +108,19 @@ def _queries(outcome: Outcome) -> Table:
         Column("answer", "answer", "text", f"lines against {OVER}'s, their order aside"),
     )
     return Table(
-        "search", "Search: time of a query by corpus, hits and engine", columns, tuple(rows), _notes(outcome)
+        "search", "Search: time of a query by corpus, hits and engine", columns, tuple(rows), notes(outcome)
     )
 
 
-def _notes(outcome: Outcome) -> tuple[str, ...]:
+def notes(outcome: Outcome) -> tuple[str, ...]:
+    """Return what stands under the tables: the corpora, the engines, and which are not here."""
     corpora = "; ".join(
         f"{c['corpus']}: {c['files']:,} files, {c['bytes'] / 1e6:,.1f} MB" for c in outcome["corpora"]
     )
-    said = {row["engine"]: f"{row['engine']}: {row['stands_for']}, {row['version']}" for row in outcome["engines"]}
+    said = {
+        row["engine"]: f"{row['engine']}: {', '.join(filter(None, (row['stands_for'], row['version'])))}"
+        for row in outcome["engines"]
+    }
     absent = [f"not here: {reason}" for reason in outcome["absent"].values()]
     return (f"{outcome.get('source', 'source')}. {corpora}", *said.values(), *absent)
 
@@ -174,7 +178,7 @@ def frame(outcome: Outcome) -> pl.DataFrame:
         logs = ratios(outcome, corpus, pattern, engine) if engine != OVER else []
         if logs:
             found = interval(logs, [pattern] * len(logs)).map(math.exp)
-            lines = _lines_of(outcome, corpus, pattern)
+            lines = lines_of(outcome, corpus, pattern)
             label = answer["label"] if answer["literal"] else pattern
             limits = (found.estimate, found.low, found.high)
             rows.append((engine, corpus, size[corpus], label, pattern, answer["literal"], lines, *limits))

@@ -11,6 +11,7 @@ from curserve_harness.search.corpora import make
 from curserve_harness.search.patterns import ABSENT, choose
 from curserve_results.errors import ResultsError
 from curserve_results.search import read, tables
+from curserve_results.search_grid import grid
 
 BENCH = Path(sys.executable).parent / "curserve-bench"
 OURS = ("rg", "grep", "daemon", "in-process")
@@ -84,6 +85,27 @@ def test_tables_and_figure_come_from_the_outcome_alone(outcome: Path, tmp_path: 
     (tmp_path / "search.json").write_text("{}")
     with pytest.raises(ResultsError, match="curserve-search/1"):
         read(tmp_path)
+
+
+def test_the_grid_is_made_of_the_same_rounds(outcome: Path) -> None:
+    """A word is a row, with the speed-up that the whole table gives its engine; report prints it."""
+    whole, table = tables(read(outcome))[0], grid(read(outcome))
+    expected = {
+        (row["corpus"].value, row["pattern"].value): row["speed_up"].value
+        for row in whole.rows
+        if row["engine"].value == "daemon"
+    }
+    found = {
+        (row["corpus"].value, str(row["hits"].value).split(" (")[0]): row["daemon"].value for row in table.rows
+    }
+    assert expected == pytest.approx(found)
+    asked = len(expected)
+    assert any(note.startswith(f"daemon: {asked} of {asked} answers") for note in table.notes), table.notes
+    command = [BENCH, "report", outcome, "--format", "markdown", "--table"]
+    done = subprocess.run([*command, "grid"], capture_output=True, text=True, check=False)
+    assert f"| 0.05 MB | {ABSENT} (nowhere) | 0 |" in done.stdout.replace("\\_", "_")
+    refused = subprocess.run([*command, "models"], capture_output=True, text=True, check=False)
+    assert (refused.returncode, "main and grid" in refused.stderr) == (2, True)
 
 
 def test_samples_and_patterns_are_the_same_every_time(source: Path, tmp_path: Path) -> None:

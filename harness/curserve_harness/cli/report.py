@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ def command(
     void_too: bool,
     document: Path | None,
 ) -> None:
-    """Print the tables of RUN (a run folder), explain a number, or write the report page.
+    """Print the tables of RUN (the folder of a run or a `bench search`), explain a number, or write a page.
 
     With --splice, RUN and options come from the markers in the document:
     <!-- BEGIN curserve-bench report RUN --table tiers --> … <!-- END curserve-bench -->
@@ -71,6 +72,7 @@ def text_of(
     run: Path, form: str, which: str, link: str | None, model: str | None, *, void_too: bool = False
 ) -> str:
     """Return the chosen tables of a run in the chosen form; `void_too`: with void links, marked."""
+    from curserve_results import search
     from curserve_results.overviews import grid_tables, models_table, tiers_table
     from curserve_results.render import render_tables
     from curserve_results.summary import summarise
@@ -79,8 +81,10 @@ def text_of(
     for option, value, takes in (("--link", link, "models"), ("--model", model, "tiers")):
         if value is not None and which != takes:
             raise click.UsageError(f"{option} {value}: only --table {takes} takes it; this is --table {which}")
+    tables: Sequence[Table]
+    if (run / search.FILE).is_file():
+        return render_tables(_of_a_search(run, which), form)
     summary = summarise(run, void_too=void_too)
-    tables: tuple[Table, ...]
     if which == "models":
         tables = (models_table(summary, link),)
     elif which == "tiers":
@@ -94,6 +98,17 @@ def text_of(
     else:
         tables = main_tables(summary)
     return render_tables(tables, form)
+
+
+def _of_a_search(folder: Path, which: str) -> Sequence[Table]:
+    """Return the chosen tables of a `bench search`."""
+    from curserve_results.search import read, tables
+    from curserve_results.search_grid import grid
+
+    if which not in ("main", "grid"):
+        raise click.UsageError(f"{folder}: of a `bench search` there are --table main and grid, not {which}")
+    outcome = read(folder)
+    return [grid(outcome)] if which == "grid" else tables(outcome)
 
 
 def _from_marker(arguments: list[str], beside: Path) -> str:
