@@ -10,9 +10,10 @@ mod blocks;
 mod build;
 mod grams;
 mod lists;
+mod query;
 mod segment;
 
-pub use analysis::Query;
 pub use blocks::Form;
 pub use grams::Grams;
+pub use query::Query;
 pub use segment::{Found, Segment, Within, MOST_TEXTS};

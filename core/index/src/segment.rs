@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use crate::analysis::Query;
 use crate::bits::Bits;
 use crate::blocks::Block;
 use crate::grams::Gram;
 use crate::lists::Lists;
+use crate::query::Query;
 
 /// A segment of more texts than this is worth cutting into several.
 pub const MOST_TEXTS: usize = 4096;

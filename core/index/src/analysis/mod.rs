@@ -2,34 +2,21 @@
 //! Index" (2012): each part of the pattern has its exact strings while they are few, else the strings it may begin and
 //! end with, and what is required in between.
 
+mod class;
+
 use std::collections::BTreeSet;
 
-use regex_syntax::hir::{
-    Class, ClassBytes, ClassBytesRange, ClassUnicode, ClassUnicodeRange, Hir, HirKind,
-};
+use regex_syntax::hir::{Hir, HirKind};
 
-use crate::grams::{fold, gram, Gram, Grams};
+use self::class::one_of_class;
+use crate::grams::{fold, gram, Gram};
+use crate::query::Query;
 use crate::segment::Within;
 
 /// More exact strings than this are given up for their beginnings, ends and trigrams.
 const MOST_STRINGS: usize = 24;
-/// A class of more characters than this may be anything.
-const MOST_CHARACTERS: usize = 12;
 /// Exact strings longer than this in all are cut as well.
 const MOST_BYTES: usize = 4096;
-
-/// What a text must hold to be a candidate.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Query {
-    /// Any text may match.
-    All,
-    /// This trigram.
-    Gram(u32),
-    /// All of these.
-    And(Vec<Query>),
-    /// One of these.
-    Or(Vec<Query>),
-}
 
 impl Query {
     /// What must be held where `hir` matches. Within a line no part of it matches a newline.
@@ -40,57 +27,6 @@ impl Query {
     /// What a text must hold that contains `literal`, in any case of its ASCII letters.
     pub fn literal(literal: &[u8]) -> Query {
         Part::exactly([literal.iter().map(|&byte| fold(byte)).collect()].into()).finish()
-    }
-
-    /// Whether it prunes nothing.
-    pub fn is_all(&self) -> bool {
-        *self == Query::All
-    }
-
-    /// Whether a text with these trigrams may match.
-    pub fn admits(&self, grams: &Grams) -> bool {
-        match self {
-            Query::All => true,
-            Query::Gram(gram) => grams.has(*gram),
-            Query::And(parts) => parts.iter().all(|part| part.admits(grams)),
-            Query::Or(parts) => parts.iter().any(|part| part.admits(grams)),
-        }
-    }
-
-    fn and(self, other: Query) -> Query {
-        let mut parts = Vec::new();
-        for query in [self, other] {
-            match query {
-                Query::All => {}
-                Query::And(more) => parts.extend(more),
-                one => parts.push(one),
-            }
-        }
-        parts.sort_unstable();
-        parts.dedup();
-        match parts.len() {
-            0 => Query::All,
-            1 => parts.remove(0),
-            _ => Query::And(parts),
-        }
-    }
-
-    /// One of `queries`.
-    pub fn any(queries: impl IntoIterator<Item = Query>) -> Query {
-        let mut parts = BTreeSet::new();
-        for query in queries {
-            match query {
-                Query::All => return Query::All,
-                Query::Or(more) => parts.extend(more),
-                one => {
-                    parts.insert(one);
-                }
-            }
-        }
-        match parts.len() {
-            1 => parts.pop_first().expect("one"),
-            _ => Query::Or(parts.into_iter().collect()),
-        }
     }
 }
 
@@ -302,88 +238,10 @@ fn analyse(hir: &Hir, within: Within) -> Part {
     }
 }
 
-/// One character of a class: its folded encodings where they are few, else what they begin with.
-fn one_of_class(class: &Class, within: Within) -> Part {
-    // Such as any character but a newline, which most classes are; cases of a letter are one first byte.
-    if first_bytes(class) > 2 * MOST_CHARACTERS + 1 {
-        return Part::anything();
-    }
-    // As ranges of code points, or of bytes.
-    let ranges: Vec<(u32, u32)> = match class {
-        Class::Unicode(class) => {
-            let mut class = class.clone();
-            if within == Within::Line {
-                class.difference(&ClassUnicode::new([ClassUnicodeRange::new('\n', '\n')]));
-            }
-            let ranges = class.iter();
-            ranges.map(|r| (r.start().into(), r.end().into())).collect()
-        }
-        Class::Bytes(class) => {
-            let mut class = class.clone();
-            if within == Within::Line {
-                class.difference(&ClassBytes::new([ClassBytesRange::new(b'\n', b'\n')]));
-            }
-            let ranges = class.iter();
-            ranges.map(|r| (r.start().into(), r.end().into())).collect()
-        }
-    };
-    let count: usize = ranges
-        .iter()
-        .map(|(low, high)| (high - low) as usize + 1)
-        .sum();
-    let encoded = |point: u32| match (class, char::from_u32(point)) {
-        (Class::Bytes(_), _) => vec![fold(point as u8)],
-        (_, Some(character)) => character.to_string().bytes().map(fold).collect(),
-        (_, None) => Vec::new(),
-    };
-    if (1..=MOST_CHARACTERS).contains(&count) {
-        let points = ranges.iter().flat_map(|&(low, high)| low..=high);
-        return Part::exactly(points.map(encoded).collect());
-    }
-    let mut begins = Strings::new();
-    for (low, high) in ranges {
-        // Encodings ascend with the code points, so all first bytes from the lowest to the highest may occur.
-        let (low, high) = (first_byte(class, low), first_byte(class, high));
-        begins.extend((low..=high).map(|byte| vec![fold(byte)]));
-        if begins.len() > MOST_CHARACTERS {
-            return Part::anything();
-        }
-    }
-    match begins.is_empty() {
-        true => Part::anything(),
-        false => Part::beginning(begins),
-    }
-}
-
-/// How many bytes a character of the class may begin with, at least.
-fn first_bytes(class: &Class) -> usize {
-    let widest = |low: u32, high: u32| {
-        usize::from(first_byte(class, high)) + 1 - usize::from(first_byte(class, low))
-    };
-    let widths = match class {
-        Class::Unicode(class) => class
-            .iter()
-            .map(|range| widest(range.start().into(), range.end().into()))
-            .max(),
-        Class::Bytes(class) => class
-            .iter()
-            .map(|range| widest(range.start().into(), range.end().into()))
-            .max(),
-    };
-    widths.unwrap_or(0)
-}
-
-fn first_byte(class: &Class, point: u32) -> u8 {
-    let mut buffer = [0; 4];
-    match (class, char::from_u32(point)) {
-        (Class::Unicode(_), Some(character)) => character.encode_utf8(&mut buffer).as_bytes()[0],
-        _ => point as u8,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::grams::Grams;
 
     fn admits(pattern: &str, text: &str) -> bool {
         Query::of(&regex_syntax::parse(pattern).unwrap(), Within::Line)
