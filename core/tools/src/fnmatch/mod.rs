@@ -3,8 +3,13 @@
 //! The rules are those of glibc's `fnmatch` in C.UTF-8 or of bash: `[` without `]` is a plain character, and a name that
 //! is not UTF-8 is one of bytes. What depends on character tables beyond ASCII is refused, not guessed.
 
+mod set;
+mod shape;
+
 use std::borrow::Cow;
 
+use self::set::{parse_set, Set};
+use self::shape::Shape;
 use crate::Refusal;
 
 /// One element of a pattern.
@@ -20,16 +25,6 @@ enum Item {
     Set(Set),
 }
 
-#[derive(Debug, Clone, PartialEq)]
-struct Set {
-    negated: bool,
-    ranges: Vec<(char, char)>,
-    classes: Vec<Class>,
-}
-
-/// An ASCII character class, `[:alpha:]` and so on.
-type Class = fn(&u8) -> bool;
-
 /// A compiled pattern.
 #[derive(Debug, Clone)]
 pub struct Pattern {
@@ -43,69 +38,11 @@ pub struct Pattern {
     shape: Shape,
 }
 
-/// A pattern of one literal and stars, which is matched byte by byte in every name.
-#[derive(Debug, Clone)]
-enum Shape {
-    /// `LITERAL`
-    Is(Vec<u8>),
-    /// `LITERAL*`
-    Starts(Vec<u8>),
-    /// `*LITERAL`
-    Ends(Vec<u8>),
-    /// `*LITERAL*`
-    Holds(Box<memchr::memmem::Finder<'static>>),
-    /// Anything else.
-    Other,
-}
-
-impl Shape {
-    fn of(items: &[Item]) -> Shape {
-        match items {
-            [Item::Literal(l)] => Shape::Is(l.clone()),
-            [Item::Literal(l), Item::Many] => Shape::Starts(l.clone()),
-            [Item::Many, Item::Literal(l)] => Shape::Ends(l.clone()),
-            [Item::Many, Item::Literal(l), Item::Many] => {
-                Shape::Holds(Box::new(memchr::memmem::Finder::new(l).into_owned()))
-            }
-            _ => Shape::Other,
-        }
-    }
-
-    #[inline]
-    fn matches(&self, name: &[u8]) -> Option<bool> {
-        Some(match self {
-            Shape::Is(literal) => name == literal,
-            Shape::Starts(literal) => name.starts_with(literal),
-            Shape::Ends(literal) => name.ends_with(literal),
-            Shape::Holds(finder) => finder.find(name).is_some(),
-            Shape::Other => return None,
-        })
-    }
-}
-
 /// What a name consists of.
 #[derive(Clone, Copy, PartialEq)]
 enum Units {
     Characters,
     Bytes,
-}
-
-fn class(name: &[u8]) -> Option<Class> {
-    Some(match name {
-        b"alpha" => u8::is_ascii_alphabetic,
-        b"digit" => u8::is_ascii_digit,
-        b"alnum" => u8::is_ascii_alphanumeric,
-        b"upper" => u8::is_ascii_uppercase,
-        b"lower" => u8::is_ascii_lowercase,
-        b"punct" => u8::is_ascii_punctuation,
-        b"xdigit" => u8::is_ascii_hexdigit,
-        b"cntrl" => u8::is_ascii_control,
-        b"graph" => u8::is_ascii_graphic,
-        b"print" => |c| (0x20..0x7f).contains(c),
-        b"blank" => |c| *c == b' ' || *c == b'\t',
-        b"space" => |c| matches!(c, b' ' | 9..=13),
-        _ => return None,
-    })
 }
 
 /// The character at the start of `s` and its length in bytes; `None` where the bytes are not UTF-8.
@@ -333,115 +270,5 @@ impl Units {
             Units::Characters => first_char(s),
             Units::Bytes => s.first().map(|&b| (char::from(b), 1)),
         }
-    }
-}
-
-impl Set {
-    fn has(&self, c: char, units: Units) -> bool {
-        let in_range = |&(low, high): &(char, char)| match units {
-            // The bytes of a character in the brackets are members one by one.
-            Units::Bytes if !low.is_ascii() => {
-                let mut bytes = [0; 4];
-                low.encode_utf8(&mut bytes)
-                    .bytes()
-                    .any(|b| char::from(b) == c)
-            }
-            _ => low <= c && c <= high,
-        };
-        let found = self.ranges.iter().any(in_range)
-            || (c.is_ascii() && self.classes.iter().any(|f| f(&(c as u8))));
-        found != self.negated
-    }
-
-    /// Whether a range (not one character) ends beyond ASCII.
-    fn has_wide_range(&self) -> bool {
-        self.ranges
-            .iter()
-            .any(|(low, high)| low != high && !high.is_ascii())
-    }
-
-    /// Makes the ends of ranges small letters, as names are made.
-    fn fold(&mut self) -> Result<(), Refusal> {
-        for (low, high) in &mut self.ranges {
-            low.make_ascii_lowercase();
-            high.make_ascii_lowercase();
-            if high < low {
-                return Err(Refusal::new("a range that runs backwards"));
-            }
-        }
-        if self.classes.is_empty() {
-            Ok(())
-        } else {
-            Err(Refusal::new("a class against a fold"))
-        }
-    }
-}
-
-/// Parses after `[`; `None` where there is no closing `]`, so that `[` is plain. Returns the set and the bytes used.
-fn parse_set(rest: &[u8], keep_slash: bool) -> Result<Option<(Set, usize)>, Refusal> {
-    let mut i = 0;
-    let negated = matches!(rest.first(), Some(b'!' | b'^'));
-    if negated {
-        i += 1;
-    }
-    let mut set = Set {
-        negated,
-        ranges: Vec::new(),
-        classes: Vec::new(),
-    };
-    let start = i;
-    loop {
-        let Some(&b) = rest.get(i) else {
-            return Ok(None);
-        };
-        if b == b']' && i > start {
-            return Ok(Some((set, i + 1)));
-        }
-        if b == b'/' && keep_slash {
-            return Err(Refusal::new("a slash within brackets"));
-        }
-        if b == b'[' && matches!(rest.get(i + 1), Some(b':' | b'.' | b'=')) {
-            if rest[i + 1] != b':' {
-                return Err(Refusal::new("a collating element in a pattern"));
-            }
-            let Some(end) = memchr::memmem::find(&rest[i + 2..], b":]") else {
-                return Err(Refusal::new("an unfinished character class"));
-            };
-            let Some(f) = class(&rest[i + 2..i + 2 + end]) else {
-                return Err(Refusal::new("an unknown character class"));
-            };
-            set.classes.push(f);
-            i += end + 4;
-            continue;
-        }
-        let (low, used) = set_char(rest, i)?;
-        let Some(low) = low else { return Ok(None) };
-        i += used;
-        if rest.get(i) == Some(&b'-') && rest.get(i + 1).is_some_and(|&b| b != b']') {
-            if rest[i + 1] == b'[' && matches!(rest.get(i + 2), Some(b':' | b'.' | b'=')) {
-                return Err(Refusal::new("a range that ends in a class"));
-            }
-            let (high, used) = set_char(rest, i + 1)?;
-            let Some(high) = high else { return Ok(None) };
-            if high < low {
-                return Err(Refusal::new("a range that runs backwards"));
-            }
-            set.ranges.push((low, high));
-            i += 1 + used;
-        } else {
-            set.ranges.push((low, low));
-        }
-    }
-}
-
-fn set_char(rest: &[u8], i: usize) -> Result<(Option<char>, usize), Refusal> {
-    let (at, escape) = if rest.get(i) == Some(&b'\\') {
-        (i + 1, 1)
-    } else {
-        (i, 0)
-    };
-    match rest.get(at..).and_then(first_char) {
-        Some((c, n)) => Ok((Some(c), n + escape)),
-        None => Ok((None, 0)),
     }
 }
