@@ -1,9 +1,17 @@
-//! What `-printf` makes of a node, and the names that its directives and `-name` mean.
+//! The format of `-printf`, what it makes of a node, and the names that its directives and `-name` mean.
 
 use curserve_corpus::Node;
 
-use super::expr::Piece;
-use crate::times;
+use super::parse::refuse;
+use crate::{times, Refusal};
+
+/// A part of the format of `-printf`.
+pub enum Piece {
+    /// These bytes.
+    Text(Vec<u8>),
+    /// This directive.
+    Field(u8),
+}
 
 /// One node, as `-printf` shows it.
 pub struct Shown<'n, 'p> {
@@ -38,6 +46,42 @@ pub fn letter(mode: u32) -> u8 {
         libc::S_IFBLK => b'b',
         _ => b'c',
     }
+}
+
+/// A format, parsed.
+pub(super) fn pieces(format: &[u8]) -> Result<Vec<Piece>, Refusal> {
+    let mut pieces = Vec::new();
+    let mut text = Vec::new();
+    let mut bytes = format.iter().copied();
+    while let Some(b) = bytes.next() {
+        match b {
+            b'\\' => text.push(match bytes.next() {
+                Some(b'n') => b'\n',
+                Some(b't') => b'\t',
+                Some(b'0') => 0,
+                Some(b'\\') => b'\\',
+                _ => return refuse("an escape of -printf"),
+            }),
+            b'%' => match bytes.next() {
+                Some(b'%') => text.push(b'%'),
+                Some(
+                    f @ (b'p' | b'f' | b'h' | b'P' | b'd' | b's' | b'm' | b'M' | b'y' | b'l' | b'i'
+                    | b'n' | b'H'),
+                ) => {
+                    if !text.is_empty() {
+                        pieces.push(Piece::Text(std::mem::take(&mut text)));
+                    }
+                    pieces.push(Piece::Field(f));
+                }
+                _ => return refuse("a directive of -printf"),
+            },
+            _ => text.push(b),
+        }
+    }
+    if !text.is_empty() {
+        pieces.push(Piece::Text(text));
+    }
+    Ok(pieces)
 }
 
 /// `-printf`.

@@ -2,6 +2,7 @@
 
 mod expr;
 mod format;
+mod parse;
 mod together;
 mod walk;
 
@@ -36,7 +37,7 @@ pub fn find(call: &mut Call) -> Result<i32, Refusal> {
         Ok(node) => Ok(node.meta().mtime),
         Err(_) => Err(Refusal::new("find -newer than a file that is not there")),
     };
-    let parsed = expr::parse(expression, &newer)?;
+    let parsed = parse::parse(expression, &newer)?;
     let starts = if starts.is_empty() {
         &[&b"."[..]][..]
     } else {
