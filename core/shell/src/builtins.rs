@@ -1,7 +1,7 @@
 //! What bash does itself: `cd`, `pwd`, `echo`, `printf`, `test`, `read`, `exit` and a few more.
 
 use curserve_corpus::{Errno, Kind};
-use curserve_tools::{test, words, Call, Out, Stdin, Writes};
+use curserve_tools::{printf, test, words, Call, Out, Stdin, Writes};
 
 use crate::exec::Flow;
 use crate::state::{Io, Pipe, Shell, Sink, Source};
@@ -51,7 +51,7 @@ impl Shell<'_> {
             b"false" => 1,
             b"echo" => self.word_tool(words::echo, words, io)?,
             b"printf" if args.first() != Some(&&b"-v"[..]) => {
-                self.word_tool(words::printf, words, io)?
+                self.word_tool(printf::printf, words, io)?
             }
             b"test" => self.word_tool(test::test, words, io)?,
             b"[" => self.word_tool(test::bracket, words, io)?,

@@ -9,6 +9,7 @@ mod cat;
 mod cut;
 mod deadline;
 mod decimal;
+mod escapes;
 mod find;
 pub mod fnmatch;
 #[doc(hidden)]
@@ -21,10 +22,12 @@ mod ls;
 mod nl;
 pub mod opts;
 mod out;
+pub mod printf;
 mod quote;
 mod rg;
 mod sed;
 mod sort;
+mod tac;
 pub mod test;
 mod times;
 mod tr;
@@ -61,12 +64,12 @@ const TOOLS: &[(&str, Tool)] = &[
     ("head", headtail::head),
     ("ls", ls::ls),
     ("nl", nl::nl),
-    ("printf", words::printf),
+    ("printf", printf::printf),
     ("rg", rg::rg),
     ("sed", sed::sed),
     ("seq", words::seq),
     ("sort", sort::sort),
-    ("tac", words::tac),
+    ("tac", tac::tac),
     ("tail", headtail::tail),
     ("test", test::test),
     ("tr", tr::tr),

@@ -1,0 +1,147 @@
+//! `printf`: its format, over and over while it has values.
+
+use crate::escapes::{unescape, Escapes};
+use crate::{input, opts, Call, Refusal};
+
+/// `printf`, the builtin and the program alike where both agree; a value that is no number is refused.
+pub fn printf(call: &mut Call) -> Result<i32, Refusal> {
+    let mut args = input::args(call).into_iter();
+    let mut format = args.next().unwrap_or(b"");
+    if format == b"--" {
+        format = args.next().unwrap_or(b"");
+    } else if format.starts_with(b"-") {
+        return Err(Refusal::new("an option of printf"));
+    }
+    if format.is_empty() && call.args.len() < 2 {
+        return Err(Refusal::new("printf without a format"));
+    }
+    let values: Vec<&[u8]> = args.collect();
+    let mut rest = values.as_slice();
+    loop {
+        let before = rest.len();
+        let stopped = once(format, &mut rest, call)?;
+        if stopped || rest.is_empty() || rest.len() == before {
+            return Ok(0);
+        }
+    }
+}
+
+/// Prints the format once; true when `\c` ended the output.
+fn once(format: &[u8], values: &mut &[&[u8]], call: &mut Call) -> Result<bool, Refusal> {
+    let mut next = || match values.split_first() {
+        Some((first, rest)) => {
+            *values = rest;
+            Some(*first)
+        }
+        None => None,
+    };
+    let mut i = 0;
+    while i < format.len() {
+        if format[i] != b'%' {
+            let end = memchr::memchr(b'%', &format[i..]).map_or(format.len(), |n| i + n);
+            let (text, stopped) = unescape(&format[i..end], Escapes::Format)?;
+            call.out.write(&text);
+            if stopped {
+                return Err(Refusal::new("\\c in the format of printf"));
+            }
+            i = end;
+            continue;
+        }
+        i += 1;
+        let (mut left, mut zero, mut plus) = (false, false, false);
+        while let Some(f) = format.get(i).filter(|f| b"-0+".contains(f)) {
+            match f {
+                b'-' => left = true,
+                b'0' => zero = true,
+                _ => plus = true,
+            }
+            i += 1;
+        }
+        let digits = |i: &mut usize| {
+            let start = *i;
+            while format.get(*i).is_some_and(u8::is_ascii_digit) {
+                *i += 1;
+            }
+            if start == *i {
+                Ok(None)
+            } else {
+                opts::number(&format[start..*i]).map(|n| Some(n.min(10_000) as usize))
+            }
+        };
+        let width = digits(&mut i)?.unwrap_or(0);
+        let mut precision = None;
+        if format.get(i) == Some(&b'.') {
+            i += 1;
+            precision = Some(digits(&mut i)?.unwrap_or(0));
+        }
+        let Some(&kind) = format.get(i) else {
+            return Err(Refusal::new("an unfinished directive of printf"));
+        };
+        i += 1;
+        let body: Vec<u8> = match kind {
+            b'%' if width == 0 && precision.is_none() => b"%".to_vec(),
+            b's' => {
+                let text = next().unwrap_or(b"");
+                if (precision.is_some() || width > 0) && !text.is_ascii() || zero {
+                    return Err(Refusal::new("printf that measures characters"));
+                }
+                text[..precision.unwrap_or(text.len()).min(text.len())].to_vec()
+            }
+            b'b' if precision.is_none() && width == 0 => {
+                let (text, stopped) = unescape(next().unwrap_or(b""), Escapes::Echo)?;
+                if stopped {
+                    call.out.write(&text);
+                    return Ok(true);
+                }
+                text
+            }
+            b'c' => next()
+                .and_then(|t| t.first())
+                .map_or(Vec::new(), |b| vec![*b]),
+            b'd' | b'i' | b'u' | b'x' | b'X' | b'o' if precision.is_none() => {
+                let value = integer(next().unwrap_or(b"0"))?;
+                if value < 0 && !matches!(kind, b'd' | b'i') {
+                    return Err(Refusal::new("a negative number as an unsigned one"));
+                }
+                let sign = if value < 0 {
+                    "-"
+                } else if plus && matches!(kind, b'd' | b'i') {
+                    "+"
+                } else {
+                    ""
+                };
+                let digits = match kind {
+                    b'x' => format!("{value:x}"),
+                    b'X' => format!("{value:X}"),
+                    b'o' => format!("{value:o}"),
+                    _ => value.unsigned_abs().to_string(),
+                };
+                let fill = if zero && !left {
+                    width.saturating_sub(sign.len() + digits.len())
+                } else {
+                    0
+                };
+                format!("{sign}{}{digits}", "0".repeat(fill)).into_bytes()
+            }
+            _ => return Err(Refusal::new("a directive of printf not known here")),
+        };
+        let pad = vec![b' '; width.saturating_sub(body.len())];
+        let (a, b) = if left { (&body, &pad) } else { (&pad, &body) };
+        call.out.write(a);
+        call.out.write(b);
+    }
+    Ok(false)
+}
+
+/// A whole number that both the builtin and the program read alike.
+pub(crate) fn integer(text: &[u8]) -> Result<i64, Refusal> {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    let plain = !digits.is_empty()
+        && digits.iter().all(u8::is_ascii_digit)
+        && (digits[0] != b'0' || digits.len() == 1);
+    let value = std::str::from_utf8(text)
+        .ok()
+        .filter(|_| plain)
+        .and_then(|t| t.parse().ok());
+    value.ok_or_else(|| Refusal::new("printf of what is no plain number"))
+}

@@ -1,0 +1,41 @@
+//! `tac`: files from their last line to their first.
+
+use crate::{input, quote, Call, Refusal};
+
+/// Runs `tac`.
+pub fn tac(call: &mut Call) -> Result<i32, Refusal> {
+    let mut operands = input::args(call);
+    if operands.iter().any(|o| o.len() > 1 && o.starts_with(b"-")) {
+        return Err(Refusal::new("an option of tac"));
+    }
+    if operands.is_empty() {
+        operands.push(b"-");
+    }
+    let mut status = 0;
+    for operand in operands {
+        match input::open(call, operand)? {
+            input::Operand::Content(content) => {
+                let mut end = content.len();
+                while end > 0 {
+                    let start = memchr::memrchr(b'\n', &content[..end - 1]).map_or(0, |i| i + 1);
+                    call.out.write(&content[start..end]);
+                    end = start;
+                }
+            }
+            input::Operand::Directory => return Err(Refusal::new("tac of a folder")),
+            input::Operand::Failed(reason) => {
+                let name = quote::always(operand)?;
+                let parts: [&[u8]; 5] = [
+                    b"tac: failed to open ",
+                    &name,
+                    b" for reading: ",
+                    reason.as_bytes(),
+                    b"\n",
+                ];
+                input::complain(call, &parts);
+                status = 1;
+            }
+        }
+    }
+    Ok(status)
+}
