@@ -7,16 +7,20 @@
 //!
 //! ```text
 //! syntax    guards and calls the parser        expand    words → fields: braces, $…, splitting, globs
-//! exec      lists, loops, groups, functions    params    ${…}          arith   $((…))     glob   pathnames
-//! pipeline  a | b | head: who stops whom       builtins  cd, echo, test, read, …
-//! prefix    … and how far a search has to go   named     /usr/bin/grep, command grep
-//! redirect  2>&1, <file, here-documents        state     variables, folder, limits
+//! exec      programs, lists, pipelines         params    ${…}          arith   $((…))     glob   pathnames
+//! compound  if, for, while, case, ( ), { }     builtins  cd, echo, test, read, …
+//! simple    a command: its words, and > and =  named     /usr/bin/grep, command grep
+//! tool      one tool on its streams            state     variables, folder, limits
+//! pipeline  a | b | head: who stops whom       prefix    … and how far a search has to go
+//! redirect  2>&1, <file, here-documents        conditional  [[ … ]]
 //! quick     what takes microseconds
 //! ```
 
 mod arith;
 mod braces;
 mod builtins;
+mod compound;
+mod conditional;
 mod exec;
 mod expand;
 mod glob;
@@ -26,8 +30,10 @@ mod pipeline;
 mod prefix;
 mod quick;
 mod redirect;
+mod simple;
 mod state;
 mod syntax;
+mod tool;
 
 use curserve_corpus::Snapshot;
 pub use curserve_tools::{Deadline, How, Refusal, World, Write, Writes};
