@@ -4,37 +4,9 @@ use curserve_corpus::{Errno, Kind};
 use curserve_tools::{printf, test, words, Call, Out, Stdin, Writes};
 
 use crate::exec::Flow;
-use crate::state::{Io, Pipe, Shell, Sink, Source};
+use crate::state::Shell;
+use crate::streams::{Io, Sink, Source};
 use crate::Refusal;
-
-impl Pipe {
-    /// Says that an unknown part of what was left has been read.
-    pub fn spoil(&mut self) {
-        if self.at < self.bytes.len() {
-            self.at = usize::MAX;
-        }
-    }
-
-    /// The next line, with its newline where it has one; empty at the end.
-    fn line(&mut self) -> &[u8] {
-        let rest = &self.bytes[self.at..];
-        let len = memchr::memchr(b'\n', rest).map_or(rest.len(), |i| i + 1);
-        self.at += len;
-        &self.bytes[self.at - len..self.at]
-    }
-}
-
-impl Source {
-    /// Refuses where an unknown part of it has been read.
-    pub fn unspoiled(&self) -> Result<(), Refusal> {
-        match self {
-            Source::Pipe(pipe) | Source::File(pipe) if pipe.borrow().at == usize::MAX => Err(
-                Refusal::new("input that an earlier command has read in part"),
-            ),
-            _ => Ok(()),
-        }
-    }
-}
 
 impl Shell<'_> {
     /// Runs a builtin; `None` where `words` names none.

@@ -4,7 +4,8 @@ use brush_parser::ast::{CaseClauseCommand, CaseItemPostAction, CompoundCommand, 
 use curserve_tools::fnmatch::Pattern;
 
 use crate::exec::Flow;
-use crate::state::{Io, Shell};
+use crate::state::Shell;
+use crate::streams::Io;
 use crate::Refusal;
 
 impl Shell<'_> {

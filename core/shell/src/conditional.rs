@@ -3,7 +3,8 @@
 use brush_parser::ast::{BinaryPredicate, ExtendedTestExpr, UnaryPredicate};
 use curserve_tools::fnmatch::Pattern;
 
-use crate::state::{Io, Shell};
+use crate::state::Shell;
+use crate::streams::Io;
 use crate::Refusal;
 
 impl Shell<'_> {

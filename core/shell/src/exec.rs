@@ -5,7 +5,8 @@ use brush_parser::ast::{
     SeparatorOperator,
 };
 
-use crate::state::{Io, Shell, Sink, Source, STDERR, STDOUT};
+use crate::state::Shell;
+use crate::streams::{Io, Sink, Source, STDERR, STDOUT};
 use crate::Refusal;
 
 /// How a command ends.

@@ -2,7 +2,8 @@
 
 use brush_parser::word::{TildeExpr, WordPiece, WordPieceWithSource};
 
-use crate::state::{Io, Shell, Within};
+use crate::state::{Shell, Within};
+use crate::streams::Io;
 use crate::{braces, syntax, Refusal};
 
 /// A word on its way to a field.

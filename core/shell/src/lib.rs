@@ -10,10 +10,10 @@
 //! exec      programs, lists, pipelines         params    ${…}          arith   $((…))     glob   pathnames
 //! compound  if, for, while, case, ( ), { }     builtins  cd, echo, test, read, …
 //! simple    a command: its words, and > and =  named     /usr/bin/grep, command grep
-//! tool      one tool on its streams            state     variables, folder, limits
+//! tool      one tool on its streams            state     folder, status, limits    variables  $NAME
 //! pipeline  a | b | head: who stops whom       prefix    … and how far a search has to go
-//! redirect  2>&1, <file, here-documents        conditional  [[ … ]]
-//! quick     what takes microseconds
+//! redirect  2>&1, <file, here-documents        streams   what its descriptors are
+//! quick     what takes microseconds            conditional  [[ … ]]
 //! ```
 
 mod arith;
@@ -32,8 +32,10 @@ mod quick;
 mod redirect;
 mod simple;
 mod state;
+mod streams;
 mod syntax;
 mod tool;
+mod variables;
 
 use curserve_corpus::Snapshot;
 pub use curserve_tools::{Deadline, How, Refusal, World, Write, Writes};

@@ -5,7 +5,8 @@ use brush_parser::word::{
 };
 use curserve_tools::fnmatch::Pattern;
 
-use crate::state::{Io, Shell};
+use crate::state::Shell;
+use crate::streams::Io;
 use crate::Refusal;
 
 fn refuse<T>(what: &str) -> Result<T, Refusal> {

@@ -12,7 +12,8 @@ use curserve_tools::{headtail, Out, Span};
 use crate::exec::Flow;
 use crate::named::named;
 use crate::prefix::Prefix;
-use crate::state::{Io, Shell, Sink, Source};
+use crate::state::Shell;
+use crate::streams::{Io, Sink, Source};
 use crate::Refusal;
 
 /// Standard output of the C library on a pipe writes blocks of this size.

@@ -3,7 +3,8 @@
 use brush_parser::ast::{IoFileRedirectKind as K, IoFileRedirectTarget as T, IoRedirect, Word};
 use curserve_corpus::{Errno, Kind};
 
-use crate::state::{Io, Shell, Sink, Source};
+use crate::state::Shell;
+use crate::streams::{Io, Sink, Source};
 use crate::Refusal;
 
 fn refuse<T>(what: &str) -> Result<T, Refusal> {

@@ -8,7 +8,8 @@ use curserve_tools::World;
 
 use crate::exec::Flow;
 use crate::named::{is_the_pinned, named, Named};
-use crate::state::{Io, Shell, Within};
+use crate::state::{Shell, Within};
+use crate::streams::Io;
 use crate::Refusal;
 
 impl Shell<'_> {

@@ -2,7 +2,8 @@
 
 use curserve_tools::{Call, Out, Stdin, World};
 
-use crate::state::{Io, Shell, Sink, Source};
+use crate::state::Shell;
+use crate::streams::{Io, Sink, Source};
 use crate::Refusal;
 
 impl Shell<'_> {

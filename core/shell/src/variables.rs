@@ -1,0 +1,133 @@
+//! Variables: what is set, what the environment holds, and which names bash or programs heed.
+
+use crate::state::Shell;
+use crate::Refusal;
+
+impl Shell<'_> {
+    /// A variable's value; `Ok(None)` where it is not set.
+    pub fn get(&self, name: &str) -> Result<Option<Vec<u8>>, Refusal> {
+        if let Some((_, value)) = self.vars.set.iter().find(|(n, _)| n == name) {
+            return Ok(value.clone());
+        }
+        match name {
+            "PWD" => return Ok(Some(self.vars.cwd.clone())),
+            "OLDPWD" if self.lasting && self.vars.old_cwd.is_none() => {}
+            "OLDPWD" => return Ok(self.vars.old_cwd.clone()),
+            _ => {}
+        }
+        if let Some((_, value)) = self.world.environment.iter().find(|(n, _)| n == name) {
+            return Ok(Some(value.clone().into_bytes()));
+        }
+        if is_shells_own(name) {
+            return Err(Refusal::new(format!("the shell's own variable {name}")));
+        }
+        if self.lasting {
+            return Err(Refusal::new(format!(
+                "{name}, which an earlier call may have set"
+            )));
+        }
+        Ok(None)
+    }
+
+    /// Whether a variable of the locale, set before a command, changes nothing: `LC_ALL` goes before it.
+    pub fn is_outranked(&self, name: &str) -> bool {
+        let outranks = |(known, value): &(String, String)| known == "LC_ALL" && !value.is_empty();
+        (name == "LANG" || name.starts_with("LC_")) && self.world.environment.iter().any(outranks)
+    }
+
+    /// Sets a variable, unless programs or the shell itself look at it.
+    pub fn set(&mut self, name: &str, value: Option<Vec<u8>>) -> Result<(), Refusal> {
+        let now = self.world.environment.iter().find(|(n, _)| n == name);
+        if let (Some((_, now)), Some(value)) = (now, &value) {
+            if now.as_bytes() == value {
+                return Ok(()); // as it is already
+            }
+        }
+        if is_shells_own(name) || is_heeded(name) || now.is_some() {
+            return Err(Refusal::new(format!(
+                "an assignment that changes how commands work: {name}"
+            )));
+        }
+        match self.vars.set.iter_mut().find(|(n, _)| n == name) {
+            Some(slot) => slot.1 = value,
+            None => self.vars.set.push((name.to_string(), value)),
+        }
+        Ok(())
+    }
+}
+
+/// Variables that bash sets itself, whose values are not known here.
+fn is_shells_own(name: &str) -> bool {
+    const NAMES: &[&str] = &[
+        "_",
+        "IFS",
+        "RANDOM",
+        "SRANDOM",
+        "SECONDS",
+        "LINENO",
+        "UID",
+        "EUID",
+        "PPID",
+        "HOSTNAME",
+        "HOSTTYPE",
+        "MACHTYPE",
+        "OSTYPE",
+        "SHELL",
+        "SHLVL",
+        "SHELLOPTS",
+        "OPTIND",
+        "OPTARG",
+        "OPTERR",
+        "PIPESTATUS",
+        "DIRSTACK",
+        "GROUPS",
+        "FUNCNAME",
+        "PS0",
+        "PS1",
+        "PS2",
+        "PS3",
+        "PS4",
+        "COLUMNS",
+        "LINES",
+        "MAILCHECK",
+        "PROMPT_COMMAND",
+        "TMOUT",
+        "TMPDIR",
+        "auto_resume",
+        "histchars",
+    ];
+    NAMES.contains(&name)
+        || ["BASH", "EPOCH", "COMP", "HIST", "READLINE"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+}
+
+/// Variables that programs or the shell heed when they are set.
+fn is_heeded(name: &str) -> bool {
+    const NAMES: &[&str] = &[
+        "PWD",
+        "OLDPWD",
+        "CDPATH",
+        "ENV",
+        "GLOBIGNORE",
+        "GLOBSORT",
+        "FIGNORE",
+        "LANGUAGE",
+        "POSIXLY_CORRECT",
+        "BLOCKSIZE",
+        "BLOCK_SIZE",
+        "TIME_STYLE",
+        "QUOTING_STYLE",
+        "TABSIZE",
+        "FCEDIT",
+        "EDITOR",
+        "CHARSET",
+        "MAIL",
+    ];
+    NAMES.contains(&name)
+        || [
+            "LC_", "GREP_", "LS_", "LD_", "TREE_", "RIPGREP_", "GIT_", "MALLOC_", "XDG_", "_POSIX",
+        ]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+}
