@@ -11,7 +11,8 @@
 //! compound  if, for, while, case, ( ), { }     builtins  cd, echo, test, read, …
 //! simple    a command: its words, and > and =  named     /usr/bin/grep, command grep
 //! tool      one tool on its streams            state     folder, status, limits    variables  $NAME
-//! pipeline  a | b | head: who stops whom       prefix    … and how far a search has to go
+//! pipeline  a | b | head, part by part         part      … what is known of each before it runs
+//! deaths    … who stops whom                   prefix    … and how far a search has to go
 //! redirect  2>&1, <file, here-documents        streams   what its descriptors are
 //! quick     what takes microseconds            conditional  [[ … ]]
 //! ```
@@ -21,11 +22,13 @@ mod braces;
 mod builtins;
 mod compound;
 mod conditional;
+mod deaths;
 mod exec;
 mod expand;
 mod glob;
 mod named;
 mod params;
+mod part;
 mod pipeline;
 mod prefix;
 mod quick;

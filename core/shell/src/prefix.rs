@@ -10,7 +10,7 @@ use brush_parser::ast::{
 };
 use curserve_tools::Out;
 
-use crate::pipeline::{Part, Reads};
+use crate::part::{Part, Reads};
 use crate::state::Shell;
 
 /// The part of a pipeline that takes lines, and how far the first one goes for them.

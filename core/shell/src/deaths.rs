@@ -1,0 +1,170 @@
+//! Who stops whom in a pipeline: a part that stops reading, the parts before it that die of it, and what they report.
+
+use curserve_tools::{Out, Span};
+
+use crate::part::{Part, Reads};
+use crate::state::Shell;
+use crate::streams::Sink;
+use crate::Refusal;
+
+/// Standard output of the C library on a pipe writes blocks of this size.
+pub const BLOCK: usize = 4096;
+/// A pipe takes this much before a writer blocks.
+const PIPE: usize = 64 << 10;
+
+impl Shell<'_> {
+    /// Works out what part `k`, which may stop reading, does to those before it.
+    pub fn stop_early(
+        &mut self,
+        parts: &[Part],
+        k: usize,
+        outs: &[Out],
+        errs: &mut [Out],
+        err: Sink,
+    ) -> Result<(), Refusal> {
+        if parts[k].reads == Reads::All || Self::is_unseen(err) {
+            return Ok(());
+        }
+        let output = outs[k - 1].as_bytes();
+        let needed = match parts[k].reads {
+            Reads::Lines(lines) => {
+                let lines = usize::try_from(lines).unwrap_or(usize::MAX);
+                memchr::memchr_iter(b'\n', output)
+                    .nth(lines.saturating_sub(1))
+                    .map_or(output.len(), |i| i + 1)
+            }
+            _ => 0,
+        };
+        if parts[k].reads != Reads::Unknown && needed == output.len() {
+            return Ok(());
+        }
+        let timing = || Refusal::new("messages of a program that may have been stopped before");
+        // Further up, a death needs that the part between dies: at its first block, however long it takes to fill one.
+        let far = (0..k - 1).any(|i| {
+            (i + 1..k).all(|j| {
+                let length = outs[j].as_bytes().len();
+                let held = if in_blocks(&parts[j].name) { BLOCK } else { 0 };
+                length > held && !at_end(&parts[j].name)
+            }) && (parts[i].reports || !errs[i].as_bytes().is_empty())
+        });
+        if far {
+            return Err(timing());
+        }
+        let part = &parts[k - 1];
+        let messages = errs[k - 1].as_bytes();
+        if !part.reports {
+            // Each message flushes the output before it: the first flush always arrives, a second may not.
+            let mut places: Vec<usize> = errs[k - 1]
+                .marks()
+                .iter()
+                // Without a flush before the message only full blocks have gone out.
+                .map(|m| if m.early && m.out < BLOCK { 0 } else { m.out })
+                .filter(|&p| p > 0)
+                .collect();
+            places.dedup();
+            let sure = match parts[k].reads {
+                Reads::Unknown => places.is_empty(),
+                _ => places.len() <= 1 && places.iter().all(|&p| p < BLOCK),
+            };
+            let known = !part.name.is_empty() || messages.is_empty();
+            return if messages.is_empty() || sure && known && errs[k - 1].marks_cover() {
+                Ok(())
+            } else {
+                Err(timing())
+            };
+        }
+        if parts[k].reads == Reads::Unknown || !messages.is_empty() {
+            return if output.is_empty() && messages.is_empty() {
+                Ok(())
+            } else {
+                Err(timing())
+            };
+        }
+        let report =
+            deaths(&part.name, outs[k - 1].spans(), needed, output.len()).ok_or_else(timing)?;
+        errs[k - 1].write(&report);
+        Ok(())
+    }
+}
+
+/// Whether a tool prints only when its input has ended.
+fn at_end(name: &[u8]) -> bool {
+    matches!(name, b"sort" | b"tail" | b"wc" | b"tac")
+}
+
+/// Whether a tool holds its output back until a block is full.
+fn in_blocks(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"grep" | b"egrep" | b"fgrep" | b"sed" | b"cut" | b"uniq" | b"nl"
+    )
+}
+
+/// What `find` or `xargs` reports when its reader goes after `needed` bytes; `None` where timing decides.
+///
+/// A child writes blocks of [`BLOCK`] bytes. The block that satisfies the reader still arrives; far more than a pipe
+/// holds behind it does not.
+fn deaths(who: &[u8], spans: &[Span], needed: usize, total: usize) -> Option<Vec<u8>> {
+    let mut report = Vec::new();
+    let covered: usize = spans.iter().map(|s| s.end - s.start).sum();
+    if covered != total {
+        return None;
+    }
+    for span in spans.iter().filter(|s| s.end > s.start) {
+        if span.end <= needed {
+            continue;
+        }
+        if span.start >= needed {
+            // Whether the first of these still finds the reader is a race, lost by one or two on a busy machine.
+            return None;
+        }
+        let block_end = span.start + (needed - span.start).div_ceil(BLOCK) * BLOCK;
+        let dies = match span.end.checked_sub(block_end) {
+            None | Some(0) => false,
+            Some(rest) if rest > PIPE + 2 * BLOCK => true,
+            Some(_) => return None,
+        };
+        if dies {
+            let name = String::from_utf8_lossy(&span.name).into_owned();
+            if who == b"xargs" {
+                report.extend_from_slice(
+                    format!("xargs: {name}: terminated by signal 13\n").as_bytes(),
+                );
+                return Some(report);
+            }
+            report
+                .extend_from_slice(format!("find: ‘{name}’ terminated by signal 13\n").as_bytes());
+        }
+    }
+    Some(report)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(start: usize, end: usize) -> Span {
+        Span {
+            start,
+            end,
+            name: b"grep".to_vec(),
+        }
+    }
+
+    #[test]
+    fn children_after_the_reader_has_gone_are_a_matter_of_timing() {
+        let spans = [span(0, 40), span(40, 80), span(80, 120), span(120, 120)];
+        assert_eq!(deaths(b"find", &spans, 40, 120), None);
+        assert_eq!(deaths(b"find", &spans, 120, 120), Some(Vec::new()));
+    }
+
+    #[test]
+    fn a_child_cut_within_its_output_is_a_matter_of_timing() {
+        assert_eq!(
+            deaths(b"xargs", &[span(0, 4000)], 40, 4000),
+            Some(Vec::new())
+        );
+        assert_eq!(deaths(b"xargs", &[span(0, 9000)], 40, 9000), None);
+        assert!(deaths(b"xargs", &[span(0, 200_000)], 40, 200_000).is_some_and(|r| !r.is_empty()));
+    }
+}
