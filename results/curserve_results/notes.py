@@ -44,7 +44,7 @@ def notes(summary: Summary) -> tuple[str, ...]:
     lines += _models(summary)
     lines.append(_intervals(summary))
     lines += diagnose(summary).lines()
-    if failed := _of_engines(summary)["failed"]:
+    if failed := summary.counts()["failed"]:
         lines.append(f"Calls that failed: {failed} (counted as not right).")
     lines += left_out(summary)
     lines.append(
@@ -71,7 +71,8 @@ def _whole(summary: Summary) -> list[str]:
     """Say what the column `whole` adds, or why it is empty."""
     import polars as pl
 
-    recorded, timed = summary.answered_elsewhere()
+    counts = summary.counts()
+    recorded, timed = counts["recorded"], counts["timed"]
     if not recorded:
         return []
     if not timed:
@@ -108,7 +109,7 @@ def _apart(summary: Summary) -> list[str]:
 
 def _not_compared(summary: Summary) -> list[str]:
     """Say how many of the answers that engines gave were compared with nothing, and why."""
-    total = _of_engines(summary)
+    total = summary.counts()
     answered = total["executed"] + total["refused"]
     missing = answered + total["failed"] - total["judged"] - total["apart"]
     if missing <= 0:
@@ -117,14 +118,6 @@ def _not_compared(summary: Summary) -> list[str]:
         f"Not compared: {missing:,} of {answered:,} answers, given after a call of which it is not known what it "
         "did to the workspace."
     ]
-
-
-def _of_engines(summary: Summary) -> dict[str, int]:
-    """Return the sums of the calls' counts; controls, which answer nothing themselves, are left out."""
-    import polars as pl
-
-    calls = summary.calls.filter(~pl.col("engine").is_in(list(CONTROLS)))
-    return {name: int(calls[name].sum()) for name in ("executed", "refused", "failed", "judged", "apart")}
 
 
 def _link(link: LinkRecord, *, shown: bool) -> str:

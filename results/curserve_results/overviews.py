@@ -115,9 +115,13 @@ def tiers_table(summary: Summary, model: str | None = None, api: str = "chat") -
 
 
 def grid_tables(summary: Summary) -> tuple[Table, ...]:
-    """Return the grid, and where there is more to a session than what was executed, that of the whole task."""
-    recorded, timed = summary.answered_elsewhere()
-    if not (recorded and timed):
+    """Return the grid, and where there is more to a session than what was executed, that of the whole task.
+
+    Where nothing was answered from the recording, the second grid would repeat the first, so it is left out; the
+    main table, which has its column anyway, fills it there (Summary.knows_the_whole).
+    """
+    counts = summary.counts()
+    if not (counts["recorded"] and counts["timed"]):
         return (grid_table(summary),)
     first = grid_table(summary)
     without_notes = Table(first.name, first.title, first.columns, first.rows)

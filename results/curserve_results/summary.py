@@ -65,17 +65,17 @@ class Summary:
         """Return the name of a link as tables show it: one that is void says so."""
         return f"VOID {link}" if link in self.void else link
 
-    def answered_elsewhere(self) -> tuple[int, int]:
-        """Return how many calls of engines were answered from the recording, and of how many it has the time."""
+    def counts(self) -> dict[str, int]:
+        """Return the sums of the calls' counts over all engines; controls answer nothing themselves: left out."""
         import polars as pl
 
         calls = self.calls.filter(~pl.col("engine").is_in(list(CONTROLS)))
-        return int(calls["recorded"].sum()), int(calls["timed"].sum())
+        return {name: int(calls[name].sum()) for name in _COUNTS}
 
     def knows_the_whole(self) -> bool:
-        """Whether `whole_ns` is more than `end_to_end_ns` wherever it has to be."""
-        recorded, timed = self.answered_elsewhere()
-        return timed > 0 or recorded == 0
+        """Whether `whole_ns` is the time of the whole task, be it that nothing was answered from the recording."""
+        counts = self.counts()
+        return counts["timed"] > 0 or counts["recorded"] == 0
 
     def groups(self) -> list[tuple[str, str, str]]:
         """Return the (link, model, api) of every table, in the manifest's order, then by name."""
@@ -184,7 +184,7 @@ def _derive(
     of_calls = derive.call_counts(calls)
     counts = of_calls.join(ids, on=["block", "cell"], how="inner").select(
         *derive.GROUP,
-        *("calls", "executed", "recorded", "refused", "failed", "timed"),
+        *(name for name in _COUNTS if name not in _JUDGED),
         *(pl.when(control).then(0).otherwise(name).alias(name) for name in _JUDGED),
     )
     elsewhere = of_calls.select("block", "cell", "recorded_ns")
@@ -213,3 +213,5 @@ _CALL_COLUMNS = (
 )
 _JUDGED = ("judged", "right", "apart", "equal")
 """Counts that say nothing of a control."""
+
+_COUNTS = ("calls", "executed", "recorded", "refused", "failed", "timed", *_JUDGED)
