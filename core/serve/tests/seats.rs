@@ -118,7 +118,9 @@ fn settle(stream: &mut UnixStream) {
         send(stream, &json!({"id": 8, "op": "stats"}));
         receive(stream).expect("statistics")["in_flight"].as_u64()
     };
+    let end = Instant::now() + Duration::from_secs(10);
     while in_flight(stream) != Some(1) {
+        assert!(Instant::now() < end, "it does not settle");
         std::thread::yield_now();
     }
 }

@@ -133,14 +133,15 @@ fn the_tools_of_agents_look_at_the_clock() {
             ("glob", json!({"pattern": "*7", "path": path(".")}), 0),
         ] {
             let ask = || call(&daemon, tool, &arguments, Some(limit));
-            within(Duration::from_millis(500), tool, ask, |answer| {
+            let what = format!("{tool} {arguments}");
+            within(Duration::from_millis(500), &what, ask, |answer| {
                 let expected = format!("timed out after {} s", limit as f64 / 1000.0);
                 let given = (answer.exit_code, answer.failed, answer.refused);
-                assert_eq!(given, (None, Some(expected), None), "{tool} {arguments}");
-                assert!(answer.stdout.is_empty(), "{tool} {arguments}");
+                assert_eq!(given, (None, Some(expected), None), "{what}");
+                assert!(answer.stdout.is_empty(), "{what}");
             });
             let answer = call(&daemon, tool, &arguments, None);
-            assert_eq!(answer.exit_code, Some(0), "{tool} {arguments}");
+            assert_eq!(answer.exit_code, Some(0), "{what}");
         }
     }
 }
@@ -158,11 +159,12 @@ fn what_takes_longer_than_it_may_has_failed() {
     for (tool, arguments) in long() {
         for (daemon, timeout_ms) in [(&strict, None), (&patient, Some(20))] {
             let ask = || call(daemon, tool, &arguments, timeout_ms);
-            within(Duration::from_secs(2), tool, ask, |answer| {
+            let what = format!("{tool} {arguments}");
+            within(Duration::from_secs(2), &what, ask, |answer| {
                 let given = (answer.exit_code, answer.failed.as_deref(), answer.refused);
                 let expected = (None, Some("timed out after 0.02 s"), None);
-                assert_eq!(given, expected, "{arguments}");
-                assert!(answer.stdout.is_empty(), "{arguments}");
+                assert_eq!(given, expected, "{what}");
+                assert!(answer.stdout.is_empty(), "{what}");
             });
         }
     }
