@@ -139,7 +139,10 @@ def read_plan(text: str, where: str) -> Plan:
     try:
         data = json.loads(text)
         if data["version"] != PLAN_VERSION:
-            raise PlanError(f"{where}: plan version {data['version']}; this program reads {PLAN_VERSION}")
+            raise PlanError(
+                f"{where}: plan version {data['version']}, this program reads {PLAN_VERSION}; "
+                "resume with the version of curserve-bench that wrote it, or start a new run"
+            )
         data["traces"] = tuple(TraceRef(**t) for t in data["traces"])
         data["blocks"] = tuple(Block(**{**b, "engines": tuple(b["engines"])}) for b in data["blocks"])
         data["models"], data["engines"] = tuple(data["models"]), tuple(data["engines"])

@@ -88,7 +88,9 @@ def _files(paths: Sequence[Path]) -> list[Path]:
         inside = sorted(p for p in path.iterdir() if p.name.endswith(SUFFIXES)) if path.is_dir() else []
         kept = [file for file in inside if _with_calls(file)] if path.is_dir() else [path]
         if not kept:
-            raise BadInput(f"--trace {path}: no trace with a tool call is in this folder ({', '.join(SUFFIXES)})")
+            raise BadInput(
+                f"--trace {path}: no trace with a tool call in it ({', '.join(SUFFIXES)}); give another"
+            )
         found += kept
     return found
 
@@ -105,7 +107,7 @@ def _load(files: Sequence[Path]) -> tuple[list[TraceRef], dict[str, Trace]]:
     for file in files:
         found = _with_calls(file)
         if not found:
-            raise BadInput(f"--trace {file}: it has no tool call to replay")
+            raise BadInput(f"--trace {file}: it has no tool call to replay; leave it out, or give another")
         content = digest(file.read_bytes())
         for trace in found:
             if trace.id in traces:

@@ -65,7 +65,7 @@ def _materialise(workspace: Workspace, source: str, cache: Path) -> Path:
     if workspace.kind == "path":
         root = Path(source).expanduser()
         if not root.is_dir():
-            raise WorkspaceError(f"workspace {root} is not a folder")
+            raise WorkspaceError(f"workspace {root} is not a folder; give one with --workspace DIR")
         return root
     if workspace.kind not in ("wheel", "sdist", "git"):
         raise WorkspaceError(f"workspace of kind {workspace.kind!r} cannot be materialised")

@@ -47,7 +47,7 @@ def command(
     from curserve_traces.workspace import pristine_copy
 
     if not workspace.is_dir():
-        raise BadInput(f"workspace {workspace} is not a folder")
+        raise BadInput(f"workspace {workspace} is not a folder; give the calls' tree with --workspace")
     chosen = registry.load(engine)
     with scratch.folder("call") as folder:
         root = workspace.resolve() if in_place else pristine_copy(workspace, folder / "workspace")

@@ -62,10 +62,10 @@ def command(
     if not math.isfinite(timeout_s):
         raise BadInput(f"--timeout-s {timeout_s}: expected a number of seconds")
     if not workspace.is_dir():
-        raise BadInput(f"workspace {workspace} is not a folder")
+        raise BadInput(f"workspace {workspace} is not a folder; give the calls' tree with --workspace")
     asked = [one for one in read_calls(calls) if repo is None or one.repo == repo]
     if not asked:
-        raise BadInput(f"calls {calls}: none for repo {repo!r}")
+        raise BadInput(f"calls {calls}: none for repo {repo!r}; drop --repo, or give one that the file names")
     reads = [one for one in asked if one.effect == "read"]
     chosen, real = registry.load(engine), registry.load("server-subprocess")
     if details is not None:

@@ -53,7 +53,7 @@ def read_calls(path: Path) -> list[Asked]:
             reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
             raise BadInput(f"calls {path}, line {number}: not a call: {reason}") from error
     if not asked:
-        raise BadInput(f"calls {path}: no call in it")
+        raise BadInput(f"calls {path}: no call in it; give JSON lines with command (or tool, arguments) and cwd")
     return asked
 
 
