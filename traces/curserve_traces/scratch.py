@@ -32,12 +32,20 @@ def base() -> Path:
     """Return this process's base folder (mode 0700); the first call sweeps those of dead processes."""
     if not _base:
         sweep()
-        path = Path(tempfile.mkdtemp(prefix=PREFIX))
-        handle = os.open(path / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path, handle = _locked()
         _base.append((path, handle))
         atexit.register(_remove, path, os.getpid())
     return _base[0][0]
+
+
+def _locked() -> tuple[Path, int]:
+    while True:
+        path = Path(tempfile.mkdtemp(prefix=PREFIX))
+        handle = os.open(path / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if (path / "lock").exists():  # else another process swept it before it was locked
+            return path, handle
+        os.close(handle)
 
 
 def _remove(path: Path, owner: int) -> None:
