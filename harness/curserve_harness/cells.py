@@ -17,11 +17,9 @@ from curserve_harness.judging import judge
 from curserve_harness.llm.profiles import ModelProfile
 from curserve_harness.material import Material, Prepared
 from curserve_harness.plan import Block, Plan
-from curserve_harness.rows import EXTRA, join_rows
+from curserve_harness.rows import EXTRA, Row, join_rows
 from curserve_harness.rundir import remove
 from curserve_netem.hosts import Pair
-
-Row = dict[str, Any]
 
 
 class CellRunner:

@@ -12,12 +12,14 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
-from curserve_harness.cells import CellRunner, Row
+from curserve_harness.cells import CellRunner
 from curserve_harness.llm.profiles import ModelProfile
 from curserve_harness.material import Material
-from curserve_harness.plan import CONTROLS, Block, Plan
+from curserve_harness.plan import Block, Plan
+from curserve_harness.rows import Row
 from curserve_netem.hosts import hosts
 from curserve_netem.link import Link
+from curserve_results.schema import CONTROLS
 
 PACE = ModelProfile("floor", "floor", tokens_per_s=2858, ttft_ms=0, prefill_tokens_per_s=1e12, source="none")
 """A model that thinks for no time and writes as fast as the fastest bundled one: its tokens are still paced."""

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
-from curserve_harness.cells import CellRunner, Row
+from curserve_harness.cells import CellRunner
 from curserve_harness.plan import Block
 from curserve_harness.progress import On
+from curserve_harness.rows import Row
 from curserve_results.store import RunWriter
 
 

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from curserve_results.schema import CONTROLS
+
 PLAN_VERSION = 1
-CONTROLS = ("recorded-client", "recorded-server")
 
 Execute = Literal["reads-and-edits", "all"]
 Pace = Literal["real", "virtual"]

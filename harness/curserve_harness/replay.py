@@ -14,11 +14,12 @@ from curserve_harness.llm import profiles, vllm_tokens
 from curserve_harness.material import prepare
 from curserve_harness.plan import read_plan
 from curserve_harness.progress import progress
-from curserve_harness.resolve import BASELINE, Wishes, reload, resolve
+from curserve_harness.resolve import Wishes, reload, resolve
 from curserve_harness.rundir import claim, default_folder, scratch
 from curserve_harness.runner import run_blocks
 from curserve_results.files import write_atomically
 from curserve_results.manifest import Manifest, read_manifest
+from curserve_results.schema import REFERENCE
 from curserve_results.store import RunWriter, finished_blocks
 from curserve_results.tables import render
 
@@ -54,7 +55,7 @@ def replay(wishes: Wishes, *, out: Path | None, resume: bool, form: str) -> str:
                 list(traces.values()),
                 execute=plan.execute,
                 scratch=workplace,
-                reference_engine=registry.load(BASELINE),
+                reference_engine=registry.load(REFERENCE),
                 workspace=Path(plan.workspace) if plan.workspace else None,
                 on=lambda what: on(what, 0),
             )

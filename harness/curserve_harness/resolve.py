@@ -16,9 +16,7 @@ from curserve_harness.plan import Api, Execute, Llm, Pace, Plan, TraceRef, make_
 from curserve_traces import codec, suites
 from curserve_traces.model import Trace, digest
 
-BASELINE = "client-subprocess"
 BUNDLED = "bundled:"
-SUFFIXES = (".json", ".json.gz", ".json.zst")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +83,11 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     """Return the trace files that were named; of a folder, those with calls (`trace import` writes others too)."""
     found = []
     for path in paths:
-        inside = sorted(p for p in path.iterdir() if p.name.endswith(SUFFIXES)) if path.is_dir() else []
+        inside = sorted(p for p in path.iterdir() if p.name.endswith(codec.SUFFIXES)) if path.is_dir() else []
         kept = [file for file in inside if _with_calls(file)] if path.is_dir() else [path]
         if not kept:
             raise BadInput(
-                f"--trace {path}: no trace with a tool call in it ({', '.join(SUFFIXES)}); give another"
+                f"--trace {path}: no trace with a tool call in it ({', '.join(codec.SUFFIXES)}); give another"
             )
         found += kept
     return found

@@ -9,6 +9,9 @@ from curserve_traces.files import json_bytes, parse_json, write_atomic
 from curserve_traces.model import Trace
 from curserve_traces.native import from_document, is_native, to_document
 
+SUFFIXES = (".json", ".json.gz", ".json.zst")
+"""How the names of trace files end."""
+
 
 def load(path: Path | str) -> Trace:
     """Return the one trace in a file; raises as `load_all`, and MalformedTrace where it holds several."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from curserve_traces.codec import load
+from curserve_traces.codec import SUFFIXES, load
 from curserve_traces.errors import TraceError
 from curserve_traces.model import Trace
 
 FOLDER = Path(__file__).parent / "suites"
-_SUFFIXES = (".json", ".json.gz", ".json.zst")
 
 
 def names() -> tuple[str, ...]:
@@ -33,4 +32,4 @@ def load_suite(name: str) -> tuple[Trace, ...]:
 
 
 def _files(folder: Path) -> tuple[Path, ...]:
-    return tuple(sorted(path for path in folder.iterdir() if path.name.endswith(_SUFFIXES)))
+    return tuple(sorted(path for path in folder.iterdir() if path.name.endswith(SUFFIXES)))

@@ -61,13 +61,12 @@ def search(
     from curserve_results.files import write_atomically
     from curserve_results.render import render_tables
     from curserve_results.search import FILE, SCHEMA, tables
+    from curserve_traces.workspace import cache_folder
 
     if quick:
         sizes, rounds = "1MB,10MB", 3
     wanted = [_size(text) for text in sizes.split(",")]
-    folder = source or kernel_source(
-        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "curserve-bench"
-    )
+    folder = source or kernel_source(cache_folder())
     chosen = [Pattern("given", text, literal=False) for text in texts] + (regexes() if no_literal else [])
     # Where the copies lie decides what a cold page costs; under --out they are on the caller's file system.
     with tempfile.TemporaryDirectory(

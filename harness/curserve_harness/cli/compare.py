@@ -6,17 +6,13 @@ from pathlib import Path
 
 import click
 
+from curserve_results.render import FORMS
+
 
 @click.command()
 @click.argument("baseline", type=click.Path(path_type=Path))
 @click.argument("candidate", type=click.Path(path_type=Path))
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "markdown", "latex", "csv", "json", "html"]),
-    default="table",
-    show_default=True,
-)
+@click.option("--format", "form", type=click.Choice(FORMS), default="table", show_default=True)
 def command(baseline: Path, candidate: Path, form: str) -> None:
     """Compare two run folders: candidate / baseline, for tool round trips and end-to-end times.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-FORMATS = ("table", "markdown", "json", "csv", "latex", "html")
+from curserve_results.render import FORMS
 
 BACKENDS = ("auto", "netem", "queue", "relay")
 
@@ -49,7 +49,7 @@ BACKENDS = ("auto", "netem", "queue", "relay")
     default=1,
     help="How many links run side by side, each between hosts of its own.",
 )
-@click.option("--format", "form", type=click.Choice(FORMATS), default="table", help="Form of the printed table.")
+@click.option("--format", "form", type=click.Choice(FORMS), default="table", help="Form of the printed table.")
 @click.option("--out", type=Path, help="Run folder. [default: runs/<time>-<suite>]")
 @click.option(
     "--resume", is_flag=True, help="Finish the interrupted run in --out; its plan holds, other options do not."

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from curserve_results.render import FORMS
+
 if TYPE_CHECKING:
     from curserve_results.table import Table
 
-FORMS = ("table", "markdown", "latex", "csv", "json", "html")
 TABLES = ("main", "models", "tiers", "grid", "napkin")
 
 

@@ -20,11 +20,12 @@ def command() -> None:
 def _traces_of(suite: str | None, paths: tuple[Path, ...]) -> list[Path]:
     """Return trace files: those of a suite, files as given, and the trace files below folders."""
     from curserve_traces import suites
+    from curserve_traces.codec import SUFFIXES
 
     found = list(suites.files(suite)) if suite else []
     for path in paths:
         if path.is_dir():
-            found += sorted(p for p in path.rglob("*") if p.name.endswith((".json", ".json.gz", ".json.zst")))
+            found += sorted(p for p in path.rglob("*") if p.name.endswith(SUFFIXES))
         else:
             found.append(path)
     if not found:

@@ -10,13 +10,12 @@ from pathlib import Path
 from curserve_harness.exits import BadInput, ExecutionFailed
 from curserve_harness.recorder.assemble import traces
 from curserve_harness.recorder.session import record
-from curserve_traces.codec import save
+from curserve_traces.codec import SUFFIXES, save
 from curserve_traces.importers import Imported
 from curserve_traces.model import Workspace
 from curserve_traces.workspace import pristine_copy, tree_digest
 
 OPENAI = "https://api.openai.com/v1"
-_SUFFIXES = (".json", ".json.gz", ".json.zst")
 
 
 def record_to(
@@ -32,7 +31,7 @@ def record_to(
     Raises ExecutionFailed, with what was recorded saved, where the agent failed; BadInput, SetupFailed before.
     """
     name = next(
-        (out.name.removesuffix(suffix) for suffix in reversed(_SUFFIXES) if out.name.endswith(suffix)), None
+        (out.name.removesuffix(suffix) for suffix in reversed(SUFFIXES) if out.name.endswith(suffix)), None
     )
     if not name:
         raise BadInput(f"trace record: {out} is no name for a trace; end it in .json, .json.gz or .json.zst")
