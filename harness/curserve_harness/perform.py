@@ -16,7 +16,6 @@ import time
 import tomllib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -209,22 +208,17 @@ def _elsewhere(call: ToolCall, copy: Path, at: str, site: Path | None) -> Observ
         if site is not None:
             binds += ["--ro-bind", str(site), _SITE]
             environment |= {"PATH": f"{environment['PATH']}:{_SITE}/bin", "PYTHONPATH": _SITE}
-        with _bubblewrap(copy, at, binds, environment) as prefix:
-            started, began = time.time_ns(), time.monotonic_ns()
-            done = subprocess.run(
-                [*prefix, "bash", "-c", call.arguments["command"]],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                check=False,
-            )
-            took = time.monotonic_ns() - began
+        command = [*_bubblewrap(copy, at, binds, environment), "bash", "-c", call.arguments["command"]]
+        started, began = time.time_ns(), time.monotonic_ns()
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        took = time.monotonic_ns() - began
     finally:
         shutil.rmtree(python)
     return Observation(done.returncode, done.stdout, done.stderr, started_at_ns=started, duration_ns=took)
 
 
-@contextmanager
-def _bubblewrap(copy: Path, at: str, binds: list[str], environment: dict[str, str]) -> Iterator[list[str]]:
+def _bubblewrap(copy: Path, at: str, binds: list[str], environment: dict[str, str]) -> list[str]:
+    """Return bubblewrap's command line up to the program."""
     prefix = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
     for key, value in environment.items():
         prefix += ["--setenv", key, value]
@@ -236,7 +230,7 @@ def _bubblewrap(copy: Path, at: str, binds: list[str], environment: dict[str, st
             if place.is_symlink()
             else ["--ro-bind-try", str(place), str(place)]
         )
-    yield [*prefix, *binds, "--bind", str(copy), at, "--chdir", at, "--"]
+    return [*prefix, *binds, "--bind", str(copy), at, "--chdir", at, "--"]
 
 
 def tokens(text: str | bytes) -> int:

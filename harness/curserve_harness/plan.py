@@ -80,10 +80,6 @@ class Plan:
         """Return the digest of the plan; two runs with the same one did the same in the same order."""
         return "sha256:" + hashlib.sha256(self.to_json().encode()).hexdigest()
 
-    def cells(self) -> int:
-        """Return how many cells the plan has."""
-        return sum(len(block.engines) for block in self.blocks)
-
 
 def make_plan(
     *,

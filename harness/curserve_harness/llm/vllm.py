@@ -69,14 +69,13 @@ class VllmServer:
         self.port = port or _free_port(host)
         self.url = f"http://{host}:{self.port}"
         self.log = folder / "vllm.log"
-        self.started_in_s = 0.0
         self._key = secrets.token_urlsafe(24)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
         """Start and wait until it answers; raises VllmError with the last lines of its log."""
         python = vllm_python()
-        began = time.monotonic()
+        deadline = time.monotonic() + READY_S
         for name in ("forced", "tmp"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         (self.folder / "stamps.jsonl").touch()
@@ -86,11 +85,10 @@ class VllmServer:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment(python)
             )
         try:
-            self._await_ready(began + READY_S)
+            self._await_ready(deadline)
         except BaseException:
             self.stop()
             raise
-        self.started_in_s = time.monotonic() - began
         return self
 
     def stop(self) -> None:

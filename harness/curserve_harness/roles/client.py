@@ -40,17 +40,11 @@ def run_cell(cell: CellSpec, url: str) -> dict[str, Any]:
         else:
             with closing(Connection(url, deadline_ns, tcp_policy(cell))) as connection:
                 follow(cell, trace, connection, played)
-    except REPORTED as error:
-        return {
-            "ok": False,
-            "error": f"cell {cell.cell} ({cell.engine}): {one_line(error)}",
-            "rows": played.rows() + calls,
-        }
     except Exception as error:
-        kind = type(error).__name__
+        kind = "" if isinstance(error, REPORTED) else f"{type(error).__name__}: "
         return {
             "ok": False,
-            "error": f"cell {cell.cell} ({cell.engine}): {kind}: {one_line(error)}",
+            "error": f"cell {cell.cell} ({cell.engine}): {kind}{one_line(error)}",
             "rows": played.rows() + calls,
         }
     finally:
