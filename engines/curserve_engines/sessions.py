@@ -23,11 +23,11 @@ class ProtocolSession(Closing):
         fallback: Client | None = None,
         lasting_at: str | None = None,
     ) -> None:
-        self._client = client
+        self.client = client
+        """Asked by others too, for what is no call: whether the daemon has loaded."""
         self._lasting = LastingShell(client, fallback, lasting_at) if lasting_at and fallback else None
         self._fallback = fallback
         self._close = close
-        self.client = client
 
     def call(self, call: ToolCall, *, turn: int | None = None, index: int | None = None) -> Result:  # noqa: ARG002
         """Execute `call`; a program that is gone or too slow is a failed Result."""
@@ -36,7 +36,7 @@ class ProtocolSession(Closing):
             if self._lasting is not None and call.tool == "bash":
                 answer, refused, refusal_ns = self._lasting.call(call)
                 return _result(answer, started, refused, refusal_ns=refusal_ns)
-            reply = self._client.call(call.tool, call.arguments, cwd=call.cwd)
+            reply = self.client.call(call.tool, call.arguments, cwd=call.cwd)
             if reply.refused is None or self._fallback is None:
                 return _result(reply, started, reply.refused)
             real = self._fallback.call(call.tool, call.arguments, cwd=call.cwd)

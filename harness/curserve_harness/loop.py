@@ -29,7 +29,7 @@ class ServerLoop:
 
     def __init__(self, cell: OpenCell, tools: Tools) -> None:
         self._cell, self._tools = cell, tools
-        self._conversation: list[str] = []
+        self._conversation: list[str] = []  # where a tool round trip ends; nobody reads it
         self._measured: list[tuple[int, Written, int | None, int | None]] = []
         response = responses.Response(f"resp_{cell.spec.cell}", int(time.time()), cell.script.model, repeats=False)
         self._prepared: list[_Prepared] = []
