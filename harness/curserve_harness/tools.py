@@ -14,9 +14,9 @@ from threading import Barrier
 
 from curserve_engines.answer import Answer
 from curserve_engines.protocol import Result, Session
+from curserve_engines.shown import shown_text
 from curserve_harness.cell import CellSpec
 from curserve_harness.rows import Row
-from curserve_harness.shown import shown_text
 from curserve_traces.model import Observation, Trace, WorkspaceDelta
 
 Apply = Callable[[Path, WorkspaceDelta], object]

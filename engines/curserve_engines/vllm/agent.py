@@ -12,12 +12,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from curserve_engines.answer import Answer
+from curserve_engines.shown import shown_text
 from curserve_engines.vllm.chat import Chat, called
 from curserve_engines.vllm.execution import ToolBench, policies_of
 from curserve_engines.vllm.generation import Ask, Turns, sampling
 from curserve_engines.vllm.ledger import ContextOverflow, KvLedger
 from curserve_engines.vllm.parsing import CallParser, difference
-from curserve_traces.model import Observation, Trace, Turn
+from curserve_traces.model import Trace, Turn
 
 
 class CellError(Exception):
@@ -204,12 +205,3 @@ def _id(recorded: Any, index: int) -> str:
 
 def _clean(text: str) -> str:
     return text if text.isascii() else text.encode(errors="replace").decode()
-
-
-def shown_text(observation: Observation, truncate_chars: int | None) -> str:
-    """Return what the model reads; longer than `truncate_chars`, the middle is left out, as in the harness."""
-    text = _clean(observation.shown())
-    if truncate_chars is None or len(text) <= truncate_chars:
-        return text
-    half = truncate_chars // 2
-    return f"{text[:half]}\n[… {len(text) - 2 * half} characters left out …]\n{text[len(text) - half :]}"

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curserve_engines.protocol import Result
+from curserve_engines.shown import shown_text
 from curserve_harness.cell import CallPolicy, CellSpec, Model, TurnPolicy
 from curserve_harness.conversation import ChatConversation, ItemConversation
 from curserve_harness.replies import ChatReply, Reply, ReplyCall
 from curserve_harness.rows import add_model_time
-from curserve_harness.shown import shown_text
 from curserve_harness.tools import Tools
 from curserve_traces.model import (
     FileChange,

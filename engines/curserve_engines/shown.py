@@ -1,4 +1,4 @@
-"""What of an observation travels to the model: its text, cut as the recorded agent cut it."""
+"""What of an observation travels to the model: its text, cut as the recorded agent cut it; in vLLM and outside."""
 
 from __future__ import annotations
 
