@@ -74,6 +74,7 @@ def test_the_targets_on_django_and_the_kernel(tmp_path: Path) -> None:
         figures[name] = {
             "over_rg": {pattern: ratio(outcome, pattern) for pattern in asked},
             "load_s": ready["ready_ns"] / 1e9,
+            "loaded_memory_over_contents": ready["ready_memory_bytes"] / outcome["corpora"][0]["bytes"],
             "memory_over_contents": ready["memory_bytes"] / outcome["corpora"][0]["bytes"],
             "query_ms": ready["saved_unedited_ns"] / 1e6,
             "added_by_a_save_ms": (ready["saved_ns"] - ready["saved_unedited_ns"]) / 1e6,

@@ -43,6 +43,7 @@ def measure(
             engine.ready()
             taken = time.perf_counter_ns() - began if engine.resident else None
             row = {"corpus": corpus.name, "engine": name, "ready_ns": taken}
+            row |= {"ready_memory_bytes": engine.memory()}
             outcome["engines"].append(row | {"version": version(name), "stands_for": engine.stands_for})
         for pattern in patterns:
             patient = _compare(corpus, engines, pattern, outcome)
