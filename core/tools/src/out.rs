@@ -112,6 +112,14 @@ impl Out {
         self
     }
 
+    /// About to be written: so many bytes. Room for them is made once, not by doubling, which copies, and leaves free
+    /// blocks of half the size behind.
+    pub(crate) fn expect(&mut self, bytes: usize) {
+        if !self.full {
+            self.bytes.reserve(bytes.min(self.room()));
+        }
+    }
+
     /// Appends `bytes`, as far as they are wanted.
     pub fn write(&mut self, bytes: &[u8]) {
         if self.full {

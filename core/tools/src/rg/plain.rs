@@ -65,7 +65,8 @@ impl Plain {
         self.itself
     }
 
-    /// The lines of `bytes` that match, as printed, where only `parts` (whole lines) may; None where the search failed.
+    /// Appends to `into` the lines of `bytes` that match, as printed, where only `parts` (whole lines) may; None where the
+    /// search failed.
     /// `with`: what a pattern needs that does not mean itself.
     pub(super) fn search(
         &self,
@@ -74,9 +75,10 @@ impl Plain {
         bytes: &[u8],
         parts: &[Range<usize>],
         name: Option<&[u8]>,
-    ) -> Option<Vec<u8>> {
+        into: &mut Vec<u8>,
+    ) -> Option<()> {
         let mut lines = Lines {
-            out: Vec::new(),
+            out: into,
             name,
             bytes,
             counted: 0,
@@ -101,7 +103,7 @@ impl Plain {
             }
             (None, None) => return None,
         }
-        Some(lines.out)
+        Some(())
     }
 
     fn find(
@@ -147,7 +149,7 @@ fn pieces<'b>(bytes: &'b [u8], part: &Range<usize>) -> impl Iterator<Item = Rang
 }
 
 struct Lines<'l> {
-    out: Vec<u8>,
+    out: &'l mut Vec<u8>,
     name: Option<&'l [u8]>,
     bytes: &'l [u8],
     /// So many bytes were looked through for line ends …
@@ -173,7 +175,7 @@ impl Lines<'_> {
             self.out.push(b':');
         }
         if let Some(number) = number {
-            crate::decimal::push_number(&mut self.out, number);
+            crate::decimal::push_number(self.out, number);
             self.out.push(b':');
         }
         self.out.extend_from_slice(line);

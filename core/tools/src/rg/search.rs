@@ -95,7 +95,11 @@ impl Run<'_, '_> {
             let (batch, after) = rest.split_at(size.min(rest.len()));
             rest = after;
             size = (size * 4).min(BATCH);
-            for (file, outcome) in batch.iter().zip(outcomes(batch, shared)) {
+            let outcomes = outcomes(batch, shared);
+            self.call
+                .out
+                .expect(outcomes.iter().map(Outcome::len).sum());
+            for (file, outcome) in batch.iter().zip(outcomes) {
                 self.report(file, outcome, sum)?;
                 if sum.matched && quiet {
                     break;

@@ -34,11 +34,23 @@ pub(super) enum Outcome {
     Late,
 }
 
+impl Outcome {
+    /// How many bytes there are to write of it.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Outcome::Done(printed) => printed.out.len(),
+            Outcome::Failed(_) | Outcome::Unknown | Outcome::Late => 0,
+        }
+    }
+}
+
 /// Searches file after file.
 pub(super) struct Worker<'w> {
     shared: &'w Shared<'w>,
     searcher: Option<Searcher>,
     printer: Option<Printer>,
+    /// Lines are gathered here, and kept in as much memory as they need.
+    lines: Vec<u8>,
 }
 
 impl<'w> Worker<'w> {
@@ -47,6 +59,7 @@ impl<'w> Worker<'w> {
             shared,
             searcher: None,
             printer: None,
+            lines: Vec::new(),
         }
     }
 
@@ -83,16 +96,18 @@ impl<'w> Worker<'w> {
                 )),
             };
             let all = 0..content.len();
-            let out = plain.search(
+            self.lines.clear();
+            plain.search(
                 self.shared.deadline,
                 with,
                 content,
                 file.parts().unwrap_or(std::slice::from_ref(&all)),
                 name,
+                &mut self.lines,
             )?;
             return Some(Printed {
-                has_match: !out.is_empty(),
-                out,
+                has_match: !self.lines.is_empty(),
+                out: self.lines.clone(),
                 stats: Stats::new(),
             });
         }
