@@ -20,6 +20,7 @@ use curserve_tools::{Deadline, Out, Stdin, World};
 use serde_json::{json, Value};
 
 use crate::apply::{apply, Failure};
+use crate::idle::Idle;
 use crate::{early, memory, native};
 
 /// Answers the calls of one workspace.
@@ -31,6 +32,7 @@ pub struct Daemon {
     world: World,
     corpus: Arc<OnceLock<Result<Corpus, String>>>,
     load_ns: Arc<AtomicU64>,
+    idle: Idle,
     panics: AtomicU64,
     /// Whether the session's shell lasts from call to call.
     lasting: bool,
@@ -72,6 +74,7 @@ impl Daemon {
             world,
             corpus,
             load_ns,
+            idle: Idle::start()?,
             panics: AtomicU64::new(0),
             lasting: false,
         })
@@ -295,6 +298,7 @@ impl Handler for Daemon {
     }
 
     fn call(&self, call: &Call) -> Answer {
+        let _running = self.idle.call();
         // A defect must cost one refusal, not the daemon: nothing here is left half-changed by unwinding, since
         // answers are made from an immutable snapshot.
         match catch_unwind(AssertUnwindSafe(|| self.answer(call))) {

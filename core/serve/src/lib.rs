@@ -8,6 +8,7 @@ mod connection;
 mod crew;
 mod daemon;
 mod early;
+mod idle;
 mod incoming;
 mod listen;
 mod lookout;
