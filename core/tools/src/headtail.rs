@@ -139,6 +139,15 @@ pub fn tail(call: &mut Call) -> Result<i32, Refusal> {
 fn run(call: &mut Call, tail: bool) -> Result<i32, Refusal> {
     let name = if tail { "tail" } else { "head" };
     let args: Vec<&[u8]> = input::args(call);
+    if let ([[b'-', digit @ b'0'..=b'9', ..], second, _, ..], true) = (args.as_slice(), tail) {
+        // `tail` takes the old form with one file only, and looks no further.
+        if *second != b"--" {
+            let digit = [*digit];
+            let text: [&[u8]; 3] = [b"tail: option used in invalid context -- ", &digit, b"\n"];
+            input::complain(call, &text);
+            return Ok(1);
+        }
+    }
     let words = modern(&args, tail)?;
     let parsed = opts::parse(HEAD, &words, false)?;
     let mut want = Want {
