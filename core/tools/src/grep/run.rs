@@ -84,7 +84,18 @@ struct Run<'g, 'c> {
 impl<'c> Run<'_, 'c> {
     fn operand(&mut self, operand: &[u8]) -> Result<(), Refusal> {
         if operand == b"-" {
-            return self.stdin();
+            let bytes = match self.report.call.stdin {
+                Stdin::DevNull => Vec::new(),
+                Stdin::Bytes(bytes) | Stdin::File(bytes) => bytes.to_vec(),
+            };
+            return self.text(bytes, STDIN);
+        }
+        // Given to have names printed: `xargs grep x /dev/null`.
+        if operand == b"/dev/null" {
+            return match self.excludes.excludes_operand(operand)? {
+                true => Ok(()),
+                false => self.text(Vec::new(), operand),
+            };
         }
         let node = match self.lookup.resolve(operand, true) {
             Ok(node) => node,
@@ -134,22 +145,19 @@ impl<'c> Run<'_, 'c> {
         Ok(())
     }
 
-    fn stdin(&mut self) -> Result<(), Refusal> {
-        let bytes = match self.report.call.stdin {
-            Stdin::DevNull => Vec::new(),
-            Stdin::Bytes(bytes) | Stdin::File(bytes) => bytes.to_vec(),
-        };
+    /// Searches what is no file of the workspace.
+    fn text(&mut self, bytes: Vec<u8>, name: &[u8]) -> Result<(), Refusal> {
         let with_name = *self.with_name.get_or_insert(false);
         let content = Content::owned(bytes);
         let text = Text {
             content: &content,
-            name: STDIN,
+            name,
             with_name,
             parts: None,
             deadline: self.report.call.deadline,
         };
         let found = search(self.pattern, self.options, text)?;
-        self.report.found(STDIN, with_name, &found);
+        self.report.found(name, with_name, &found);
         Ok(())
     }
 
