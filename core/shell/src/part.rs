@@ -1,7 +1,8 @@
 //! What is known of a part of a pipeline before it runs: its program, and how far that reads.
 
 use brush_parser::ast::{
-    Command, CommandPrefixOrSuffixItem as Item, IoFileRedirectKind, IoRedirect, SimpleCommand,
+    Command, CommandPrefixOrSuffixItem as Item, IoFileRedirectKind, IoFileRedirectTarget,
+    IoRedirect, SimpleCommand,
 };
 use curserve_tools::headtail;
 
@@ -24,7 +25,7 @@ pub struct Part {
     pub name: Vec<u8>,
     /// How far it reads.
     pub reads: Reads,
-    /// It starts programs of its own, and reports their deaths.
+    /// It starts programs of its own, and reports their deaths where that is seen.
     pub reports: bool,
 }
 
@@ -60,6 +61,23 @@ fn is_redirected(command: &SimpleCommand) -> bool {
         }
         _ => false,
     })
+}
+
+/// Whether its standard error goes nowhere: the last redirection of it is to `/dev/null`.
+fn is_silent(command: &SimpleCommand) -> bool {
+    let prefix = command.prefix.iter().flat_map(|p| &p.0);
+    let suffix = command.suffix.iter().flat_map(|s| &s.0);
+    let mut errors = prefix.chain(suffix).filter_map(|item| match item {
+        Item::IoRedirect(IoRedirect::File(Some(2), kind, target)) => {
+            let writes = matches!(kind, IoFileRedirectKind::Write | IoFileRedirectKind::Append);
+            let to =
+                matches!(target, IoFileRedirectTarget::Filename(name) if name.value == "/dev/null");
+            Some(writes && to)
+        }
+        Item::IoRedirect(IoRedirect::OutputAndError(..)) => Some(false),
+        _ => None,
+    });
+    errors.next_back().unwrap_or(false)
 }
 
 /// What its words say of `command`.
@@ -108,11 +126,12 @@ pub fn describe(command: &Command) -> Part {
         }
         _ => Reads::Unknown,
     };
-    let reports =
+    let starts =
         name == b"xargs" || name == b"find" && args.iter().any(|a| a.starts_with(b"-exec"));
+    let silent = matches!(command, Command::Simple(simple) if is_silent(simple));
     Part {
         name,
         reads,
-        reports,
+        reports: starts && !silent,
     }
 }
