@@ -108,6 +108,16 @@ def test_the_grid_is_made_of_the_same_rounds(outcome: Path) -> None:
     assert (refused.returncode, "main and grid" in refused.stderr) == (2, True)
 
 
+def test_a_record_within_a_checkout_is_made(source: Path, tmp_path: Path) -> None:
+    """Its ignore rules are not those of the samples."""
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    (tmp_path / ".gitignore").write_text("*.c\n")
+    out = tmp_path / "run"
+    done = bench(source, "--sizes", "50kB", "--rounds", "1", "--engine", "rg", "--engine", "daemon", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert max(row["lines"] for row in read(out)["answers"]) > 0
+
+
 def test_samples_and_patterns_are_the_same_every_time(source: Path, tmp_path: Path) -> None:
     first, second = (make(source, 20_000, tmp_path / name, 3) for name in "ab")
     names = [

@@ -52,7 +52,8 @@ def search(
     """Compare search engines on samples of SOURCE (default: the Linux kernel from Debian's linux-source).
 
     Engines take turns in random order; every answer is compared with rg's; at the end a file is saved and one
-    made, and the very next query must find both. Peers that are not installed are named.
+    made, and the very next query must find both. Peers that are not installed are named. The samples lie
+    below TMPDIR meanwhile.
     """
     from curserve_harness.machine import machine
     from curserve_harness.search import bench
@@ -68,10 +69,8 @@ def search(
     wanted = [_size(text) for text in sizes.split(",")]
     folder = source or kernel_source(cache_folder())
     chosen = [Pattern("given", text, literal=False) for text in texts] + (regexes() if no_literal else [])
-    # Where the copies lie decides what a cold page costs; under --out they are on the caller's file system.
-    with tempfile.TemporaryDirectory(
-        prefix="curserve-search-", dir=out.parent if out and out.parent.is_dir() else None
-    ) as scratch:
+    # Not beside --out: within a checkout rg heeds the ignore rules above, and the daemon leaves such a tree to it.
+    with tempfile.TemporaryDirectory(prefix="curserve-search-") as scratch:
         outcome = bench(
             folder, sizes=wanted, engines=engines or NAMES, rounds=rounds, seed=seed, scratch=Path(scratch),
             chosen=chosen, say=lambda line: click.echo(line, err=True),
