@@ -56,12 +56,18 @@ def ratios(outcome: Outcome, corpus: str, pattern: str, engine: str) -> list[flo
 
 def lines_of(outcome: Outcome, corpus: str, pattern: str) -> int | None:
     """Return how many lines rg printed (where it did not run, the first engine)."""
-    rows = [row for row in outcome["answers"] if (row["corpus"], row["pattern"]) == (corpus, pattern)]
+    rows = [
+        row
+        for row in outcome["answers"]
+        if (row["corpus"], row["pattern"]) == (corpus, pattern) and row["lines"] is not None
+    ]
     own = [row for row in rows if row["engine"] == OVER] or rows
     return own[0]["lines"] if own else None
 
 
 def _verdict(row: Mapping[str, Any]) -> str:
+    if "refused" in row:
+        return f"refused: {row['refused']}"
     if "missing" not in row:
         return "not compared"
     if row["missing"] or row["extra"]:

@@ -64,11 +64,11 @@ def _over(outcome: Outcome, corpus: str, texts: list[str], engine: str) -> Value
 
 def _judged(outcome: Outcome) -> tuple[str, ...]:
     said = []
-    compared = [row for row in outcome["answers"] if "missing" in row and row["engine"] != OVER]
+    compared = [row for row in outcome["answers"] if {"missing", "refused"} & row.keys() and row["engine"] != OVER]
     for name in dict.fromkeys(row["engine"] for row in compared):
         own = [row for row in compared if row["engine"] == name]
-        wrong = sum(1 for row in own if row["missing"] or row["extra"])
-        said.append(
-            f"{name}: {len(own) - wrong} of {len(own)} answers hold the lines of {OVER}'s, their order aside"
-        )
+        equal = sum(1 for row in own if row.get("missing") == 0 == row.get("extra"))
+        text = f"{name}: {equal} of {len(own)} answers hold the lines of {OVER}'s, their order aside"
+        reasons = dict.fromkeys(row["refused"] for row in own if "refused" in row)
+        said.append(f"{text}; refused: {', '.join(reasons)}" if reasons else text)
     return (*notes(outcome), *said)

@@ -118,6 +118,19 @@ def test_a_record_within_a_checkout_is_made(source: Path, tmp_path: Path) -> Non
     assert max(row["lines"] for row in read(out)["answers"]) > 0
 
 
+def test_an_answer_that_an_engine_does_not_give_is_told_and_the_others_are_kept(tmp_path: Path) -> None:
+    """The core in process holds no answer above 64 MiB."""
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "long.txt").write_bytes((b"word " * 200 + b"\n") * 70_000)
+    out, words = tmp_path / "run", ["--sizes", "all", "--rounds", "1", "--pattern", "word", "--pattern", "nowhere"]
+    done = bench(tmp_path / "source", *words, "--engine", "rg", "--engine", "in-process", "--out", out)
+    assert done.returncode == 0, done.stderr
+    refused = [row for row in read(out)["answers"] if "refused" in row]
+    assert [(row["engine"], row["pattern"]) for row in refused] == [("in-process", "word")]
+    assert any("1 of 2 answers" in note and "limit" in note for note in grid(read(out)).notes)
+    assert "refused: output beyond the limit" in done.stdout
+
+
 def test_samples_and_patterns_are_the_same_every_time(source: Path, tmp_path: Path) -> None:
     first, second = (make(source, 20_000, tmp_path / name, 3) for name in "ab")
     names = [

@@ -12,6 +12,10 @@ from curserve_harness.exits import ExecutionFailed
 from curserve_harness.search.patterns import Pattern
 
 
+class Left(ExecutionFailed):
+    """Raised when an engine leaves a query to others; says why."""
+
+
 class Engine:
     """One engine on one corpus. `ready` brings it there; then `query` answers; `again` renews a stale index."""
 
@@ -34,7 +38,7 @@ class Engine:
         """Do what comes before the first query."""
 
     def query(self, pattern: Pattern) -> bytes:
-        """Return the answer, as the engine gives it; this is what is timed."""
+        """Return the answer, as the engine gives it; this is what is timed. Raises Left where it gives none."""
         return self.run(self.words(pattern))
 
     def words(self, pattern: Pattern) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from curserve_harness.exits import SetupFailed
 from curserve_harness.search.corpora import Corpus
-from curserve_harness.search.engine import Engine
+from curserve_harness.search.engine import Engine, Left
 from curserve_harness.search.engines import ENGINES, version
 from curserve_harness.search.patterns import Pattern
 
@@ -71,13 +71,19 @@ def measure(
 def _compare(corpus: Corpus, engines: Sequence[Engine], pattern: Pattern, outcome: dict[str, Any]) -> list[Engine]:
     """Compare every engine's answer with rg's, line by line, order aside; this is the warm-up.
 
-    Return the engines that answered within PATIENCE_NS; of the others this one time is kept.
+    Return the engines that answered within PATIENCE_NS; of the slower ones this one time is kept, and of one that
+    leaves the query to others, its reason.
     """
     answers: dict[str, Counter[bytes]] = {}
     patient: list[Engine] = []
     for engine in engines:
         began = time.perf_counter_ns()
-        answer = engine.query(pattern)
+        try:
+            answer = engine.query(pattern)
+        except Left as left:
+            row = {"corpus": corpus.name, "engine": engine.name, "pattern": pattern.text, "refused": str(left)}
+            outcome["answers"].append(row | {"label": pattern.label, "literal": pattern.literal, "lines": None})
+            continue
         taken = time.perf_counter_ns() - began
         answers[engine.name] = _lines(answer, corpus.root)
         if taken <= PATIENCE_NS:

@@ -12,7 +12,7 @@ from typing import Any
 from curserve_engines import programs
 from curserve_engines.client import Client, ProtocolError
 from curserve_harness.exits import ExecutionFailed
-from curserve_harness.search.engine import Engine, resident_bytes
+from curserve_harness.search.engine import Engine, Left, resident_bytes
 from curserve_harness.search.patterns import Pattern
 
 
@@ -54,8 +54,10 @@ class Daemon(Engine):
             reply = self.client.call("bash", {"argv": ["rg", "-n", *fixed, "-e", pattern.text]})
         except ProtocolError as error:
             raise ExecutionFailed(f"bench search: daemon: {error}") from error
-        if reply.refused is not None or reply.failed is not None:
-            raise ExecutionFailed(f"bench search: daemon: {pattern.text!r}: {reply.refused or reply.failed}")
+        if reply.refused is not None:
+            raise Left(reply.refused)
+        if reply.failed is not None:
+            raise ExecutionFailed(f"bench search: daemon: {pattern.text!r}: {reply.failed}")
         return reply.stdout
 
     def memory(self) -> int | None:  # noqa: D102
@@ -91,8 +93,13 @@ class InProcess(Engine):
         self.corpus = curserve_core.Corpus(self.root)
 
     def query(self, pattern: Pattern) -> bytes:  # noqa: D102
+        import curserve_core
+
         fixed = "-F " if pattern.literal else ""
-        code, out, err = self.corpus.shell(f"rg -n {fixed}-e {shlex.quote(pattern.text)}")
+        try:
+            code, out, err = self.corpus.shell(f"rg -n {fixed}-e {shlex.quote(pattern.text)}")
+        except curserve_core.Refused as error:
+            raise Left(str(error)) from None
         if code > 1:
             raise ExecutionFailed(f"bench search: in-process: {err.decode(errors='replace').strip()}")
         return bytes(out)
