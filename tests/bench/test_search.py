@@ -54,7 +54,7 @@ def test_the_targets_on_django_and_the_kernel(tmp_path: Path) -> None:
     )  # fmt: skip
     subprocess.run([sys.executable, "-m", "zipfile", "-e", next(tmp_path.glob("*.whl")), django], check=True)
     engines = ["--sizes", "all", "--engine", "rg", "--engine", "daemon"]
-    patterns = ["zqx_no_such_word", "ModelSignature", "self"]
+    patterns = ["zqx_no_such_word", "ModelSignal", "self"]
     words = [word for pattern in patterns for word in ("--pattern", pattern)]
     small = search(tmp_path / "small", django, *engines, "--rounds", "60", *words, "--no-literal")
     patterns_large = [
@@ -69,6 +69,7 @@ def test_the_targets_on_django_and_the_kernel(tmp_path: Path) -> None:
     for name, outcome in (("django", small), ("kernel", large)):
         asked = dict.fromkeys(row["pattern"] for row in outcome["queries"])
         answers = [row for row in outcome["answers"] if row["engine"] == "daemon"]
+        assert {row["pattern"] for row in answers if not row["lines"]} == {"zqx_no_such_word"}
         assert {row["pattern"] for row in answers} == set(asked)
         assert all(row["missing"] == row["extra"] == 0 for row in answers), "as sets of lines equal to rg's"
         ready = next(row for row in outcome["engines"] if row["engine"] == "daemon")

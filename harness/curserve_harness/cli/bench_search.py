@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -62,6 +61,7 @@ def search(
     from curserve_results.files import write_atomically
     from curserve_results.render import render_tables
     from curserve_results.search import FILE, SCHEMA, tables
+    from curserve_traces import scratch
     from curserve_traces.workspace import cache_folder
 
     if quick:
@@ -70,9 +70,9 @@ def search(
     folder = source or kernel_source(cache_folder())
     chosen = [Pattern("given", text, literal=False) for text in texts] + (regexes() if no_literal else [])
     # Not beside --out: within a checkout rg heeds the ignore rules above, and the daemon leaves such a tree to it.
-    with tempfile.TemporaryDirectory(prefix="curserve-search-") as scratch:
+    with scratch.folder("search") as place:
         outcome = bench(
-            folder, sizes=wanted, engines=engines or NAMES, rounds=rounds, seed=seed, scratch=Path(scratch),
+            folder, sizes=wanted, engines=engines or NAMES, rounds=rounds, seed=seed, scratch=place,
             chosen=chosen, say=lambda line: click.echo(line, err=True),
         )  # fmt: skip
     here = machine()
