@@ -1,0 +1,61 @@
+"""A program in its sandbox: how it is started, and how it ends. Main type: Sandboxed."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from curserve_engines.client import Client
+from curserve_traces import scratch
+
+
+@dataclass(slots=True)
+class Sandboxed:
+    """A running program of a session; `client` talks to it."""
+
+    client: Client
+    process: subprocess.Popen[bytes]
+    folder: Path
+    kind: str = "bubblewrap"
+
+    def close(self) -> None:
+        """End the program and everything that it started; idempotent."""
+        self.client.close()
+        if self.process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self.process.stdin.close()
+        try:
+            self.process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        if self.process.stderr is not None:
+            self.process.stderr.close()
+        scratch.remove(self.folder)
+
+
+# --die-with-parent means the parent *thread*: sandboxes are started by one thread that lives as long as we do.
+_starter: list[concurrent.futures.ThreadPoolExecutor] = []
+os.register_at_fork(after_in_child=_starter.clear)
+
+
+def spawn(command: list[str], listener: int) -> subprocess.Popen[bytes]:
+    """Start `command`, which inherits the socket `listener`; its standard input is its lifeline."""
+    if not _starter:
+        _starter.append(concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="sandbox-starter"))
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            pass_fds=(listener,),
+            env={},
+        )
+
+    return _starter[0].submit(start).result()
