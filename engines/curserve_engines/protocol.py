@@ -38,12 +38,19 @@ def pinned_environment() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one call may use."""
+    """What one call may use; the last four are a whole session's.
+
+    `memory_bytes` is the address space of one process. `disk_bytes` and `inodes` are what the session may add to
+    its workspace; where its file system has less than twice as much left, half of what is left.
+    """
 
     timeout_s: float = 60.0
     output_bytes: int = 64 * 1024 * 1024
     memory_bytes: int = 4 * 1024**3
     processes: int = 512
+    session_bytes: int = 8 * 1024**3
+    disk_bytes: int = 4 * 1024**3
+    inodes: int = 300_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from curserve_engines import programs
 from curserve_engines.client import Client, ProtocolError, short_name
 from curserve_engines.protocol import EngineError, Limits, World
+from curserve_engines.sandbox import cgroups
 from curserve_engines.sandbox.bubblewrap import bubblewrap
 from curserve_engines.sandbox.kinds import kind_here
 from curserve_engines.sandbox.landlock import landlock
@@ -42,6 +43,7 @@ def launch_program(
     curserve, rg = programs.need("curserve", engine), programs.need("rg", engine)
     check_place(world, engine)
     folder = scratch.new("session")
+    group = cgroups.make(world.limits) if sandboxed else None
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
             path = folder / "s"
@@ -58,7 +60,7 @@ def launch_program(
                 command = [*bubblewrap(bwrap, world, curserve=curserve, rg=rg, program=command[0]), *command]
             elif kind == "landlock":
                 command = landlock(command, folder, curserve=curserve, rg=rg, engine=engine)
-            process = spawn(command, listener.fileno())
+            process = spawn(command, listener.fileno(), group=group)
         client = Client(path, silence_s=world.limits.timeout_s + 60)
         try:
             client.hello()
@@ -67,8 +69,10 @@ def launch_program(
             _, said = process.communicate()
             reason = said.decode(errors="replace").strip().replace("\n", "; ") or str(error)
             raise EngineError(f"{engine}: could not be started on {world.root}: {reason}") from error
-        return Sandboxed(client, process, folder, kind)
+        return Sandboxed(client, process, folder, kind, group)
     except BaseException:
+        if group is not None:
+            group.close()
         scratch.remove(folder)
         raise
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from curserve_engines.client import Client
+from curserve_engines.sandbox.cgroups import Group
 from curserve_traces import scratch
 
 
@@ -21,6 +22,7 @@ class Sandboxed:
     process: subprocess.Popen[bytes]
     folder: Path
     kind: str = "bubblewrap"
+    group: Group | None = None
 
     def close(self) -> None:
         """End the program and everything that it started; idempotent."""
@@ -35,6 +37,8 @@ class Sandboxed:
             self.process.wait()
         if self.process.stderr is not None:
             self.process.stderr.close()
+        if self.group is not None:
+            self.group.close()
         scratch.remove(self.folder)
 
 
@@ -43,8 +47,8 @@ _starter: list[concurrent.futures.ThreadPoolExecutor] = []
 os.register_at_fork(after_in_child=_starter.clear)
 
 
-def spawn(command: list[str], listener: int) -> subprocess.Popen[bytes]:
-    """Start `command`, which inherits the socket `listener`; its standard input is its lifeline."""
+def spawn(command: list[str], *fds: int, group: Group | None = None) -> subprocess.Popen[bytes]:
+    """Start `command`, which inherits `fds`, in its control group; its standard input is its lifeline."""
     if not _starter:
         _starter.append(concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="sandbox-starter"))
 
@@ -54,8 +58,9 @@ def spawn(command: list[str], listener: int) -> subprocess.Popen[bytes]:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            pass_fds=(listener,),
+            pass_fds=fds,
             env={},
+            preexec_fn=group.join if group is not None else None,
         )
 
     return _starter[0].submit(start).result()
