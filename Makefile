@@ -1,29 +1,44 @@
-# Two commands for newcomers: `make replay` and `make test`. Everything lands in .venv and core/target.
+# Two commands for newcomers: `make replay` and `make test`. Everything lands in .venv and core/target; as root, missing
+# system programs are installed too, named first: `make setup SYSTEM=no` leaves the system as it is.
 SHELL := /bin/bash
 PYTHON ?= python3
+SYSTEM ?= yes
 VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(abspath $(BIN)):$(PATH)
 RUST_SOURCES := $(shell find core -name target -prune -o \( -name '*.rs' -o -name 'Cargo.toml' -o -name Cargo.lock -o -name pyproject.toml -o -name '*.py' -o -name '*.pyi' \) -print 2>/dev/null)
 
-.PHONY: vllm setup replay test check prove fmt clean test-python test-rust
+.PHONY: vllm setup lock replay test check prove fmt clean test-python test-rust
 
 setup: $(VENV)/.installed
 
 $(VENV)/.system: scripts/system-tools.sh
+ifeq ($(SYSTEM),no)
+	@echo "setup: SYSTEM=no, so no system program is installed; \`curserve-bench doctor\` says what is missing"
+else
 	bash scripts/system-tools.sh
+endif
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.core: $(VENV)/.system $(RUST_SOURCES)
-	$(BIN)/pip install -q -c constraints.txt maturin
-	$(BIN)/pip install -q --no-build-isolation --no-deps --force-reinstall ./core/py ./core/cli
+# What others wrote comes first, by the lock's digests and as wheels, so that nothing of it is built or run on the way in;
+# then ours, which may fetch nothing.
+$(VENV)/.locked: $(VENV)/.system requirements.lock
+	$(BIN)/pip install -q --require-hashes --only-binary :all: --no-deps -r requirements.lock
 	@touch $@
 
-$(VENV)/.installed: $(VENV)/.core pyproject.toml constraints.txt
-	$(BIN)/pip install -q -c constraints.txt hatchling editables
-	$(BIN)/pip install -q --no-build-isolation -c constraints.txt -e '.[dev,figures]'
+$(VENV)/.core: $(VENV)/.locked $(RUST_SOURCES)
+	$(BIN)/pip install -q --no-index --no-deps --no-build-isolation --force-reinstall ./core/py ./core/cli
 	@touch $@
+
+$(VENV)/.installed: $(VENV)/.core pyproject.toml
+	$(BIN)/pip install -q --no-index --no-deps --no-build-isolation -e .
+	$(BIN)/pip check
+	@touch $@
+
+# After a change of what pyproject.toml or scripts/locks/*.in ask for; LOCK=--upgrade takes the newest of everything.
+lock:
+	bash scripts/lock.sh $(LOCK)
 
 replay: setup
 	$(BIN)/curserve-bench replay --rtt 150ms
