@@ -6,7 +6,6 @@ is taken from its recorded delta, so that later calls see the state that they we
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Literal
 from curserve_engines.protocol import Session, World
 from curserve_engines.registry import load as load_engine
 from curserve_harness.judging import Likeness, digests, likeness
+from curserve_traces import scratch
 from curserve_traces.classify import effect, leaves_files
 from curserve_traces.errors import WorkspaceError
 from curserve_traces.model import Observation, RecordedCall, Trace
@@ -40,8 +40,8 @@ class Check:
 def check(trace: Trace, *, root: Path | None = None, engine: str = "client-subprocess") -> Iterator[Check]:
     """Yield the verdict on every call of a trace, in order; `root` is its workspace where it is at hand."""
     source = root if root is not None else materialise(trace.workspace)
-    with tempfile.TemporaryDirectory(prefix="curserve-check-") as scratch:
-        copy = pristine_copy(source, Path(scratch) / "workspace")
+    with scratch.folder("check") as place:
+        copy = pristine_copy(source, place / "workspace")
         with load_engine(engine).open(World(copy, trace.workspace.at, trace.shell)) as session:
             unknown: str | None = None
             for t, c, recorded in trace.calls():

@@ -22,6 +22,7 @@ from typing import Any
 
 from curserve_engines.protocol import Session, World, pinned_environment
 from curserve_engines.registry import load as load_engine
+from curserve_traces import scratch
 from curserve_traces.classify import effect
 from curserve_traces.errors import TraceError
 from curserve_traces.model import (
@@ -111,9 +112,9 @@ def perform(script: Script, *, root: Path | None = None, engine: str = "client-s
     """Return the trace of really doing `script`; `root` is the unpacked workspace where it is already at hand."""
     source = root if root is not None else materialise(script.workspace)
     workspace = replace(script.workspace, digest=tree_digest(source))
-    with tempfile.TemporaryDirectory(prefix="curserve-perform-") as scratch:
-        copy = pristine_copy(source, Path(scratch) / "workspace")
-        site = _site(script.packages, Path(scratch) / "site")
+    with scratch.folder("perform") as place:
+        copy = pristine_copy(source, place / "workspace")
+        site = _site(script.packages, place / "site")
         with load_engine(engine).open(World(copy, workspace.at)) as session:
             turns = tuple(_estimated(script, list(_turns(script, session, copy, site))))
     return Trace(

@@ -1,7 +1,8 @@
 """Temporary folders that do not outlive us for long: what a killed process leaves, the next one sweeps.
 
-Each process has one base folder and holds a lock in it for as long as it lives. A base whose lock is free belongs
-to nobody any more. A lock, unlike a process number, is right across PID namespaces.
+Each process has one base folder, `curserve-` and a random number, and in it a marker that names the same number
+and is locked for as long as the process lives. Only a folder of ours with its own marker, locked by nobody, is
+swept: no name makes somebody's results ours. A lock, unlike a process number, is right across PID namespaces.
 """
 
 from __future__ import annotations
@@ -10,14 +11,22 @@ import atexit
 import contextlib
 import fcntl
 import os
-import shutil
+import re
+import secrets
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
+
+from curserve_traces.beneath import Folder, Left
 
 PREFIX = "curserve-"
+MARKER = ".curserve-scratch"
 
-_base: list[tuple[Path, int]] = []
+_NAME = re.compile(PREFIX + "[0-9a-f]{32}")
+_base: list[tuple[Path, BinaryIO]] = []
+_told: set[str] = set()
 
 
 def _forget() -> None:
@@ -32,25 +41,33 @@ def base() -> Path:
     """Return this process's base folder (mode 0700); the first call sweeps those of dead processes."""
     if not _base:
         sweep()
-        path, handle = _locked()
-        _base.append((path, handle))
-        atexit.register(_remove, path, os.getpid())
+        path, marker = _made()
+        _base.append((path, marker))
+        atexit.register(_remove_base, path, os.getpid())
     return _base[0][0]
 
 
-def _locked() -> tuple[Path, int]:
-    while True:
-        path = Path(tempfile.mkdtemp(prefix=PREFIX))
-        handle = os.open(path / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        if (path / "lock").exists():  # else another process swept it before it was locked
-            return path, handle
-        os.close(handle)
+def _made() -> tuple[Path, BinaryIO]:
+    """Make a base; its marker is locked before it has its name, so there is none of ours that is not."""
+    path = Path(tempfile.gettempdir(), f"{PREFIX}{secrets.token_hex(16)}")
+    path.mkdir(0o700)
+    with Folder.at(path) as folder:
+        marker = folder.create(f"{MARKER}.new", 0o600)
+        fcntl.flock(marker, fcntl.LOCK_EX)
+        marker.write(_content(path.name))
+        marker.flush()
+        folder.rename(f"{MARKER}.new", MARKER)
+    return path, marker
 
 
-def _remove(path: Path, owner: int) -> None:
+def _content(name: str) -> bytes:
+    return f"temporary folder of curserve-bench, removed when its process is gone\n{name}\n".encode()
+
+
+def _remove_base(path: Path, owner: int) -> None:
     if os.getpid() == owner:
-        remove(path)
+        with contextlib.suppress(OSError), Folder.at(path.parent) as place, place.folder(path.name) as folder:
+            _clear(place, path.name, folder)
 
 
 def new(name: str) -> Path:
@@ -68,26 +85,47 @@ def folder(name: str) -> Iterator[Path]:
         remove(path)
 
 
-def remove(path: Path) -> None:
-    """Remove a tree, folders without permissions in it too; what cannot be removed stays for the next sweep."""
-    shutil.rmtree(path, ignore_errors=True)
-    if path.exists():
-        for below, folders, _ in os.walk(path):
-            for name in folders:
-                with contextlib.suppress(OSError):
-                    Path(below, name).chmod(0o700)
-        shutil.rmtree(path, ignore_errors=True)
+def remove(path: Path) -> list[Left]:
+    """Remove a tree, whatever it holds; return what is left of it, which stays for the next sweep."""
+    try:
+        with Folder.at(path.parent) as place:
+            return place.remove(path.name)
+    except OSError as error:
+        return [Left(path.name, error.strerror or str(error))] if path.is_symlink() or path.exists() else []
 
 
 def sweep() -> None:
-    """Remove the base folders of dead processes of this user."""
-    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        with contextlib.suppress(OSError):
-            if path.is_symlink() or path.stat().st_uid != os.geteuid():
-                continue
-            handle = os.open(path / "lock", os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                remove(path)
-            finally:
-                os.close(handle)
+    """Remove the base folders of dead processes of this user; say once, on stderr, what cannot be removed."""
+    root = Path(tempfile.gettempdir())
+    with contextlib.suppress(OSError), Folder.at(root) as place:
+        for name in filter(_NAME.fullmatch, place.names()):
+            for left in _swept(place, name):
+                told = f"{root / left.path}: left by an earlier run, cannot be removed ({left.reason}); remove it"
+                if told not in _told:
+                    _told.add(told)
+                    print(f"curserve-bench: {ascii(told)[1:-1]}", file=sys.stderr)
+
+
+def _swept(place: Folder, name: str) -> list[Left]:
+    """Remove the base `name` if it is ours and nobody's; return what is left of it."""
+    try:
+        with place.folder(name) as folder, folder.open(MARKER) as marker:
+            owners = {os.fstat(folder.fd).st_uid, os.fstat(marker.fileno()).st_uid}
+            content = _content(name)
+            if owners != {os.geteuid()} or marker.read(len(content) + 1) != content:
+                return []
+            fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return _clear(place, name, folder)
+    except OSError:
+        return []  # not ours, in use, or just being removed
+
+
+def _clear(place: Folder, name: str, folder: Folder) -> list[Left]:
+    """Remove a base, its marker last: whoever is killed meanwhile leaves a base that can still be swept."""
+    left = [
+        Left(f"{name}/{one.path}", one.reason)
+        for child in folder.names()
+        if child != MARKER
+        for one in folder.remove(child)
+    ]
+    return left or place.remove(name)

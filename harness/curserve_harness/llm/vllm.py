@@ -25,6 +25,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from curserve_engines.vllm.engine import VllmEngine, vllm_python, vllm_version
+from curserve_traces import scratch
 
 READY_S = 600.0
 """A tiny model is up in 18 to 50 s on quiet cores; on busy ones it took three minutes."""
@@ -98,7 +99,7 @@ class VllmServer:
             process.kill()  # its namespace dies with it
             process.wait()
         for name in ("forced", "tmp"):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
+            scratch.remove(self.folder / name)
 
     def open(self, cell: Mapping[str, Any]) -> None:
         """Open a cell, given as CellSpec's JSON."""

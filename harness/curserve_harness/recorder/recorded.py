@@ -10,6 +10,7 @@ from pathlib import Path
 from curserve_harness.exits import BadInput, ExecutionFailed
 from curserve_harness.recorder.assemble import traces
 from curserve_harness.recorder.session import record
+from curserve_traces import scratch
 from curserve_traces.codec import SUFFIXES, save
 from curserve_traces.importers import Imported
 from curserve_traces.model import Workspace
@@ -53,7 +54,7 @@ def record_to(
     pinned = Workspace("path", str(before), at=at, digest=tree_digest(before))
     found = traces(recording, name=name, agent=agent or Path(command[0]).name, workspace=pinned)
     if not found:
-        shutil.rmtree(before)
+        scratch.remove(before)
         raise ExecutionFailed(
             f"trace record: {command[0]} ended with {recording.exit_code}, and neither asked a model through "
             "OPENAI_BASE_URL nor started a shell, rg or grep; point it to {base_url} by its own option"

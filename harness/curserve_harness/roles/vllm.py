@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from curserve_harness.cell import BadMessage, CellSpec, cell_from_json
 from curserve_harness.llm.vllm import VllmError, VllmOptions, VllmServer
 from curserve_harness.roles.control import one_line, read_message, write_message
 from curserve_harness.roles.lifetime import die_with_parent, leave_on_sigterm, private_stdout, watch_input
+from curserve_traces import scratch
 
 
 class Role:
@@ -84,8 +84,8 @@ def main() -> None:
     die_with_parent()
     leave_on_sigterm()
     channel = private_stdout()
-    with tempfile.TemporaryDirectory(prefix="curserve-vllm-") as scratch:
-        folder = options.folder or Path(scratch)
+    with scratch.folder("vllm") as place:
+        folder = options.folder or place
         folder.mkdir(parents=True, exist_ok=True)
         wanted = json.loads(options.options)
         server = VllmServer(

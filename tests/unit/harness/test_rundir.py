@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from curserve_harness.exits import BadInput
-from curserve_harness.rundir import claim, scratch, sweep
+from curserve_harness.rundir import claim, scratch
 
 
 def test_an_existing_folder_is_never_overwritten(tmp_path: Path) -> None:
@@ -38,6 +38,24 @@ def test_resume_needs_a_plan(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("name", [".lock", "samples", "manifest.json", "samples/block-00000.parquet"])
+@pytest.mark.parametrize("kind", ["link", "fifo"])
+def test_a_run_folder_from_elsewhere_is_written_through_no_link(tmp_path: Path, name: str, kind: str) -> None:
+    (tmp_path / "run/samples").mkdir(parents=True)
+    (tmp_path / "run/plan.json").write_text("{}")
+    (tmp_path / "outside").mkdir()
+    place = tmp_path / "run" / name
+    if name == "samples":
+        place.rmdir()
+    if kind == "link":
+        place.symlink_to(tmp_path / "outside" / "new")
+    else:
+        os.mkfifo(place)
+    with pytest.raises(BadInput, match="is no file and no folder"), claim(tmp_path / "run", resume=True):
+        pass
+    assert not list((tmp_path / "outside").iterdir())
+
+
 def test_scratch_of_a_killed_run_is_swept_and_that_of_a_living_one_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -55,8 +73,8 @@ def test_scratch_of_a_killed_run_is_swept_and_that_of_a_living_one_is_not(
     (folder / "readonly").mkdir()
     (folder / "readonly" / "file").write_text("x")
     (folder / "readonly").chmod(0o500)
-    sweep(tmp_path)
-    assert folder.exists()
+    with scratch():
+        assert folder.exists()
     other.send_signal(signal.SIGKILL)
     other.wait()
     with scratch() as mine:

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -96,7 +96,14 @@ class Folder:
     def open(self, path: str) -> BinaryIO:
         """Open a regular file for reading; anything else is refused, and nothing is waited for."""
         with self._parent(path) as (fd, name):
-            return open_file(fd, name)
+            return os.fdopen(open_file(fd, name, os.O_RDONLY), "rb")
+
+    def open_lock(self, path: str) -> BinaryIO:
+        """Open a regular file for locking (flock, which NFS wants a writer for); make it where nothing is."""
+        with self._parent(path) as (fd, name):
+            with suppress(FileExistsError):
+                os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FILE, 0o600, dir_fd=fd))
+            return os.fdopen(open_file(fd, name, os.O_RDWR), "rb+", buffering=0)
 
     def read(self, path: str, most: int = MOST_READ) -> bytes:
         """Return a regular file's bytes; raises Refused where there are more than `most`."""
@@ -218,14 +225,14 @@ class Folder:
             os.close(fd)
 
 
-def open_file(fd: int, name: str) -> BinaryIO:
-    """Open the regular file `name` of the folder `fd` for reading; raises Refused for anything else."""
+def open_file(fd: int, name: str, flags: int) -> int:
+    """Open the regular file `name` of the folder `fd`; raises Refused for anything else."""
     status = os.stat(name, dir_fd=fd, follow_symlinks=False)
     if stat.S_ISREG(status.st_mode):  # asked before it is opened: to open a device may do something
-        file = os.open(name, os.O_RDONLY | _FILE, dir_fd=fd)
+        file = os.open(name, flags | _FILE, dir_fd=fd)
         status = os.fstat(file)
         if stat.S_ISREG(status.st_mode):
-            return os.fdopen(file, "rb")
+            return file
         os.close(file)
     raise Refused(name, f"{kind(status.st_mode)}, not a file; not read")
 
