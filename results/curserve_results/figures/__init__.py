@@ -82,13 +82,15 @@ def _folder(run: str) -> str:
 
 def drawings(summary: Summary, model: str | None = None) -> list[Drawing]:
     """Return the figures that a run carries: those whose data is not empty."""
-    from curserve_results.figures import data, plots, surface
+    from curserve_results.figures import crossover, data, plots
+    from curserve_results.figures.surface import crossover as crossover_data
 
     models = sorted({m for _, m, _ in summary.groups()})
     if model is not None and model not in models:
         raise ResultsError(f"figures: no model {model!r} in {summary.folder}; there are {', '.join(models)}")
     model = model or ("SWE-grep" if "SWE-grep" in models else summary.groups()[0][1])
     chosen = f"model == {model!r}"
+    surface = crossover_data(summary)
     found = [
         Drawing(
             "latency", data.latency(summary, model), plots.latency, chosen,
@@ -98,9 +100,14 @@ def drawings(summary: Summary, model: str | None = None) -> list[Drawing]:
             "breakdown", data.breakdown(summary, model), plots.breakdown, chosen,
             f"Where a turn's time goes, {model}: mean of each part over turns.",
         ),
-        Drawing(
-            "crossover", surface.crossover(summary), plots.crossover, "turns of client-subprocess and one engine",
-            "Speed-up of end-to-end time by decode rate and RTT; dashed: 95 % limits; dots: measured.",
+        *(
+            Drawing(
+                name, surface, draw, "turns of client-subprocess and one engine",
+                "Speed-up of end-to-end time by decode rate and RTT; dashed: 95 % limits; numbers: measured.",
+            )
+            for name, draw in {
+                "crossover": crossover.column, "crossover-light": crossover.light, "crossover-dark": crossover.dark
+            }.items()
         ),
         Drawing(
             "cdf", data.distribution(summary, model), plots.distribution, chosen,

@@ -17,21 +17,6 @@ def _subplots(rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, 
     return plt.subplots(rows, columns, squeeze=False, **options)
 
 
-def _panels(links: list[str], width: float, height: float, **options: Any) -> tuple[Figure, list[Any]]:
-    """Return a figure with a panel for each tier, three a row, axes shared; `width` and `height` are a panel's."""
-    columns = min(3, len(links))
-    rows = -(-len(links) // columns)
-    figure, axes = _subplots(
-        rows, columns, figsize=(max(COLUMN, min(WIDE, width * columns)), height * rows), sharey=True, **options
-    )
-    flat = list(axes.ravel())
-    for axis in flat[len(links) :]:
-        axis.set_visible(False)
-    for axis in flat[max(0, len(links) - columns) : len(links)]:
-        axis.tick_params(labelbottom=True)
-    return figure, flat[: len(links)]
-
-
 def _unique(series: pl.Series) -> list[Any]:
     """Return distinct values in order of appearance."""
     return series.unique(maintain_order=True).to_list()
@@ -78,91 +63,72 @@ def latency(frame: pl.DataFrame) -> Figure:
 
 
 def breakdown(frame: pl.DataFrame) -> Figure:
-    """Draw stacked bars of the parts of a turn: a panel a tier, a bar an engine."""
+    """Draw stacked bars of the parts of a turn on one scale: a group a tier, a bar an engine."""
     links = _unique(frame["link"])
-    rows = max(frame.filter(link=link).height for link in links)
-    figure, axes = _panels(links, WIDE, 0.75 + 0.17 * rows, sharex=True)
-    for axis, link in zip(axes, links, strict=True):
-        own = frame.filter(link=link)
-        names, left = [plain(e) for e in own["engine"]], [0.0] * own.height
-        for part, colour in PARTS.items():
-            axis.barh(names, own[part], left=left, color=colour, label=part, edgecolor="white", linewidth=0.3)
-            left = [a + b for a, b in zip(left, own[part], strict=True)]
-        axis.set_title(_tier_label(frame, link).replace("\n", ", "))
-        axis.grid(axis="y", visible=False)
-        axis.set_xlabel("ms a turn")
-    axes[0].invert_yaxis()
-    handles = axes[0].get_legend_handles_labels()
-    figure.legend(*handles, loc="outside upper center", ncols=len(PARTS), frameon=False)
-    return figure
-
-
-LEVELS = (1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
-
-
-def crossover(frame: pl.DataFrame) -> Figure:
-    """Draw contours of speed-up with their limits over decode rate and RTT, and what was measured as dots."""
-    import numpy as np
-    from matplotlib.patheffects import withStroke
-
-    figure, axes = _subplots(figsize=(COLUMN, 2.9))
+    figure, axes = _subplots(figsize=(WIDE, 0.8 + 0.15 * (frame.height + len(links))))
     axis = axes[0, 0]
-    outline = [withStroke(linewidth=1.6, foreground="#222222")]  # white is read on the bright end too
-    grid, measured = frame.filter(kind="grid"), frame.filter(kind="measured")
-    size = grid["tokens_per_s"].n_unique()
-    x, y, z, low, high = (
-        grid[name].to_numpy().reshape(size, -1) for name in ("tokens_per_s", "rtt_ms", "speed_up", "low", "high")
-    )
-    shade = axis.pcolormesh(x, y, np.log(z), cmap="cividis", shading="gouraud", rasterized=True)
-    axis.contour(x, y, z, levels=LEVELS, colors="white", linewidths=1.0)
-    for level in LEVELS:  # named where they leave the map, clear of what was measured
-        if z[-1].min() < level < z[-1].max():
-            place = (x[-1, 0], np.interp(level, z[-1], y[-1]))
-            axis.annotate(f"{level:g}×", place, xytext=(2, 0), textcoords="offset points", fontsize=6, va="center")
-    for limit in (low, high):
-        if not np.isnan(limit).any():
-            axis.contour(x, y, limit, levels=LEVELS, colors="white", linewidths=0.5, linestyles="dashed")
-    axis.scatter(
-        measured["tokens_per_s"], measured["rtt_ms"], c=np.log(measured["speed_up"].to_numpy()), cmap="cividis",
-        norm=shade.norm, edgecolors="white", linewidths=0.6, s=12, zorder=3,
-    )  # fmt: skip
-    for rate, rtt, value in measured.select("tokens_per_s", "rtt_ms", "speed_up").iter_rows():
+    places, names, at = [], [], 0.0
+    for link in links:
+        own = frame.filter(link=link)
+        rows = [at + row for row in range(own.height)]
+        left = [0.0] * own.height
+        for part, colour in PARTS.items():
+            label = part if link == links[0] else None
+            axis.barh(rows, own[part], left=left, color=colour, label=label, edgecolor="white", linewidth=0.3)
+            left = [a + b for a, b in zip(left, own[part], strict=True)]
+        for row, total in zip(rows, left, strict=True):
+            axis.annotate(
+                f"{total:,.0f}", (total, row), xytext=(2, 0), textcoords="offset points", fontsize=6, va="center"
+            )
         axis.annotate(
-            f"{value:.2f}", (rate, rtt), xytext=(4, 0), textcoords="offset points", fontsize=5,
-            color="white", va="center", path_effects=outline,
+            _tier_label(frame, link), (1, (rows[0] + rows[-1]) / 2), xycoords=("axes fraction", "data"),
+            xytext=(4, 0), textcoords="offset points", fontsize=6, va="center", annotation_clip=False,
         )  # fmt: skip
-    axis.set_xscale("log")
-    axis.set_yscale("log")
-    for side in (axis.xaxis, axis.yaxis):
-        side.set_major_formatter("{x:g}")
-    axis.set_xlabel("decode rate [tokens/s]")
-    axis.set_ylabel("RTT [ms]")
-    axis.set_title(plain(f"end-to-end speed-up, {grid['engine'][0]} over client-subprocess"))
-    axis.grid(visible=False)
+        places += rows
+        names += [plain(engine) for engine in own["engine"]]
+        at = rows[-1] + 2
+    axis.set_yticks(places, names)
+    axis.grid(axis="y", visible=False)
+    axis.margins(x=0.06, y=0.01)
+    axis.set_xlabel("ms a turn")
+    axis.invert_yaxis()
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=len(PARTS), frameon=False)
     return figure
 
 
 def distribution(frame: pl.DataFrame) -> Figure:
-    """Draw the share of tool round trips at or below each time: a panel a tier, a line an engine."""
+    """Draw the share of tool round trips at or below each time: a colour an engine, a line a tier."""
     links, engines = _unique(frame["link"]), _unique(frame["engine"])
     colour = colours(engines)
-    figure, axes = _panels(links, 2.3, 2.2 if len(links) <= 3 else 1.8, sharex=True)
-    for axis, link in zip(axes, links, strict=True):
-        for place, engine in enumerate(engines):
+    figure, axes = _subplots(figsize=(WIDE, 2.6))
+    axis = axes[0, 0]
+    for place, engine in enumerate(engines):
+        for link in links:
             own = frame.filter(link=link, engine=engine)
-            if own.height:
-                axis.step(
-                    own["ms"], own["share"], where="post", color=colour[engine], ls=DASHES[place % len(DASHES)],
-                    label=plain(engine),
-                )  # fmt: skip
-        axis.set_xscale("log")
-        axis.xaxis.set_major_formatter("{x:g}")
-        axis.set_title(_tier_label(frame, link).replace("\n", ", "))
-        axis.set_xlabel("tool round trip [ms]")
-    axes[0].set_ylabel("share of turns")
-    handles = axes[0].get_legend_handles_labels()
-    figure.legend(*handles, loc="outside upper center", ncols=3 if len(links) < 3 else 5, frameon=False)
+            if not own.height:
+                continue
+            axis.step(
+                own["ms"], own["share"], where="post", color=colour[engine], ls=DASHES[place % len(DASHES)],
+                linewidth=0.8, label=plain(engine) if link == links[0] else None,
+            )  # fmt: skip
+    axis.set_xscale("log")
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.set_xlabel("tool round trip [ms]")
+    axis.set_ylabel("share of turns")
+    _name_lines(axis, frame.filter(engine=engines[0]), colour[engines[0]])
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=5, frameon=False)
     return figure
+
+
+def _name_lines(axis: Any, own: pl.DataFrame, colour: str) -> None:
+    """Name the tiers of one engine's lines by their RTT above their medians, on two heights in turn."""
+    for place, link in enumerate(_unique(own["link"])):
+        line = own.filter(link=link)
+        median = line.filter(line["share"] >= 0.5)["ms"][0]
+        axis.annotate(
+            f"{line['rtt_ms'][0]:g} ms", (median, 1.0), xytext=(0, 5 + 6 * (place % 2)),
+            textcoords="offset points", fontsize=6, color=colour, ha="center", va="bottom", annotation_clip=False,
+        )  # fmt: skip
 
 
 def calibration(frame: pl.DataFrame) -> Figure:

@@ -16,8 +16,8 @@ from curserve_results.statistics import interval
 from curserve_results.store import scan
 from curserve_results.summary import Summary, engine_place
 
-RATES = (20.0, 5000.0)
-RTTS_MS = (0.5, 400.0)
+RATES = (30.0, 4000.0)
+RTTS_MS = (1.0, 400.0)
 GRID = 60
 
 
@@ -29,7 +29,8 @@ def crossover(summary: Summary) -> pl.DataFrame:
     between models and constant beyond them. Then, with rate r and round trip R,
     speed-up = (tokens / r + TTFT(r) + tools_client + k R) / (tokens / r + TTFT(r) + tools_server + R).
     At each point the logarithms become an estimate and its limits as everywhere (`statistics.interval`: over
-    traces from five on, over blocks below; no limits below eight blocks). `kind` is `grid` or `measured`.
+    traces from five on, over blocks below; no limits below eight blocks). `kind` is `grid` or `measured`;
+    what was measured carries its model and link.
     """
     parts = _block_parts(summary)
     engines = [e for e in sorted(set(parts["engine"]), key=engine_place) if e != REFERENCE]
@@ -53,7 +54,9 @@ def crossover(summary: Summary) -> pl.DataFrame:
             "low": pl.Series([one.low for one in found], dtype=pl.Float64()),
             "high": pl.Series([one.high for one in found], dtype=pl.Float64()),
         }
-    ).with_columns(kind=pl.lit("grid"), engine=pl.lit(engine))
+    ).with_columns(
+        kind=pl.lit("grid"), engine=pl.lit(engine), model=pl.lit(None, pl.String), link=pl.lit(None, pl.String)
+    )
     return pl.concat([grid, _measured(summary, engine).select(grid.columns)])
 
 
@@ -113,6 +116,10 @@ def _measured(summary: Summary, engine: str) -> pl.DataFrame:
         here = summary.cells.filter(link=link, model=model, api=api)
         rtt = float(here["rtt_ns"][0] or 0) / 1e6
         if found is not None and tpot and rtt:
-            rows.append((1e9 / tpot, rtt, found.estimate, found.low, found.high, "measured", engine))
-    schema = {n: pl.Float64() for n in ("tokens_per_s", "rtt_ms", "speed_up", "low", "high")}
-    return pl.DataFrame(rows, schema={**schema, "kind": pl.String(), "engine": pl.String()}, orient="row")
+            numbers = (1e9 / tpot, rtt, found.estimate, found.low, found.high)
+            rows.append((*numbers, "measured", engine, model, link))
+    schema: dict[str, pl.DataType] = {
+        **{name: pl.Float64() for name in ("tokens_per_s", "rtt_ms", "speed_up", "low", "high")},
+        **{name: pl.String() for name in ("kind", "engine", "model", "link")},
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row")

@@ -9,6 +9,7 @@ import pytest
 
 from curserve_results.errors import ResultsError
 from curserve_results.figures import FORMATS, write_figures
+from curserve_results.figures.crossover import DARK, LEVELS, LIGHT, Theme, light
 from curserve_results.figures.data import breakdown
 from curserve_results.figures.surface import crossover
 from curserve_results.schema import CONTROLS
@@ -16,7 +17,7 @@ from curserve_results.simulate import Truth, write_run
 from curserve_results.store import RunWriter, scan
 from curserve_results.summary import summarise
 
-NAMES = {"latency", "breakdown", "crossover", "cdf", "link", "tokens"}
+NAMES = {"latency", "breakdown", "crossover", "crossover-light", "crossover-dark", "cdf", "link", "tokens"}
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +87,33 @@ def test_the_crossover_map_agrees_with_what_was_measured(wide: Path) -> None:
         assert near["low"] <= near["speed_up"] <= near["high"]
     assert frame["engine"].unique().to_list() == ["daemon"]
     assert not set(frame["engine"]) & set(CONTROLS)
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+def test_text_on_every_band_of_the_map_can_be_read(theme: Theme) -> None:
+    """Contrast as WCAG 2.2 defines it; AA asks for 4.5."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    def contrast(one: str, other: str) -> float:
+        dim, bright = sorted(map(luminance, (one, other)))
+        return (bright + 0.05) / (dim + 0.05)
+
+    assert len(theme.bands) == len(LEVELS) + 1
+    assert min(contrast(theme.text, band) for band in (theme.page, *theme.bands)) >= 4.5
+    lightness = [luminance(band) for band in theme.bands]
+    assert lightness == sorted(lightness, reverse=theme is LIGHT)
+
+
+def test_the_map_for_a_page_names_models_and_tiers(wide: Path) -> None:
+    figure = light(crossover(summarise(wide)))
+    axis = figure.axes[0]
+    assert figure.get_figwidth() * 96 >= 1000  # pixels of a page
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["GPT-5\nCodex\n43", "SWE-grep\n667"]
+    assert [label.get_text() for label in axis.get_yticklabels()] == [r"same-\$coast_, 15", "us-asia, 150"]
 
 
 def test_an_unknown_model_names_the_known_ones(run: Path, tmp_path: Path) -> None:
