@@ -6,6 +6,7 @@ is taken from its recorded delta, so that later calls see the state that they we
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,7 +47,8 @@ def check(trace: Trace, *, root: Path | None = None, engine: str = "client-subpr
             unknown: str | None = None
             for t, c, recorded in trace.calls():
                 verdict, reason = _check(recorded, session, copy, unknown)
-                unchanged = effect(recorded.call) == "read" or leaves_files(recorded.call)
+                kept = recorded.not_executed is not None or leaves_files(recorded.call)
+                unchanged = kept or effect(recorded.call) == "read"
                 if verdict == "not re-executable" and recorded.delta is None and not unchanged:
                     unknown = unknown or f"call {t}.{c} was not executed and left no delta"
                 call = recorded.call
@@ -57,6 +59,8 @@ def check(trace: Trace, *, root: Path | None = None, engine: str = "client-subpr
 def _check(
     recorded: RecordedCall, session: Session, copy: Path, unknown: str | None
 ) -> tuple[Verdict, str | None]:
+    if recorded.not_executed is not None:
+        return "not re-executable", f"not executed when it was recorded: {recorded.not_executed}"
     kind = effect(recorded.call)
     if kind == "other":
         if recorded.delta is not None:
@@ -78,15 +82,36 @@ def _check(
         wanted = {(change.path, change.after) for change in recorded.delta.changes}
         if {(change.path, change.after) for change in left.changes} != wanted:
             return "different", "the call left other files than recorded"
-    return compare(recorded.observation, result.observation)
+    if (
+        recorded.call.tool in ("edit", "write")
+        and recorded.delta is None
+        and recorded.observation.exit_code is None
+    ):
+        return _edited(recorded.observation, result.observation)
+    return compare(recorded.observation, result.observation, trimmed=recorded.extra.get("trimmed") is True)
 
 
-def compare(recorded: Observation, seen: Observation) -> tuple[Verdict, str | None]:
-    """Return how an observation compares with the recorded one; merged streams are compared merged."""
+def _edited(recorded: Observation, seen: Observation) -> tuple[Verdict, str | None]:
+    """Return whether an edit by an agent's own tool went as recorded; what it then says are the agent's words."""
+    if bool(recorded.is_error) == (seen.exit_code != 0):
+        return "identical", None
+    return "different", f"exit code {seen.exit_code}, recorded as {'failed' if recorded.is_error else 'done'}"
+
+
+def compare(recorded: Observation, seen: Observation, *, trimmed: bool = False) -> tuple[Verdict, str | None]:
+    """Return how an observation compares with the recorded one; merged streams are compared merged.
+
+    `trimmed`: the recording's agent takes blank lines off both ends before it shows or keeps an output, so both
+    sides are compared without them.
+    """
     if recorded.exit_code is not None and recorded.exit_code != seen.exit_code:
         return "different", f"exit code {seen.exit_code}, recorded {recorded.exit_code}"
     if recorded.merged:
         seen = replace(seen, stdout=seen.stdout + seen.stderr, stderr=b"")
+    if trimmed:
+        recorded, seen = (
+            replace(one, stdout=_trim(one.stdout), stderr=_trim(one.stderr)) for one in (recorded, seen)
+        )
     there, here = (replace(one, exit_code=seen.exit_code, merged=False, text=None) for one in (recorded, seen))
     verdict = likeness(digests(there), digests(here))
     if verdict != "different":
@@ -97,6 +122,10 @@ def compare(recorded: Observation, seen: Observation) -> tuple[Verdict, str | No
         if left != right:
             return "different", f"line {number}: {_short(right)}, recorded {_short(left)}"
     return "different", f"{len(new)} bytes, recorded {len(old)}"
+
+
+def _trim(data: bytes) -> bytes:
+    return re.sub(rb"\A(?:[ \t]*\n)+", b"", data).rstrip()
 
 
 def _short(line: bytes) -> str:

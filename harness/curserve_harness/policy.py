@@ -36,6 +36,10 @@ def _decide(recorded: RecordedCall, execute: Execute, unknown: str | None) -> tu
     program = classify.first_program(str(recorded.call.arguments.get("command", "")))
     program = program if recorded.call.tool == "bash" else None
     state: State = "known" if unknown is None else "unknown"
+    if recorded.not_executed is not None:
+        return CallPolicy(
+            "recorded", state, f"not executed when it was recorded: {recorded.not_executed}", program
+        ), None
     if runs:
         return CallPolicy("executed", state, unknown, program), None
     reason = f"{recorded.call.original_name or recorded.call.tool}: neither a read nor a file edit"

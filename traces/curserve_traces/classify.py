@@ -61,8 +61,10 @@ def leaves_files(call: ToolCall) -> bool:
 
 
 def parallel(turn: Turn) -> bool:
-    """Whether a turn's calls may run at the same time: there are several, and all are reads."""
-    return len(turn.calls) > 1 and all(effect(recorded.call) == "read" for recorded in turn.calls)
+    """Whether a turn's calls may run at the same time: there are several, all are reads, and all were executed."""
+    return len(turn.calls) > 1 and all(
+        effect(recorded.call) == "read" and recorded.not_executed is None for recorded in turn.calls
+    )
 
 
 @lru_cache(maxsize=16384)

@@ -99,11 +99,16 @@ class WorkspaceDelta:
 
 @dataclass(frozen=True, slots=True)
 class RecordedCall:
-    """A tool call as recorded: call, observation, and (where the recording has it) the delta it left."""
+    """A tool call as recorded: call, observation, and (where the recording has it) the delta it left.
+
+    `not_executed` says why the agent never ran it (its user refused it), `None` where it did or may have: such a
+    call is never run again, and it left the workspace as it was.
+    """
 
     call: ToolCall
     observation: Observation | None = None
     delta: WorkspaceDelta | None = None
+    not_executed: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -129,6 +129,8 @@ def _call(recorded: RecordedCall) -> Json:
         shown, block["arguments"] = call.original_arguments, dict(call.arguments)
     if recorded.delta is not None:
         block["delta"] = [_change(change) for change in recorded.delta.changes]
+    if recorded.not_executed is not None:
+        block["not_executed"] = recorded.not_executed
     if recorded.extra:
         block["extra"] = dict(recorded.extra)
     return {
@@ -298,6 +300,7 @@ def _read_call(raw: object, seen: Observation | None, at: str) -> RecordedCall:
         ),
         observation=seen,
         delta=delta,
+        not_executed=fields.get_string(block, "not_executed", at),
         extra=fields.get_object(block, "extra", at),
     )
 

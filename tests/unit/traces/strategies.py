@@ -69,6 +69,7 @@ recorded = st.builds(
     call=calls,
     observation=st.none() | observations,
     delta=st.none() | deltas,
+    not_executed=st.none() | text,
     extra=objects,
 )
 turns = st.builds(

@@ -8,12 +8,14 @@ is told in the report.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import Protocol, cast
 
 from curserve_traces.errors import MalformedTrace, TraceError, UnknownFormat
+from curserve_traces.importers.lookalikes import lookalike
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source, source_of
 
@@ -59,8 +61,10 @@ def sniff(source: Source) -> str:
         except (TraceError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError):
             continue  # a sniffer that stumbles has not recognised the file
     source.explain()
+    if (known := lookalike(source)) is not None:
+        raise UnknownFormat(f"{source.path}: {known}")
     raise UnknownFormat(
-        f"{source.path}: no importer recognises it; name the format with --from ({', '.join(formats())})"
+        f"{source.path}: no importer recognises it as a recording (there are: {', '.join(formats())})"
     )
 
 
@@ -68,7 +72,7 @@ def read_source(source: Source, name: str = "auto") -> Iterator[Imported]:
     """Yield the traces of a source; `name` is a format or `auto`. Whatever goes wrong is a TraceError."""
     chosen = sniff(source) if name == "auto" else name
     try:
-        yield from importer_of(chosen).read(source)
+        yield from _with_turns(importer_of(chosen).read(source), source, chosen)
     except TraceError:
         raise
     except (
@@ -83,3 +87,27 @@ def read_source(source: Source, name: str = "auto") -> Iterator[Imported]:
         # the file has the outside of the format and not its inside; the type of the error is the best description
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:160]
         raise MalformedTrace(f"{source.path}: damaged, or not {chosen} after all ({reason})") from error
+
+
+def _with_turns(traces: Iterator[Imported], source: Source, chosen: str) -> Iterator[Imported]:
+    """Yield the traces that hold turns; what the others held, and damaged lines, are told with the last one."""
+    held: Imported | None = None
+    dropped: Counter[str] = Counter()
+    for imported in traces:
+        if not imported.trace.turns:
+            dropped.update(imported.report.dropped)
+            dropped["trace without a turn of a model"] += 1
+            continue
+        if held is not None:
+            yield held
+        held = imported
+    dropped.update(f"damaged line ({damage})" for damage in source.damaged)
+    if held is None:
+        del dropped["trace without a turn of a model"]
+        told = "; ".join(f"{count} × {reason}" for reason, count in dropped.most_common(3))
+        raise MalformedTrace(
+            f"{source.path}: read as {chosen}, it holds no turn of a model{f' ({told})' if told else ''}; "
+            "nothing is imported"
+        )
+    held.report.dropped.update(dropped)
+    yield held

@@ -7,10 +7,12 @@ orphans and calls that never got an answer.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from curserve_traces.importers.refusals import refusal
 from curserve_traces.importers.report import Imported, Report
 from curserve_traces.importers.tools import canonical
 from curserve_traces.model import Message, Observation, RecordedCall, ToolCall, Trace, Turn, Workspace
@@ -33,20 +35,29 @@ def identity_of(value: object) -> str | None:
 
 
 def text_of(content: object) -> str:
-    """Return the text of a message's content: a string, or a list of parts of which the text ones count."""
+    """Return the text of a message's content: a string, or the text parts among a list of parts (or one part)."""
     if isinstance(content, str):
         return clean(content)
-    if isinstance(content, list):
-        parts = []
-        for part in content:
-            if isinstance(part, str):
-                parts.append(part)
-            elif isinstance(part, dict) and isinstance(part.get("text"), str):
-                parts.append(part["text"])
-            elif isinstance(part, dict) and isinstance(part.get("content"), str):
-                parts.append(part["content"])
-        return clean("\n".join(parts))
-    return ""
+    parts = content if isinstance(content, list) else [content]
+    return clean("\n".join(text for part in parts if (text := _text_of_part(part)) is not None))
+
+
+def _text_of_part(part: object) -> str | None:
+    if isinstance(part, str):
+        return part
+    if isinstance(part, dict):
+        return next((part[key] for key in ("text", "content") if isinstance(part.get(key), str)), None)
+    return None
+
+
+def not_text(content: object) -> Counter[str]:
+    """Return how many parts of a content hold no text, by kind: images, documents, references."""
+    parts = content if isinstance(content, list) else [] if isinstance(content, str) or not content else [content]
+    return Counter(
+        str(part.get("type") or "part without a type") if isinstance(part, dict) else type(part).__name__
+        for part in parts
+        if part is not None and _text_of_part(part) is None
+    )
 
 
 @dataclass(slots=True)
@@ -71,6 +82,8 @@ class Builder:
     _before: list[Message] = field(default_factory=list)
     _turns: list[_Open] = field(default_factory=list)
     _where: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _keys: dict[str, int] = field(default_factory=dict)
+    _open: int = -1
 
     def __post_init__(self) -> None:
         self.report = Report(self.format)
@@ -79,22 +92,53 @@ class Builder:
         """Add a message that stands before the next turn."""
         self._before.append(Message(role, clean(text)))
 
-    def turn(self, **fields: Any) -> None:
-        """Begin a turn; `fields` are those of Turn except calls and before."""
+    def turn(self, name: str | None = None, **fields: Any) -> None:
+        """Begin a turn; `name` is the model's own for it (a message id); `fields` are Turn's but calls, before."""
         for key in ("text", "reasoning"):
             if isinstance(fields.get(key), str):
                 fields[key] = clean(fields[key])
         self._turns.append(_Open(Turn(before=tuple(self._before), **fields)))
         self._before = []
+        self._open = len(self._turns) - 1
+        if name is not None:
+            self._keys[name] = self._open
+
+    def enter(self, name: str) -> bool:
+        """Make the turn with this name the open one again; returns False where there is none yet."""
+        self._open = self._keys.get(name, self._open)
+        return name in self._keys
 
     def amend(self, **fields: Any) -> None:
         """Change fields of the turn that is open."""
-        self._turns[-1].turn = replace(self._turns[-1].turn, **fields)
+        self._turns[self._open].turn = replace(self._turns[self._open].turn, **fields)
 
     @property
     def current(self) -> Turn | None:
         """The open turn, without its calls."""
-        return self._turns[-1].turn if self._turns else None
+        return self._turns[self._open].turn if self._turns else None
+
+    @property
+    def place(self) -> int:
+        """The number of the open turn, from 0; -1 where there is none."""
+        return self._open
+
+    def leave(self, places: Iterable[int]) -> None:
+        """Mark turns as standing on a branch that the user left, and tell their calls."""
+        places = set(places)
+        for place in places:
+            open_ = self._turns[place]
+            open_.turn = replace(open_.turn, extra={**open_.turn.extra, "branch": "left by the user"})
+        if places:
+            calls = sum(len(self._turns[place].calls) for place in places)
+            self.report.note(
+                f"{len(places)} turns with {calls} calls stand on branches that the user left: marked"
+            )
+
+    def text(self, content: object, where: str) -> str:
+        """Return the text of a content, and tell what in it is none; `where` names it in the report."""
+        for kind, count in not_text(content).items():
+            self.report.drop(f"{kind} in {where} (not text)", count)
+        return text_of(content)
 
     def call(
         self,
@@ -112,12 +156,12 @@ class Builder:
         if call_id is not None and call_id in self._where and not self.ids_repeat:
             self.report.drop("call with the id of an earlier one (a copy)")
             return False
-        own = self._turns[-1].calls
-        place = (len(self._turns) - 1, len(own))
-        identity = call_id or f"call-{len(self._turns)}-{len(own)}"
+        own = self._turns[self._open].calls
+        place = (self._open, len(own))
+        identity = call_id or f"call-{self._open + 1}-{len(own)}"
         if call_id is not None and call_id in self._where:
             self._where[call_id] = place  # a result that follows is this one's
-            identity = f"{call_id}-{len(self._turns)}-{len(own)}"
+            identity = f"{call_id}-{self._open + 1}-{len(own)}"
             self.report.note("ids repeat in this recording: the later calls were renamed")
         self._where[identity] = place
         given = dict(arguments or {})
@@ -152,18 +196,28 @@ class Builder:
 
     def newest_call(self) -> str | None:
         """Return the id of the call added last."""
-        return self._turns[-1].calls[-1].call.id if self._turns and self._turns[-1].calls else None
+        calls = self._turns[self._open].calls if self._turns else []
+        return calls[-1].call.id if calls else None
 
     def waiting_call(self) -> str | None:
         """Return the id of the first call of the open turn that has no answer yet."""
         if self._turns:
-            for recorded in self._turns[-1].calls:
+            for recorded in self._turns[self._open].calls:
                 if recorded.observation is None:
                     return recorded.call.id
         return None
 
-    def result(self, call_id: object, seen: Observation, extra: Mapping[str, Any] | None = None) -> bool:
-        """Give a call its observation; one without a call, or a second one, is dropped (returns False)."""
+    def result(
+        self,
+        call_id: object,
+        seen: Observation,
+        extra: Mapping[str, Any] | None = None,
+        refused: str | None = None,
+    ) -> bool:
+        """Give a call its observation; one without a call, or a second one, is dropped (returns False).
+
+        `refused` says why the agent did not run the call, where the format has a field for it; else its words do.
+        """
         identity = identity_of(call_id)
         place = self._where.get(identity) if identity is not None else None
         if place is None:
@@ -174,8 +228,27 @@ class Builder:
         if recorded.observation is not None:
             self.report.drop("second result of a call")
             return False
-        calls[place[1]] = replace(recorded, observation=seen, extra={**recorded.extra, **(extra or {})})
+        if refused is None and seen.exit_code is None and seen.is_error is not False:
+            refused = refusal(seen.shown())
+        calls[place[1]] = replace(
+            recorded,
+            observation=seen,
+            not_executed=refused or recorded.not_executed,
+            extra={**recorded.extra, **(extra or {})},
+        )
         return True
+
+    def refuse(self, call_id: object, reason: str) -> None:
+        """Mark a call as not executed, where it is known."""
+        identity = identity_of(call_id)
+        if identity is not None and identity in self._where:
+            self.amend_call(identity, not_executed=reason)
+
+    def refuse_waiting(self, reason: str) -> None:
+        """Mark the calls of the open turn that have no answer yet as not executed."""
+        for recorded in list(self._turns[self._open].calls) if self._turns else []:
+            if recorded.observation is None:
+                self.refuse(recorded.call.id, reason)
 
     def recorded(self, call_id: str) -> RecordedCall | None:
         """Return the call with this id, if there is one."""
@@ -224,6 +297,11 @@ class Builder:
         for _, _, recorded in trace.calls():
             self.report.calls += 1
             self.report.answered += recorded.observation is not None
+            self.report.refused += recorded.not_executed is not None
+        if self.report.refused:
+            self.report.note(
+                f"{self.report.refused} calls were refused and not executed: they are never run again"
+            )
         if missing := self.report.calls - self.report.answered:
             self.report.note(f"{missing} of {self.report.calls} calls have no recorded result")
         return Imported(trace, self.report)

@@ -54,25 +54,20 @@ def read(source: Source) -> Iterator[Imported]:
         yield from read_rows(frame.iter_rows(named=True), source.path.stem)
         return
     array = source.array()
-    rows = [an_object(row) for row in array] if array else [record for _, record in source.records()]
-    if not rows and source.record():
+    rows: Iterable[Json] = [an_object(row) for row in array] if array else (r for _, r in source.records())
+    if not array and source.record():
         rows = [source.record()]
-    yield from read_rows(rows, source.path.stem, source.damaged)
+    yield from read_rows(rows, source.path.stem)
 
 
-def read_rows(rows: Iterable[Json], name: str, damaged: Iterable[str] = ()) -> Iterator[Imported]:
+def read_rows(rows: Iterable[Json], name: str) -> Iterator[Imported]:
     """Yield a trace for every row of a data set; works on a stream."""
-    problems = list(damaged)
     for number, row in enumerate(rows):
         document = json_object(row.get("trajectory"))
         if document is not None and str(document.get("schema_version", "")).startswith("ATIF-"):
             yield from atif.read_document(document, f"{name}: row {number}", f"{name}-{number}")
             continue
-        imported = _row(row, f"{name}-{number}")
-        for problem in problems:
-            imported.report.drop(f"damaged line ({problem})")
-        problems = []
-        yield imported
+        yield _row(row, f"{name}-{number}")
 
 
 def messages_of(row: Json) -> list[Json]:

@@ -5,14 +5,14 @@ A chat in lines begins with its head; `$set` and the like change that head. Earl
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from curserve_traces.importers.builder import Builder, clean, text_of
+from curserve_traces.importers.gemini_results import observation
+from curserve_traces.importers.refusals import BY_USER
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
 from curserve_traces.importers.values import Json, a_list, a_string, an_integer, an_object, given, iso_ns
-from curserve_traces.model import Observation
 
 
 def sniff(source: Source) -> bool:
@@ -57,31 +57,6 @@ def _of_lines(source: Source) -> Json:
     records = [record for _, record in source.records()]
     messages = {str(record["id"]): record for record in records[1:] if "id" in record and "type" in record}
     return {**records[0], "messages": list(messages.values())}
-
-
-_SHELL = re.compile(
-    r"(?:Command: .*?\nDirectory: [^\n]*\n)?(?:Stdout|Output): (?P<out>.*?)(?:\nStderr: (?P<err>.*?))?"
-    r"(?:\nError: [^\n]*)?(?:\nExit Code: (?P<code>-?\d+|\(none\)))?(?:\nSignal: [^\n]*)?"
-    r"(?:\nBackground PIDs: [^\n]*)?(?:\nProcess Group PGID: [^\n]*)?",
-    re.DOTALL,
-)
-_NOTHING = ("(none)", "(empty)")
-
-
-def observation(text: str, failed: bool | None) -> Observation:
-    """Return the observation of a tool's text; the shell tool's frames streams and exit code with words."""
-    match = _SHELL.fullmatch(text) if text.startswith(("Command: ", "Output: ")) else None
-    if match is None:
-        return Observation(stdout=text.encode(), merged=True, is_error=failed)
-    out, err = ("" if part in (None, *_NOTHING) else part for part in (match["out"], match["err"]))
-    return Observation(
-        exit_code=int(match["code"]) if match["code"] not in (None, "(none)") else None,
-        stdout=out.encode(),
-        stderr=err.encode(),
-        merged=match["err"] is None,
-        text=text,
-        is_error=failed,
-    )
 
 
 def add_contents(builder: Builder, contents: list[Json]) -> None:
@@ -144,6 +119,9 @@ def _chat(builder: Builder, record: Json) -> None:
             done = iso_ns(call.get("timestamp"))
             identity, name = a_string(call.get("id")), a_string(call.get("name")) or "unknown"
             builder.call(identity, name, an_object(call.get("args")), extra=given(returned_at_ns=done))
-            for result in map(an_object, a_list(call.get("result"))):
+            results = a_list(call.get("result"))
+            if call.get("status") == "cancelled" and not results:
+                builder.refuse(builder.newest_call(), BY_USER)
+            for result in map(an_object, results):
                 if answer := an_object(result.get("functionResponse")):
                     respond(builder, {**answer, "id": builder.newest_call()}, {})

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from curserve_traces.errors import MalformedTrace, TraceError
 from curserve_traces.files import MAX_BYTES, decompress, parse_json
 from curserve_traces.importers.builder import Builder, text_of
+from curserve_traces.importers.refusals import BY_AGENT, BY_USER
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
 from curserve_traces.importers.values import (
@@ -213,4 +214,5 @@ def _tool(builder: Builder, event: Json, text: Callable[[object], str]) -> None:
     )
     if took is not None:
         builder.report.note("tool time: as inspect recorded it (working_time)")
-    builder.result(identity, seen)
+    refused = {"approval": BY_USER, "parsing": BY_AGENT}.get(str(error.get("type")))
+    builder.result(identity, seen, refused=refused)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from curserve_traces.importers.builder import Builder, clean, text_of
+from curserve_traces.importers.refusals import BY_USER, refusal
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
 from curserve_traces.importers.values import a_list, a_string, an_integer, an_object, given
@@ -34,7 +35,11 @@ def sniff(source: Source) -> bool:
     roles = [m.get("role") for m in messages[:3] if isinstance(m, dict) and isinstance(m.get("content"), str)]
     return roles[:3] == ["system", "user", "assistant"] and (
         len(messages) < 4
-        or any("returncode" in str(m.get("content", "")) for m in messages[3:] if isinstance(m, dict))
+        or any(
+            "returncode" in (text := str(m.get("content", ""))) or refusal(text) == BY_USER
+            for m in messages[3:]
+            if isinstance(m, dict)
+        )
     )
 
 
@@ -68,7 +73,9 @@ def _message(builder: Builder, message: dict[str, Any]) -> None:
     if role == "assistant":
         _turn(builder, message, text, extra)
     elif role == "tool" or (
-        role == "user" and builder.waiting_call() is not None and ("returncode" in extra or _is_result(text))
+        role == "user"
+        and builder.waiting_call() is not None
+        and ("returncode" in extra or _is_result(text) or refusal(text) is not None)
     ):
         call = message.get("tool_call_id") or builder.waiting_call()
         builder.result(call, _observation(text, extra), _times(builder, extra))

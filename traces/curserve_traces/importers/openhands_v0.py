@@ -13,6 +13,7 @@ from itertools import chain
 
 from curserve_traces.importers import openhands_v1
 from curserve_traces.importers.builder import Builder, identity_of, text_of
+from curserve_traces.importers.refusals import BY_USER
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
 from curserve_traces.importers.values import (
@@ -68,9 +69,6 @@ def read(source: Source) -> Iterator[Imported]:
         return
     for number, record in enumerate(records):
         imported = _trace(record, f"{source.path.stem}-{number}")
-        if number == 0:
-            for damage in source.damaged:
-                imported.report.drop(f"damaged line ({damage})")
         yield imported
 
 
@@ -173,6 +171,8 @@ def _call(builder: Builder, event: Json, action: str, metadata: Json, state: Jso
     if identity is None or builder.recorded(identity) is not None:
         identity = f"event-{event.get('id')}" if event.get("id") is not None else None  # ids repeat in some logs
     added = builder.call(identity, name, arguments, cwd=cwd, extra=given(asked_at_ns=asked))
+    if added and an_object(event.get("args")).get("confirmation_state") == "rejected":
+        builder.refuse(builder.newest_call(), BY_USER)
     if added:
         state["places"][identity_of(event.get("id"))] = builder.newest_call()
         state["waiting"] = builder.newest_call()
@@ -197,7 +197,7 @@ def _observation(builder: Builder, event: Json, kind: str, state: Json) -> None:
         is_error=True if kind == "error" else None,
     )
     interval = elapsed(started, iso_ns(event.get("timestamp")))
-    builder.result(call, seen, given(interval_ns=interval))
+    builder.result(call, seen, given(interval_ns=interval), BY_USER if kind == "user_rejected" else None)
     if interval is not None:
         builder.report.note("tool time: only action → observation (interval_ns), dispatch included")
     if cwd := a_string(metadata.get("working_dir")):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from curserve_traces.importers.builder import Builder, text_of
+from curserve_traces.importers.refusals import BY_AGENT, BY_USER
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
 from curserve_traces.importers.values import (
@@ -39,8 +40,6 @@ def read(source: Source) -> Iterator[Imported]:
     state: dict[str, object] = {}
     events = [an_object(event) for event in source.array()] or [event for _, event in source.records()]
     builder = build(events, state)
-    for damage in source.damaged:
-        builder.report.drop(f"damaged line ({damage})")
     name = source.path.parent.name if source.path.name == "events.jsonl" else source.path.name.split(".")[0]
     yield builder.finish(
         id=name,
@@ -117,7 +116,12 @@ def _observation(builder: Builder, event: Json, at: int | None, state: dict[str,
         started_at_ns=started,
         is_error=True if event.get("kind") == "AgentErrorEvent" else error if isinstance(error, bool) else None,
     )
-    builder.result(identity, observation, given(interval_ns=elapsed(started, at)))
+    refused = None
+    if event.get("kind") == "UserRejectObservation":
+        refused = BY_USER
+    elif event.get("kind") == "AgentErrorEvent" and not text.startswith("A restart occurred"):
+        refused = BY_AGENT  # it could not make an action of the call
+    builder.result(identity, observation, given(interval_ns=elapsed(started, at)), refused)
     if cwd := a_string(metadata.get("working_dir")):
         state["cwd"] = cwd
         state.setdefault("first_cwd", cwd)

@@ -41,8 +41,6 @@ def read(source: Source) -> Iterator[Imported]:
             _message(builder, an_object(record.get("message")), iso_ns(record.get("timestamp")), state)
         else:
             builder.report.drop(f"record {kind} (a setting or a summary)")
-    for damage in source.damaged:
-        builder.report.drop(f"damaged line ({damage})")
     session = an_object(state.get("session"))
     yield builder.finish(
         id=a_string(session.get("id")) or source.path.stem,

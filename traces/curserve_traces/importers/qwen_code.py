@@ -62,8 +62,6 @@ def read(source: Source) -> Iterator[Imported]:
                 told[name] = milliseconds * 1_000_000
         else:
             builder.report.drop(f"record {kind} (no message)")
-    for damage in source.damaged:
-        builder.report.drop(f"damaged line ({damage})")
     yield builder.finish(
         id=a_string(first.get("sessionId")) or source.path.stem,
         workspace=Workspace(at=a_string(first.get("cwd")) or "/testbed"),

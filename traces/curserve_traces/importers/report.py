@@ -12,13 +12,14 @@ from curserve_traces.model import Trace
 class Report:
     """The account of one import.
 
-    `calls` and `answered` count tool calls and those with an observation; `dropped` counts what was left out, by
-    reason; `notes` say how times and tokens were had.
+    `calls`, `answered` and `refused` count tool calls, those with an observation, and those that were not
+    executed; `dropped` counts what was left out, by reason; `notes` say how times and tokens were had.
     """
 
     format: str
     calls: int = 0
     answered: int = 0
+    refused: int = 0
     turns: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)

@@ -15,6 +15,8 @@ MAX_LINE = 256 * 1024 * 1024
 """The longest JSON line that is read; no agent writes one, and parsing it would need many times its size."""
 
 _HEAD = 4 * 1024 * 1024
+_MARK = b"\xef\xbb\xbf"  # the byte order mark that some editors put before UTF-8
+_WIDE = (b"\xff\xfe", b"\xfe\xff", b"{\0", b"[\0", b"\0{", b"\0[")  # UTF-16, with and without its mark
 
 
 @dataclass(slots=True)
@@ -26,8 +28,11 @@ class Source:
     _document: Any = field(default=None, repr=False)
     _tried: bool = field(default=False, repr=False)
     _head: list[dict[str, Any]] | None = field(default=None, repr=False)
-    _records: list[tuple[int, Any]] | None = field(default=None, repr=False)
     damaged: list[str] = field(default_factory=list, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.data.startswith(_MARK):
+            self.data = self.data.removeprefix(_MARK)
 
     def document(self) -> Any:
         """Return the file as one JSON value; raises MalformedTrace."""
@@ -79,34 +84,38 @@ class Source:
                         break
         return self._head[:count]
 
-    def records(self) -> list[tuple[int, dict[str, Any]]]:
-        """Return `(line number, object)` of a JSON-lines file; a damaged line is noted in `damaged`, not fatal."""
-        if self._records is None:
-            self._records = []
-            for number, line in _lines(self.data):
-                if len(line) > MAX_LINE:
-                    self.damaged.append(f"line {number}: {len(line) >> 20} MB long, more than any agent writes")
-                    continue
-                if not line.strip():
-                    continue
+    def records(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield `(line number, object)` of a JSON-lines file; a damaged line is noted in `damaged`, not fatal.
+
+        Lines are parsed as they are asked for, and none is kept: a session's objects take ten times its bytes.
+        """
+        told = set(self.damaged)
+        for number, line in _lines(self.data):
+            problem = None
+            if len(line) > MAX_LINE:
+                problem = f"line {number}: {len(line) >> 20} MB long, more than any agent writes"
+            elif line.strip():
                 try:
                     values = [parse_json(line, f"line {number}")]
                 except MalformedTrace as error:
                     values = _several(line)
-                    if not values:
-                        self.damaged.append(str(error))
+                    problem = None if values else str(error)
                 for value in values:
                     if isinstance(value, dict):
-                        self._records.append((number, value))
+                        yield number, value
                     else:
-                        self.damaged.append(f"line {number}: not an object")
-        return self._records
+                        problem = f"line {number}: not an object"
+            if problem is not None and problem not in told:
+                told.add(problem)
+                self.damaged.append(problem)
 
     def explain(self) -> None:
         """Raise MalformedTrace where the file is evidently damaged JSON, and say where."""
         start = self.data[:64].lstrip()[:1]
         if not self.data.strip():
             raise MalformedTrace(f"{self.path}: the file is empty")
+        if self.data.startswith(_WIDE):
+            raise MalformedTrace(f"{self.path}: UTF-16, not UTF-8; convert it: iconv -f UTF-16 -t UTF-8")
         if start in (b"{", b"[") and not self.head(1):
             self.document()
 

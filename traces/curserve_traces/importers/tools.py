@@ -35,7 +35,7 @@ def canonical(name: str, arguments: Mapping[str, Any], agent: str = "") -> tuple
     return mapped
 
 
-_COUNT_FROM_ZERO = ("gemini", "qwen", "opencode")
+_COUNT_FROM_ZERO = ("gemini", "qwen", "iflow", "opencode")
 """Agents whose `offset` is the number of lines before the first one shown."""
 
 _MODES = {"search_dir": "count", "grep_files": "files"}
