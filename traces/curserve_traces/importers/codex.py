@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from curserve_traces.importers.builder import Builder, text_of
+from curserve_traces.importers.codex_results import ENDS, Ends
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
 from curserve_traces.importers.values import (
@@ -20,10 +21,8 @@ from curserve_traces.importers.values import (
     arguments_of,
     given,
     iso_ns,
-    json_object,
-    seconds_ns,
 )
-from curserve_traces.model import Observation, Workspace
+from curserve_traces.model import Workspace
 
 _TYPES = {"session_meta", "response_item", "event_msg", "turn_context", "compacted"}
 _CALLS = {"function_call", "custom_tool_call", "local_shell_call"}
@@ -33,11 +32,9 @@ _ITEMS = {
     "function_call_output",
     "custom_tool_call_output",
     "local_shell_call_output",
+    "web_search_call",
 } | _CALLS
-_TEXT = re.compile(
-    r"^(?:Chunk ID: .*\n)?(?:Exit code: (-?\d+)\n)?Wall time: ([\d.]+) seconds\n"
-    r"(?:Process exited with code (-?\d+)\n)?(?:.*\n)*?Output:\n"
-)
+_AGENTS = re.compile(r"\b(trae)", re.IGNORECASE)
 
 
 def sniff(source: Source) -> bool:
@@ -49,7 +46,9 @@ def sniff(source: Source) -> bool:
     if any(a_string(record.get("type")) in _TYPES and isinstance(record.get("payload"), dict) for record in head):
         return True
     bare = bool(head) and {"id", "timestamp"} <= head[0].keys() and "type" not in head[0] and "role" not in head[0]
-    return bare and all(a_string(record.get("type")) in _ITEMS or "record_type" in record for record in head[1:])
+    if not bare or (len(head) == 1 and "instructions" not in head[0]):
+        return False
+    return all(a_string(record.get("type")) in _ITEMS or "record_type" in record for record in head[1:])
 
 
 def _records(source: Source) -> Iterator[Json]:
@@ -74,6 +73,7 @@ def _records(source: Source) -> Iterator[Json]:
 def read(source: Source) -> Iterator[Imported]:
     """Yield the one session of the file."""
     builder = Builder("codex")
+    ends = Ends(builder)
     state: Json = {"meta": {}, "closed": True}
     for record in _records(source):
         payload = an_object(record.get("payload"))
@@ -85,15 +85,16 @@ def read(source: Source) -> Iterator[Imported]:
             builder.cwd = a_string(payload.get("cwd")) or builder.cwd
             state["model"] = a_string(payload.get("model")) or state.get("model")
         elif kind == "response_item":
-            _item(builder, payload, iso_ns(record.get("timestamp")), state)
+            _item(builder, ends, payload, iso_ns(record.get("timestamp")), state)
         elif kind == "event_msg" and payload.get("type") == "token_count":
             _usage(builder, an_object(an_object(payload.get("info")).get("last_token_usage")))
+        elif kind == "event_msg" and payload.get("type") in ENDS:
+            ends.add(payload)
         else:
             builder.report.drop(
                 f"record {kind} {payload.get('type') or ''} (a copy, or no message)".replace("  ", " ")
             )
-    for damage in source.damaged:
-        builder.report.drop(f"damaged line ({damage})")
+    ends.finish()
     meta, git = state["meta"], an_object(state["meta"].get("git"))
     url, commit, at = (
         a_string(git.get("repository_url")),
@@ -101,25 +102,28 @@ def read(source: Source) -> Iterator[Imported]:
         a_string(meta.get("cwd")),
     )
     known = url is not None and commit is not None
+    said = [meta.get("originator"), an_object(meta.get("base_instructions")).get("text"), meta.get("instructions")]
+    if match := _AGENTS.search(" ".join(str(words)[:200] for words in [*said, source.path] if words)):
+        builder.agent = match[1].lower()
     yield builder.finish(
         id=a_string(meta.get("id")) or source.path.stem,
         workspace=Workspace("git", url, commit, at=at or "/testbed") if known else Workspace(at=at or "/testbed"),
-        agent="codex",
+        agent=builder.agent or "codex",
         agent_version=a_string(meta.get("cli_version")) or "unknown",
         model=a_string(state.get("model")),
         task=a_string(state.get("task")),
     )
 
 
-def _item(builder: Builder, item: Json, at: int | None, state: Json) -> None:
-    kind = a_string(item.get("type"))
+def _item(builder: Builder, ends: Ends, item: Json, at: int | None, state: Json) -> None:
+    kind = a_string(item.get("type")) or ""
     if kind == "message" and item.get("role") != "assistant":
-        text = text_of(item.get("content"))
+        text = builder.text(item.get("content"), "a message")
         builder.message("user" if item.get("role") == "user" else "system", text)
         if not text.startswith("<"):
             state.setdefault("task", text)
         state["closed"] = True
-    elif kind in ("message", "reasoning") or kind in _CALLS:
+    elif kind in ("message", "reasoning") or kind.endswith("_call"):
         if state["closed"]:
             builder.turn(model=a_string(state.get("model")), extra=given(answered_at_ns=at))
             state["closed"] = False
@@ -132,19 +136,20 @@ def _item(builder: Builder, item: Json, at: int | None, state: Json) -> None:
             builder.amend(reasoning="\n".join(filter(None, (turn.reasoning, words))) or None)
         else:
             _call(builder, item, at)
-    elif kind in ("function_call_output", "custom_tool_call_output", "local_shell_call_output"):
-        _output(builder, item)
+    elif kind.endswith("_output"):
+        ends.result(a_string(item.get("call_id")), item.get("output"))
         state["closed"] = True
     else:
         builder.report.drop(f"item {kind} (no message)")
 
 
 def _call(builder: Builder, item: Json, at: int | None) -> None:
-    raw = item.get("arguments", item.get("input", item.get("action")))
-    arguments = arguments_of(raw)
-    if item.get("type") == "local_shell_call":
+    kind = str(item.get("type"))
+    arguments = arguments_of(item.get("arguments", item.get("input", item.get("action"))))
+    if kind not in ("function_call", "custom_tool_call"):  # one that the model's server knows, named by its type
         arguments = {key: value for key, value in arguments.items() if key != "type"}
-    name = a_string(item.get("name")) or ("local_shell" if item.get("type") == "local_shell_call" else "unknown")
+    server = "unknown" if kind in ("function_call", "custom_tool_call") else kind.removesuffix("_call")
+    name = a_string(item.get("name")) or server
     cwd = a_string(arguments.get("workdir")) or a_string(arguments.get("working_directory"))
     builder.call(
         a_string(item.get("call_id")) or a_string(item.get("id")),
@@ -153,32 +158,6 @@ def _call(builder: Builder, item: Json, at: int | None) -> None:
         cwd=cwd,
         extra=given(asked_at_ns=at),
     )
-
-
-def _output(builder: Builder, item: Json) -> None:
-    raw = item.get("output")
-    wrapped = json_object(raw) or {}
-    metadata = an_object(wrapped.get("metadata"))
-    shown = (
-        text_of(wrapped["output"]) if "output" in wrapped else text_of(wrapped.get("content")) if wrapped else ""
-    )
-    text = shown if wrapped else text_of(raw)
-    code, took = an_integer(metadata.get("exit_code")), seconds_ns(metadata.get("duration_seconds"))
-    out = text
-    if not metadata and (match := _TEXT.match(text)):
-        said = match[1] or match[3]  # neither: the command still runs
-        code, took, out = int(said) if said else None, seconds_ns(float(match[2])), text[match.end() :]
-    if took is not None:
-        builder.report.note("tool time: as Codex recorded it, to 0.1 s")
-    seen = Observation(
-        exit_code=code,
-        stdout=out.encode(),
-        merged=True,
-        text=None if out == text else text,
-        duration_ns=took,
-        is_error=True if wrapped.get("success") is False else None,
-    )
-    builder.result(a_string(item.get("call_id")), seen)
 
 
 def _usage(builder: Builder, usage: Json) -> None:
