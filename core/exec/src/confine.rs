@@ -68,6 +68,8 @@ pub fn confine(limits: &Limits, sockets: Sockets) -> io::Result<()> {
     // SAFETY: changes flags, limits and the umask of this process only.
     unsafe {
         libc::umask(0o022);
+        // Our own write of a file that becomes too long is an answer, and no end.
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
         check(
             libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
             "no new privileges",

@@ -1,24 +1,20 @@
 //! `edit` and `write`: the one implementation for all engines.
 //!
-//! Atomic for readers: a new file takes the old one's place. A file with several hard links is written in place,
-//! since replacing it would cut the links; links are followed; the mode stays. One at a time, so that of two edits of one
-//! file neither is lost.
+//! A write that fails leaves the old file, and everything but the content stays ([`put`]); links are followed. One at a
+//! time, so that of two edits of one file neither is lost.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::io::{self, Read};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use curserve_proto::{Answer, Call};
 use memchr::memmem;
-use rustix::fs::{openat, renameat, unlinkat, AtFlags, FileType, Mode, OFlags};
-use rustix::io::Errno;
+use rustix::fs::FileType;
 
 use crate::arguments::{flag, optional_text, text, Wrong};
 use crate::beneath::Spot;
 use crate::files::{complaint, reason};
 use crate::places::Places;
+use crate::put::put;
 
 /// The turn to change files: whoever holds it is the only one in this process, from reading a file to replacing it.
 pub fn turn() -> MutexGuard<'static, ()> {
@@ -116,44 +112,4 @@ pub fn write(call: &Call, places: &Places, cwd: &str) -> Result<Answer, Wrong> {
 
 fn silence() -> Answer {
     Answer::done(0, "", "")
-}
-
-/// Give the file at `spot` the content `bytes`, as the module tells.
-fn put(spot: &Spot, bytes: &[u8]) -> io::Result<()> {
-    let old = spot.stat()?;
-    if let Some(stat) = &old {
-        match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => {}
-            FileType::Directory => return Err(Errno::ISDIR.into()),
-            _ => return Err(io::Error::other("not a regular file")),
-        }
-        if stat.st_nlink > 1 {
-            let file = spot.open(OFlags::WRONLY | OFlags::TRUNC)?;
-            return File::from(file).write_all(bytes);
-        }
-        // What may not be written must not be replaced either.
-        spot.open(OFlags::WRONLY)?;
-    }
-    static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let beside = format!(".curserve.{}.{number}", std::process::id());
-    let new = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    let mut file = File::from(openat(
-        &spot.folder,
-        &beside,
-        new,
-        Mode::from_raw_mode(0o666),
-    )?);
-    let mut fill = || {
-        file.write_all(bytes)?;
-        if let Some(stat) = &old {
-            file.set_permissions(fs::Permissions::from_mode(stat.st_mode & 0o7777))?;
-        }
-        Ok(renameat(&spot.folder, &beside, &spot.folder, &spot.name)?)
-    };
-    let filled = fill();
-    if filled.is_err() {
-        let _ = unlinkat(&spot.folder, &beside, AtFlags::empty());
-    }
-    filled
 }

@@ -15,6 +15,7 @@ pub mod guard;
 pub mod landlocked;
 pub mod persistent;
 pub mod places;
+mod put;
 pub mod search;
 pub mod shell;
 pub mod spawn;

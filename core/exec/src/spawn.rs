@@ -274,6 +274,7 @@ unsafe fn run(arguments: &ChildArguments<'_>) -> libc::c_int {
         // Rust ignores SIGPIPE, and who started us may have ignored others (nohup does): programs must not.
         for number in [
             libc::SIGPIPE,
+            libc::SIGXFSZ,
             libc::SIGHUP,
             libc::SIGINT,
             libc::SIGQUIT,
