@@ -69,6 +69,12 @@ def small_trace(small_workspace: Path, record: Callable[..., Trace]) -> Trace:
     return record(small_workspace)
 
 
+@pytest.fixture(scope="session")
+def granted(small_workspace: Path) -> tuple[str, str]:
+    """The options that grant the small trace its workspace."""
+    return "--workspace", str(small_workspace)
+
+
 @pytest.fixture
 def small_trace_file(small_trace: Trace, tmp_path: Path) -> Path:
     """The small trace as a native file."""

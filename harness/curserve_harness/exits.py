@@ -47,6 +47,7 @@ _FOREIGN = {
     "curserve_traces.errors.TraceError": BAD_INPUT,
     "curserve_traces.errors.WorkspaceError": SETUP_FAILED,
     "curserve_traces.errors.DigestMismatch": BAD_INPUT,
+    "curserve_traces.errors.NotGranted": BAD_INPUT,
     "curserve_engines.registry.UnknownEngine": BAD_INPUT,
     "curserve_engines.external.BadEngineFile": BAD_INPUT,
     "curserve_engines.protocol.EngineError": SETUP_FAILED,

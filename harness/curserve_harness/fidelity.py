@@ -18,6 +18,7 @@ from curserve_harness.judging import Likeness, digests, likeness
 from curserve_traces import scratch
 from curserve_traces.classify import effect, leaves_files
 from curserve_traces.errors import WorkspaceError
+from curserve_traces.grants import NOTHING, Grants
 from curserve_traces.model import Observation, RecordedCall, Trace
 from curserve_traces.workspace import apply_delta, diff, materialise, pristine_copy, snapshot
 
@@ -38,9 +39,9 @@ class Check:
     reason: str | None = None
 
 
-def check(trace: Trace, *, root: Path | None = None, engine: str = "client-subprocess") -> Iterator[Check]:
-    """Yield the verdict on every call of a trace, in order; `root` is its workspace where it is at hand."""
-    source = root if root is not None else materialise(trace.workspace)
+def check(trace: Trace, *, grants: Grants = NOTHING, engine: str = "client-subprocess") -> Iterator[Check]:
+    """Yield the verdict on every call of a trace, in order; raises WorkspaceError where it has no workspace."""
+    source = materialise(trace.workspace, grants=grants)
     with scratch.folder("check") as place:
         copy = pristine_copy(source, place / "workspace")
         with load_engine(engine).open(World(copy, trace.workspace.at, trace.shell)) as session:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from curserve_engines.protocol import Engine
 from curserve_harness.cell import TurnPolicy
-from curserve_harness.exits import BadInput
 from curserve_harness.plan import Execute
 from curserve_harness.policy import trace_policy
 from curserve_harness.reference import Reference, take_reference
 from curserve_traces.codec import save
+from curserve_traces.errors import WorkspaceError
+from curserve_traces.grants import NOTHING, Grants
 from curserve_traces.model import Trace, Workspace
 from curserve_traces.workspace import materialise, pristine_copy
 
@@ -51,25 +52,25 @@ def prepare(
     execute: Execute,
     scratch: Path,
     reference_engine: Engine,
-    workspace: Path | None = None,
+    grants: Grants = NOTHING,
     on: Callable[[str], None] = lambda _what: None,
 ) -> Material:
     """Bring every workspace, decide every call, and take every reference.
 
-    `workspace` replaces the traces' own source (for recordings that name none). Raises WorkspaceError, BadInput.
+    A granted workspace replaces the traces' own (for recordings that name none). Raises WorkspaceError.
     """
     prepared: dict[str, Prepared] = {}
+    grants = grants.saying_once()
     for number, given in enumerate(traces):
         on(f"workspace of {given.id}")
+        try:
+            pristine = materialise(given.workspace, grants=grants)
+        except WorkspaceError as error:
+            raise type(error)(f"trace {given.id}: {error}") from None
         trace = given
-        if workspace is not None:
-            own = Workspace(kind="path", source=str(workspace.resolve()), at=given.workspace.at)
+        if grants.workspace is not None:
+            own = Workspace(kind="path", source=str(pristine), at=given.workspace.at)
             trace = replace(given, workspace=own)
-        if trace.workspace.kind == "none":
-            raise BadInput(
-                f"trace {trace.id}: it names no workspace to run its calls in; give one with --workspace DIR"
-            )
-        pristine = materialise(trace.workspace)
         file = scratch / f"trace-{number}.json"
         save(trace, file)
         on(f"reference of {trace.id}")

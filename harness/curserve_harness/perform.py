@@ -25,6 +25,7 @@ from curserve_engines.registry import load as load_engine
 from curserve_traces import scratch
 from curserve_traces.classify import effect
 from curserve_traces.errors import TraceError
+from curserve_traces.grants import NOTHING, Grants
 from curserve_traces.model import (
     TOOLS,
     Message,
@@ -43,6 +44,7 @@ METHOD = (
 )
 _TOOLS_TOKENS = 1200
 _SITE = "/opt/site"
+_PACKAGE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:==[A-Za-z0-9.!+_-]+)?")
 _SYSTEM = (
     "You are a software engineer with a shell. Investigate the task in the repository at {at}, fix it with the "
     "smallest change, check the fix, and say what you did."
@@ -108,9 +110,11 @@ def _call(raw: Mapping[str, Any], identity: str, at: str) -> ToolCall:
     return ToolCall(identity, tool, fields, cwd=at)
 
 
-def perform(script: Script, *, root: Path | None = None, engine: str = "client-subprocess") -> Trace:
-    """Return the trace of really doing `script`; `root` is the unpacked workspace where it is already at hand."""
-    source = root if root is not None else materialise(script.workspace)
+def perform(script: Script, grants: Grants = NOTHING, *, engine: str = "client-subprocess") -> Trace:
+    """Return the trace of really doing `script`, on a granted folder where the unpacked workspace is at hand."""
+    source = materialise(script.workspace, grants=grants)
+    if script.packages and grants.offline:
+        raise TraceError(f"--offline: the script's calls import {', '.join(script.packages)}; drop --offline")
     workspace = replace(script.workspace, digest=tree_digest(source))
     with scratch.folder("perform") as place:
         copy = pristine_copy(source, place / "workspace")
@@ -178,6 +182,9 @@ def _site(packages: tuple[str, ...], folder: Path) -> Path | None:
     """Install the packages that `other` calls import, for the system's Python, which the sandbox sees."""
     if not packages:
         return None
+    for package in packages:
+        if not _PACKAGE.fullmatch(package):
+            raise TraceError(f"packages: {package[:80]!r} is not NAME or NAME==VERSION; mend the script")
     command = [
         "pip",
         "--python",
@@ -188,7 +195,9 @@ def _site(packages: tuple[str, ...], folder: Path) -> Path | None:
         "--only-binary",
         ":all:",
     ]
-    done = subprocess.run([*command, "--target", folder, *packages], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*command, "--target", folder, "--", *packages], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise TraceError(f"cannot install {', '.join(packages)}: {done.stderr.strip().splitlines()[-1]}")
     (folder / "bin").mkdir(exist_ok=True)

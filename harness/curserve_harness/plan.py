@@ -14,7 +14,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from curserve_netem.link import Link, LinkError
 from curserve_results.schema import CONTROLS
+from curserve_results.typed import built
 
 PLAN_VERSION = 1
 
@@ -22,6 +24,7 @@ Execute = Literal["reads-and-edits", "all"]
 Pace = Literal["real", "virtual"]
 Api = Literal["chat", "responses"]
 Llm = Literal["paced", "vllm"]
+Backend = Literal["auto", "netem", "queue", "relay"]
 
 
 class PlanError(ValueError):
@@ -65,7 +68,7 @@ class Plan:
     pace: Pace = "real"
     api: Api = "chat"
     stream: bool = True
-    backend: str = "auto"
+    backend: Backend = "auto"
     workspace: str | None = None
     llm: Llm = "paced"
     vllm_args: tuple[str, ...] = ()
@@ -94,7 +97,7 @@ def make_plan(
     pace: Pace = "real",
     api: Api = "chat",
     stream: bool = True,
-    backend: str = "auto",
+    backend: Backend = "auto",
     workspace: str | None = None,
     llm: Llm = "paced",
     vllm_args: Sequence[str] = (),
@@ -131,19 +134,35 @@ def make_plan(
     )
 
 
-def read_plan(text: str, where: str) -> Plan:
-    """Read a plan from JSON; `where` names the file in the PlanError of a broken one."""
+def read_plan(text: str | bytes, where: str) -> Plan:
+    """Read a plan from JSON, every value of its type; `where` names the file in the PlanError of a broken one.
+
+    It may come from anywhere: what only a person may decide is asked for again by `regrant`.
+    """
     try:
         data = json.loads(text)
         if data["version"] != PLAN_VERSION:
             raise PlanError(
-                f"{where}: plan version {data['version']}, this program reads {PLAN_VERSION}; "
+                f"{where}: plan version {data['version']!r:.40}, this program reads {PLAN_VERSION}; "
                 "resume with the version of curserve-bench that wrote it, or start a new run"
             )
-        data["traces"] = tuple(TraceRef(**t) for t in data["traces"])
-        data["blocks"] = tuple(Block(**{**b, "engines": tuple(b["engines"])}) for b in data["blocks"])
-        data["models"], data["engines"] = tuple(data["models"]), tuple(data["engines"])
-        data["vllm_args"] = tuple(data.get("vllm_args", ()))
-        return Plan(**data)
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise PlanError(f"{where}: not a plan ({error!r}); start a new run in a new folder") from error
+        plan = built(Plan, data)
+        _check(plan)
+        return plan
+    except (KeyError, TypeError, ValueError, LinkError, RecursionError) as error:
+        if isinstance(error, PlanError):
+            raise
+        raise PlanError(f"{where}: not a plan ({error!r:.200}); start a new run in a new folder") from error
+
+
+def _check(plan: Plan) -> None:
+    """Raise ValueError where a plan is not one that `make_plan` could have made."""
+    traces = {trace.id for trace in plan.traces}
+    for number, block in enumerate(plan.blocks):
+        known = block.trace in traces and block.link in plan.links and block.model in plan.models
+        if block.block != number or not known or not block.engines or not set(block.engines) <= set(plan.engines):
+            raise ValueError(f"blocks[{number}] does not fit the rest")
+    if not 1 <= plan.links_at_once <= 16:
+        raise ValueError("links_at_once is outside 1 to 16")
+    for link in plan.links.values():
+        built(Link, link)

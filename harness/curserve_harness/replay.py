@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,16 +13,21 @@ from curserve_harness.floor import measure_floor
 from curserve_harness.interrupt import terminable
 from curserve_harness.llm import profiles, vllm_tokens
 from curserve_harness.material import prepare
-from curserve_harness.plan import read_plan
+from curserve_harness.plan import Block, Plan, read_plan
 from curserve_harness.progress import progress
+from curserve_harness.regrant import require
 from curserve_harness.resolve import Wishes, reload, resolve
 from curserve_harness.rundir import claim, default_folder, scratch
 from curserve_harness.runner import run_blocks
-from curserve_results.files import write_atomically
+from curserve_results.files import read_limited, write_atomically
 from curserve_results.manifest import Manifest, read_manifest
 from curserve_results.schema import REFERENCE
 from curserve_results.store import RunWriter, finished_blocks
 from curserve_results.tables import render
+from curserve_traces.model import Trace
+
+MOST_PLAN = 64 << 20
+"""Bytes of a plan; a thousand traces on a hundred links have some 20 MB."""
 
 STORED_FORMATS = {"table": "txt", "markdown": "md", "json": "json", "csv": "csv"}
 
@@ -35,38 +41,30 @@ def replay(wishes: Wishes, *, out: Path | None, resume: bool, form: str) -> str:
     if resume and out is None:
         raise BadInput("--resume: name the folder of the interrupted run with --out")
     folder = out or default_folder(wishes.suite)
-    with terminable(), claim(folder, resume=resume), scratch() as workplace:
+    with terminable(), claim(folder, resume=resume):
         known = profiles.load()
         writer = RunWriter(folder)
+        traces: dict[str, Trace] = {}
         if resume:
-            plan = read_plan((folder / "plan.json").read_text(), str(folder / "plan.json"))
-            traces = reload(plan)
+            plan = read_plan(read_limited(folder / "plan.json", MOST_PLAN), str(folder / "plan.json"))
             begun = (folder / "manifest.json").exists()  # else the run ended before it could write one
-            manifest = read_manifest(folder) if begun else record.begin(plan, known, folder.name)
         else:
             plan, traces = resolve(wishes)
             write_atomically(folder / "plan.json", plan.to_json().encode())
-            manifest = record.begin(plan, known, folder.name)
-            writer.write_manifest(manifest)
+            begun = False
         done = finished_blocks(folder)
         todo = [block for block in plan.blocks if block.block not in done]
-        with progress(sum(len(block.engines) for block in todo)) as on:
-            material = prepare(
-                list(traces.values()),
-                execute=plan.execute,
-                scratch=workplace,
-                reference_engine=registry.load(REFERENCE),
-                workspace=Path(plan.workspace) if plan.workspace else None,
-                on=lambda what: on(what, 0),
-            )
-            if todo:
-                on("harness floor", 0)
-                manifest = replace(manifest, floor=measure_floor(plan, material))
-            for report in run_blocks(plan, known, material, todo, writer, folder.name, on):
-                manifest = record.with_link(manifest, report)
-                writer.write_manifest(manifest)
-        manifest = replace(manifest, finished_at=record.now())
-        writer.write_manifest(manifest)
+        if resume and (todo or not begun or plan.llm == "vllm"):
+            require(plan, wishes)
+            traces = reload(plan, wishes)
+        manifest = read_manifest(folder) if begun else record.begin(plan, known, folder.name)
+        if not begun:
+            writer.write_manifest(manifest)
+        if todo:
+            manifest = _run(plan, traces, wishes, todo, writer, manifest)
+        if todo or manifest.finished_at is None:
+            manifest = replace(manifest, finished_at=record.now())
+            writer.write_manifest(manifest)
         _refuse_void(manifest)
         for name, ending in STORED_FORMATS.items():
             write_atomically(folder / f"table.{ending}", render(folder, name).encode())
@@ -74,6 +72,33 @@ def replay(wishes: Wishes, *, out: Path | None, resume: bool, form: str) -> str:
         if plan.llm == "vllm" and form == "table":
             table = f"{table.rstrip()}\n{vllm_tokens.compare(folder, traces).line()}\n"
         return table
+
+
+def _run(
+    plan: Plan,
+    traces: dict[str, Trace],
+    wishes: Wishes,
+    todo: Sequence[Block],
+    writer: RunWriter,
+    manifest: Manifest,
+) -> Manifest:
+    """Prepare the material and run the blocks that are left; return the manifest with what their links were."""
+    known = profiles.load()
+    with scratch() as workplace, progress(sum(len(block.engines) for block in todo)) as on:
+        material = prepare(
+            list(traces.values()),
+            execute=plan.execute,
+            scratch=workplace,
+            reference_engine=registry.load(REFERENCE),
+            grants=wishes.grants(),
+            on=lambda what: on(what, 0),
+        )
+        on("harness floor", 0)
+        manifest = replace(manifest, floor=measure_floor(plan, material))
+        for report in run_blocks(plan, known, material, todo, writer, writer.folder.name, on):
+            manifest = record.with_link(manifest, report)
+            writer.write_manifest(manifest)
+    return manifest
 
 
 def _refuse_void(manifest: Manifest) -> None:

@@ -12,8 +12,9 @@ from curserve_engines import registry
 from curserve_harness import links as declared
 from curserve_harness.exits import BadInput
 from curserve_harness.llm import profiles
-from curserve_harness.plan import Api, Execute, Llm, Pace, Plan, TraceRef, make_plan
+from curserve_harness.plan import Api, Backend, Execute, Llm, Pace, Plan, TraceRef, make_plan
 from curserve_traces import codec, suites
+from curserve_traces.grants import Grants
 from curserve_traces.model import Trace, digest
 
 BUNDLED = "bundled:"
@@ -29,7 +30,7 @@ class Wishes:
     rtts: tuple[str, ...] = ()
     tiers: tuple[str, ...] = ()
     last_mile: str | None = None
-    backend: str = "auto"
+    backend: Backend = "auto"
     engines: tuple[str, ...] = ()
     models: tuple[str, ...] = ("swe-grep",)
     repetitions: int = 3
@@ -41,6 +42,12 @@ class Wishes:
     llm: Llm = "paced"
     vllm_args: str = ""
     links_at_once: int = 1
+    offline: bool = False
+    allow_source: tuple[str, ...] = ()
+
+    def grants(self) -> Grants:
+        """Return what the person grants the traces; never taken from a plan, always from the command line."""
+        return Grants(self.workspace, self.allow_source, self.offline)
 
 
 def resolve(wishes: Wishes) -> tuple[Plan, dict[str, Trace]]:
@@ -62,20 +69,30 @@ def resolve(wishes: Wishes) -> tuple[Plan, dict[str, Trace]]:
         api=wishes.api,
         stream=wishes.stream,
         backend=wishes.backend,
-        workspace=str(wishes.workspace.resolve()) if wishes.workspace else None,
+        workspace=place_of(wishes.workspace),
         llm=wishes.llm,
-        vllm_args=_vllm_args(wishes),
+        vllm_args=vllm_arguments(wishes),
         links_at_once=wishes.links_at_once,
     )
     return plan, traces
 
 
-def reload(plan: Plan) -> dict[str, Trace]:
-    """Load the traces of a plan again; raises BadInput where a file is not what it was."""
-    refs, traces = _load([_file(path) for path in dict.fromkeys(ref.path for ref in plan.traces)])
-    for now, then in zip(refs, plan.traces, strict=True):
-        if now.digest != then.digest:
-            raise BadInput(f"--resume: {then.path} has changed since the run began; start a new run")
+def reload(plan: Plan, wishes: Wishes) -> dict[str, Trace]:
+    """Load the traces of a plan again: bundled ones by name, others from the files that the wishes name.
+
+    A run folder may come from anywhere, so it opens no file of this machine. Raises BadInput where one is not
+    named,
+    or is not what it was.
+    """
+    bundled = {_label(file): file for name in suites.names() for file in suites.files(name)}
+    wanted = dict.fromkeys(ref.path for ref in plan.traces)
+    given = {_label(file): file for file in _files(wishes.traces)} if wanted.keys() - bundled.keys() else {}
+    for path in wanted:
+        if path not in bundled and path not in given:
+            raise BadInput(f"--resume: the run replays {path}; name it again: --trace {shlex.quote(path)}")
+    refs, traces = _load([bundled[path] if path in bundled else given[path] for path in wanted])
+    if [(ref.id, ref.digest) for ref in refs] != [(ref.id, ref.digest) for ref in plan.traces]:
+        raise BadInput("--resume: its traces have changed since the run began; start a new run")
     return traces
 
 
@@ -122,9 +139,9 @@ def _label(file: Path) -> str:
     return str(file)
 
 
-def _file(label: str) -> Path:
-    """Return the file that `_label` named."""
-    return suites.FOLDER / label.removeprefix(BUNDLED) if label.startswith(BUNDLED) else Path(label)
+def place_of(path: Path | None) -> str | None:
+    """Return how the plan names a path that was given."""
+    return str(path.resolve()) if path is not None else None
 
 
 def _models(names: Sequence[str]) -> list[str]:
@@ -134,7 +151,7 @@ def _models(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(profiles.find(name, known).key for name in names))
 
 
-def _vllm_args(wishes: Wishes) -> list[str]:
+def vllm_arguments(wishes: Wishes) -> list[str]:
     """Return what goes to vLLM's command line; raises BadInput where the wishes do not fit the real server."""
     if wishes.llm == "paced":
         if wishes.vllm_args:

@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
 from curserve_results.errors import CannotWrite
+
+
+def read_limited(path: Path, most: int) -> bytes:
+    """Return the bytes of a regular file, `most` at most; a link, a pipe or a device is not read.
+
+    Raises OSError as `open` does, with EFBIG and a reason of its own where the file is too large.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"more than {most} bytes", str(path))
+    return content
 
 
 def write_atomically(path: Path, content: bytes | Callable[[Path], None]) -> None:

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from curserve_results.errors import NotARun, ResultsError, SchemaMismatch
-from curserve_results.files import write_atomically
+from curserve_results.files import read_limited, write_atomically
 from curserve_results.schema import SCHEMA_VERSION
 from curserve_results.typed import built
 
 NAME = "manifest.json"
+MOST_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +124,10 @@ def read_manifest(folder: Path) -> Manifest:
     """Read `folder/manifest.json`; a missing, damaged or newer one is a one-line ResultsError."""
     path = folder / NAME
     try:
-        data = json.loads(path.read_bytes(), parse_constant=_no_number)
+        data = json.loads(read_limited(path, MOST_BYTES), parse_constant=_no_number)
     except FileNotFoundError:
         raise NotARun(f"{folder}: no {NAME} here; give the folder that `replay --out` wrote") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise NotARun(f"{path}: cannot be read as JSON ({error}); the run is damaged, repeat it") from None
     if not isinstance(data, dict):
         raise NotARun(f"{path}: holds no JSON object; this is not a manifest of ours")

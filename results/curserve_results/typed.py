@@ -9,9 +9,10 @@ from __future__ import annotations
 import types
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+_MOST = 1 << 63
 
 _NAMES = {str: "a string", int: "a whole number", float: "a number", bool: "true or false", type(None): "null"}
 
@@ -40,7 +41,11 @@ def _value(hint: Any, value: object, where: str) -> Any:
         return _value(only, value, where)
     if is_dataclass(hint):
         return built(hint, value, where)  # type: ignore[arg-type]
-    if origin is Mapping:
+    if origin is Literal:
+        if not isinstance(value, str | int) or value not in inner:
+            raise TypeError(f"{where}: {value!r:.40} is none of {', '.join(map(str, inner))}")
+        return value
+    if origin in (Mapping, dict):
         if not isinstance(value, dict):
             raise TypeError(f"{where}: expected an object")
         return {key: _value(inner[1], one, f"{where}.{key}") for key, one in value.items()}
@@ -51,4 +56,6 @@ def _value(hint: Any, value: object, where: str) -> Any:
     accepted = (int, float) if hint is float else (hint,)
     if not isinstance(value, accepted) or (isinstance(value, bool) and hint is not bool):
         raise TypeError(f"{where}: expected {_NAMES[hint]}, not {value!r:.40}")
+    if type(value) is int and not -_MOST <= value < _MOST:
+        raise TypeError(f"{where}: {value!r:.40} is no number of 64 bits")
     return value

@@ -41,7 +41,7 @@ TRACES = 4
 
 
 @pytest.fixture
-def arms(small_trace: Trace, tmp_path: Path) -> tuple[Path, list[str]]:
+def arms(small_trace: Trace, granted: tuple[str, str], tmp_path: Path) -> tuple[Path, list[str]]:
     """The baseline's program, and the arguments of both arms' replay."""
     for name, seconds in (("prompt", "0"), ("slow", "0.2")):
         folder = tmp_path / name
@@ -56,6 +56,7 @@ def arms(small_trace: Trace, tmp_path: Path) -> tuple[Path, list[str]]:
     baseline.write_text(f"#!/bin/bash\nexec {sys.executable} -m curserve_harness {replaced}\n")
     baseline.chmod(0o755)
     arguments = ["--rtt", "2ms", "--pace", "virtual", "--model", "swe-grep-mini", "--repetitions", "1"]
+    arguments += granted
     arguments += ["--engine", str(tmp_path / "slow" / "engine.toml")]
     for number in range(TRACES):
         path = tmp_path / f"trace-{number}.json"

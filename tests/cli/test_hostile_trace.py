@@ -86,6 +86,7 @@ def replay(trace: Trace, tmp_path: Path, *options: str) -> subprocess.CompletedP
     file = tmp_path / "hostile.json"
     codec.save(trace, file)
     words = [sys.executable, "-m", "curserve_harness", "replay", "--trace", file, *FAST, "--out", tmp_path / "run"]
+    words += ["--workspace", tmp_path / "workspace"]
     done = subprocess.run(
         [*map(str, words), *options],
         capture_output=True, text=True, timeout=240, env={**os.environ, "HOME": str(tmp_path / "outside")},

@@ -17,16 +17,18 @@ def bench(*words: str | Path, **options: object) -> subprocess.CompletedProcess[
 
 
 def one_line(done: subprocess.CompletedProcess[str]) -> str:
-    """The error: the last line, after the progress lines."""
+    """The error: the last line, after the progress lines and what the workspace is used for."""
     assert "Traceback" not in done.stderr
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("replay:")]
+    lines = [
+        line for line in done.stderr.splitlines() if not line.startswith("replay:") and "copies of it" not in line
+    ]
     assert len(lines) == 1, done.stderr
     return lines[0]
 
 
 @pytest.mark.parametrize("kilobytes", [4, 8, 16])
 def test_a_full_disk_is_one_line_and_leaves_no_half_file(
-    kilobytes: int, small_trace_file: Path, tmp_path: Path
+    kilobytes: int, small_trace_file: Path, granted: tuple[str, str], tmp_path: Path
 ) -> None:
     disk, seen = tmp_path / "disk", tmp_path / "seen"
     disk.mkdir()
@@ -36,7 +38,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_file(
     )
     done = bench(
         *NAMESPACE, "sh", "-c", script, "sh", disk, sys.executable, "-m", "curserve_harness", "replay",
-        "--trace", small_trace_file, *FAST, "--out", disk / "run",
+        "--trace", small_trace_file, *granted, *FAST, "--out", disk / "run",
     )  # fmt: skip
     if "unshare failed" in done.stderr or "permission denied" in done.stderr:
         pytest.skip(done.stderr.strip())
@@ -46,14 +48,17 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_file(
     assert not [name for name in seen.read_text().split() if name.endswith(".part")]
 
 
-def test_without_rg_the_engine_says_how_to_get_it(small_trace_file: Path, tmp_path: Path) -> None:
+def test_without_rg_the_engine_says_how_to_get_it(
+    small_trace_file: Path, granted: tuple[str, str], tmp_path: Path
+) -> None:
     """In an environment of its own, made of this one's packages and a PATH without `rg`."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
     for program in ("bash", "grep", "ip", "bwrap", "tree", "cp"):
         if found := shutil.which(program):
             (tmp_path / "bare/bin" / program).symlink_to(found)
     done = bench(
-        tmp_path / "bare/bin/python", "-m", "curserve_harness", "replay", "--trace", small_trace_file, *FAST,
+        tmp_path / "bare/bin/python", "-m", "curserve_harness", "replay", "--trace", small_trace_file, *granted,
+        *FAST,
         "--out", tmp_path / "run",
         env={
             **os.environ,
@@ -78,7 +83,7 @@ def test_without_rg_the_engine_says_how_to_get_it(small_trace_file: Path, tmp_pa
 
 
 def test_without_namespaces_the_relay_and_landlock_still_make_a_table(
-    small_trace_file: Path, tmp_path: Path
+    small_trace_file: Path, granted: tuple[str, str], tmp_path: Path
 ) -> None:
     """A user namespace in which no other may be made stands for a kernel that forbids them."""
     forbid = 'echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all "$@"'
@@ -87,7 +92,8 @@ def test_without_namespaces_the_relay_and_landlock_still_make_a_table(
         out = tmp_path / "run"
         shutil.rmtree(out, ignore_errors=True)
         done = bench(
-            *words, sys.executable, "-m", "curserve_harness", "replay", "--trace", small_trace_file, *FAST,
+            *words, sys.executable, "-m", "curserve_harness", "replay", "--trace", small_trace_file, *granted,
+            *FAST,
             "--out", out,
         )  # fmt: skip
         if done.returncode != 5:

@@ -18,12 +18,13 @@ from curserve_traces.model import Trace
 
 FAST = ("--rtt", "5ms", "--model", "swe-grep-mini", "--repetitions", "1")
 FOUR = ("recorded-client", "recorded-server", "client-subprocess", "server-subprocess")
+BENCH = (sys.executable, "-m", "curserve_harness")
 ENGINES = [word for engine in FOUR for word in ("--engine", engine)]
 
 
 def bench(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "curserve_harness", *map(str, arguments)],
+        [*BENCH, *map(str, arguments)],
         capture_output=True,
         text=True,
         cwd=cwd,
@@ -32,13 +33,17 @@ def bench(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Complet
 
 
 @pytest.fixture(scope="module")
-def run(small_trace: Trace, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def run(
+    small_trace: Trace, granted: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
     """One finished run of the small trace, and what it printed."""
     folder = tmp_path_factory.mktemp("replay")
     codec.save(small_trace, folder / "small.json")
     for attempt in range(4):  # a link that was void on a busy machine says: repeat
         out = folder / f"run-{attempt}"
-        done = bench("replay", "--trace", folder / "small.json", *FAST, *ENGINES, "--out", out, "--seed", "3")
+        done = bench(
+            "replay", "--trace", folder / "small.json", *granted, *FAST, *ENGINES, "--out", out, "--seed", "3"
+        )
         if done.returncode != 5:
             break
     assert done.returncode == 0, done.stderr
@@ -87,7 +92,9 @@ def test_the_time_of_what_was_not_executed_is_told_and_counts_in_the_whole_task(
     assert 1 < server["whole"]["value"] < server["speed_up"]["value"]
 
 
-def test_answers_after_a_call_that_left_no_delta_are_judged_apart(small_trace: Trace, tmp_path: Path) -> None:
+def test_answers_after_a_call_that_left_no_delta_are_judged_apart(
+    small_trace: Trace, granted: tuple[str, str], tmp_path: Path
+) -> None:
     """`made.txt`, which the recording had then, is missing alike in every engine and for the real programs."""
     turns = list(small_trace.turns)
     turns[2] = replace(turns[2], calls=(replace(turns[2].calls[0], delta=None),))
@@ -95,7 +102,7 @@ def test_answers_after_a_call_that_left_no_delta_are_judged_apart(small_trace: T
     engines = ("--engine", "client-subprocess", "--engine", "daemon")
     for attempt in range(4):  # a link that was void on a busy machine says: repeat
         out = tmp_path / f"run-{attempt}"
-        done = bench("replay", "--trace", tmp_path / "blind.json", *FAST, *engines, "--out", out)
+        done = bench("replay", "--trace", tmp_path / "blind.json", *granted, *FAST, *engines, "--out", out)
         if done.returncode != 5:
             break
     assert done.returncode == 0, done.stderr
@@ -179,7 +186,9 @@ def test_a_corrupt_trace_is_one_clear_line(content: bytes, tmp_path: Path) -> No
     assert "Traceback" not in done.stderr
 
 
-def start(trace: Path, out: Path, temporary: Path, links: tuple[str, ...]) -> subprocess.Popen[str]:
+def start(
+    trace: Path, granted: tuple[str, str], out: Path, temporary: Path, links: tuple[str, ...]
+) -> subprocess.Popen[str]:
     """Start a run of six blocks a link, the links side by side, and return when the first block is written.
 
     By then it has been seen at work: the run, two roles and the keeper, so that the search for what is left behind
@@ -188,7 +197,7 @@ def start(trace: Path, out: Path, temporary: Path, links: tuple[str, ...]) -> su
     fast = ("--model", "swe-grep-mini", "--repetitions", "6", "--links-at-once", str(len(links)))
     fast += tuple(word for rtt in links for word in ("--rtt", rtt))
     process = subprocess.Popen(
-        [sys.executable, "-m", "curserve_harness", "replay", "--trace", trace, *fast, *ENGINES, "--out", out],
+        [*BENCH, "replay", "--trace", trace, *granted, *fast, *ENGINES, "--out", out],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -208,12 +217,16 @@ def start(trace: Path, out: Path, temporary: Path, links: tuple[str, ...]) -> su
 @pytest.mark.parametrize("links", [("20ms",), ("20ms", "25ms")], ids=["one link", "two links"])
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_run_leaves_nothing_and_resumes(
-    how: signal.Signals, links: tuple[str, ...], small_trace_file: Path, tmp_path: Path
+    how: signal.Signals,
+    links: tuple[str, ...],
+    small_trace_file: Path,
+    granted: tuple[str, str],
+    tmp_path: Path,
 ) -> None:
     out = tmp_path / "run"
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    process = start(small_trace_file, out, temporary, links)
+    process = start(small_trace_file, granted, out, temporary, links)
     os.kill(process.pid, how)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[how]
@@ -226,7 +239,7 @@ def test_an_interrupted_run_leaves_nothing_and_resumes(
         assert list(temporary.iterdir()) == []
     kept = {path.name: path.read_bytes() for path in out.glob("samples/block-*")}
     assert 1 <= len(kept) < 6 * len(links)
-    done = bench("replay", "--resume", "--out", out)
+    done = bench("replay", "--resume", "--out", out, "--trace", small_trace_file, *granted)
     assert done.returncode == 0 or "void" in done.stderr, done.stderr
     blocks = {path.name: path.read_bytes() for path in out.glob("samples/block-*")}
     assert len(blocks) == 6 * len(links)
@@ -234,9 +247,9 @@ def test_an_interrupted_run_leaves_nothing_and_resumes(
 
 
 def test_links_side_by_side_give_the_blocks_of_links_one_after_another(
-    small_trace_file: Path, tmp_path: Path
+    small_trace_file: Path, granted: tuple[str, str], tmp_path: Path
 ) -> None:
-    options = ("--rtt", "2ms", "--rtt", "30ms", *FAST[2:], *ENGINES, "--trace", small_trace_file)
+    options = (*granted, "--rtt", "2ms", "--rtt", "30ms", *FAST[2:], *ENGINES, "--trace", small_trace_file)
     for attempt in range(4):  # a link that was void on a busy machine says so in the table: repeat
         out = tmp_path / f"run-{attempt}"
         done = bench("replay", *options, "--links-at-once", "2", "--out", out)

@@ -71,10 +71,10 @@ def engines(*names: str) -> list[str]:
 
 
 def test_every_engine_replays_a_recorded_trace_with_the_answers_of_the_real_programs(
-    small: Path, tmp_path: Path
+    small: Path, granted: tuple[str, str], tmp_path: Path
 ) -> None:
     names = ("client-subprocess", "daemon", "recorded-client", "recorded-server", "server-subprocess", "vllm")
-    done = bench("--trace", small, "--repetitions", "1", *engines(*names), "--out", tmp_path / "run")
+    done = bench("--trace", small, *granted, "--repetitions", "1", *engines(*names), "--out", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     rows = samples(tmp_path / "run")
     assert set(rows["engine"].unique()) == set(names)
@@ -87,24 +87,30 @@ def test_every_engine_replays_a_recorded_trace_with_the_answers_of_the_real_prog
     assert "Tokens: the served model's tokenizer makes" in done.stdout
 
 
-def test_no_weights_are_one_clear_line(small: Path, tmp_path: Path, vllm_model: Path) -> None:
+def test_no_weights_are_one_clear_line(
+    small: Path, granted: tuple[str, str], tmp_path: Path, vllm_model: Path
+) -> None:
     nowhere = tmp_path / "no-weights"
-    done = bench("--trace", small, *engines("vllm"), "--vllm-args", f"--model {nowhere}", "--out", tmp_path / "r")
+    done = bench(
+        "--trace", small, *granted, *engines("vllm"), "--vllm-args", f"--model {nowhere}", "--out", tmp_path / "r"
+    )
     assert done.returncode == 2
     assert f"no model in {nowhere}" in last_line(done)
     arguments = f"--model {vllm_model} --load-format safetensors"  # a configuration, and nothing to load
-    done = bench("--trace", small, *engines("vllm"), "--vllm-args", arguments, "--out", tmp_path / "s")
+    done = bench("--trace", small, *granted, *engines("vllm"), "--vllm-args", arguments, "--out", tmp_path / "s")
     assert done.returncode == 3
     assert "the server ended while starting" in last_line(done)
     assert "weights" in last_line(done)
 
 
-def test_a_vllm_without_the_seam_is_named(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_vllm_without_the_seam_is_named(
+    small: Path, granted: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The real server, with the seam taken out as it starts."""
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "sitecustomize.py").write_text(WITHOUT_SEAM)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "old"))
-    done = bench("--trace", small, *engines("vllm"), "--out", tmp_path / "r")
+    done = bench("--trace", small, *granted, *engines("vllm"), "--out", tmp_path / "r")
     assert done.returncode == 3
     assert "AdapterLogitsProcessor" in last_line(done)
 
@@ -130,14 +136,18 @@ sys.meta_path.insert(0, Finder())
 """
 
 
-def test_no_tool_parser_is_one_clear_line(small: Path, tmp_path: Path, vllm_model: Path) -> None:
+def test_no_tool_parser_is_one_clear_line(
+    small: Path, granted: tuple[str, str], tmp_path: Path, vllm_model: Path
+) -> None:
     arguments = f"--model {vllm_model} --load-format dummy --served-model-name tiny"
-    done = bench("--trace", small, *engines("vllm"), "--vllm-args", arguments, "--out", tmp_path / "r")
+    done = bench("--trace", small, *granted, *engines("vllm"), "--vllm-args", arguments, "--out", tmp_path / "r")
     assert done.returncode == 4
     assert "the server has no tool parser; start it with --enable-auto-tool-choice" in last_line(done)
 
 
-def test_an_overflow_in_mid_trace_keeps_the_samples_so_far(small: Path, tmp_path: Path) -> None:
+def test_an_overflow_in_mid_trace_keeps_the_samples_so_far(
+    small: Path, granted: tuple[str, str], tmp_path: Path
+) -> None:
     trace = codec.load(small)
     big = RecordedCall(ToolCall("big", "bash", {"command": "seq 1 4000"}))
     turns = (Turn("Count.", (big,), before=(Message("user", "Count."),)), Turn("Done.", ()))
@@ -146,7 +156,17 @@ def test_an_overflow_in_mid_trace_keeps_the_samples_so_far(small: Path, tmp_path
     for engine in ("vllm", "client-subprocess"):
         out = tmp_path / f"run-{engine}"
         done = bench(
-            *("--trace", small, "--trace", tmp_path / "large.json", "--repetitions", "1", "--seed", SEED),
+            *(
+                "--trace",
+                small,
+                *granted,
+                "--trace",
+                tmp_path / "large.json",
+                "--repetitions",
+                "1",
+                "--seed",
+                SEED,
+            ),
             *(*engines(engine), "--vllm-args", "--max-model-len 4096", "--out", out),
         )
         assert done.returncode == 4
@@ -160,10 +180,12 @@ SEED = 0
 """With it the small trace is played first."""
 
 
-def test_a_killed_server_is_one_clear_line_and_the_run_can_be_resumed(small: Path, tmp_path: Path) -> None:
+def test_a_killed_server_is_one_clear_line_and_the_run_can_be_resumed(
+    small: Path, granted: tuple[str, str], tmp_path: Path
+) -> None:
     out, scratch = tmp_path / "run", tmp_path / "scratch"
     scratch.mkdir()
-    arguments = command("--trace", small, "--repetitions", "6", *engines("vllm"), "--out", out)
+    arguments = command("--trace", small, *granted, "--repetitions", "6", *engines("vllm"), "--out", out)
     with subprocess.Popen(
         arguments, text=True, stderr=subprocess.PIPE, env={**os.environ, "TMPDIR": str(scratch)}
     ) as run:
@@ -179,7 +201,10 @@ def test_a_killed_server_is_one_clear_line_and_the_run_can_be_resumed(small: Pat
     finished = samples(out)["block"].n_unique()
     assert 1 <= finished < 6
     done = subprocess.run(
-        [str(PROGRAM), "replay", "--resume", "--out", str(out)], capture_output=True, text=True, check=False
+        [str(PROGRAM), "replay", "--resume", "--out", str(out), "--trace", str(small), *granted],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert samples(out)["block"].n_unique() == 6

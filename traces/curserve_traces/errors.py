@@ -6,6 +6,7 @@
   - UnknownSchema         a schema version that this program does not know
 - WorkspaceError          the code a trace works on cannot be had
   - DigestMismatch        it was found, but it is not what the trace was recorded on
+  - NotGranted            the trace asks for what only the person can grant
 """
 
 
@@ -31,3 +32,7 @@ class WorkspaceError(Exception):
 
 class DigestMismatch(WorkspaceError):
     """Raised when a workspace was found, but is not the one that the trace was recorded on."""
+
+
+class NotGranted(WorkspaceError):
+    """Raised when a trace asks for what is not its own: a folder, a private address; says how to grant it."""

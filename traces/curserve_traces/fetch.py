@@ -7,62 +7,109 @@ configuration, the index is read as PEP 503 and PEP 691 describe, and the file's
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
-import netrc
 import re
 import shlex
-import ssl
 import subprocess
 import sys
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
-from curserve_traces.errors import DigestMismatch, WorkspaceError
+from packaging.utils import (
+    InvalidName,
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    NormalizedName,
+    canonicalize_name,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
+from packaging.version import InvalidVersion, Version
 
-_ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
-_MOST = 2 * 1024**3
+from curserve_traces.errors import DigestMismatch, NotGranted, WorkspaceError
+from curserve_traces.web import Index, shown
+
+MOST_FILE = 2 * 1024**3
+MOST_PAGE = 128 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A file on an index; `sha256` where the index tells it."""
+    """A file on an index, or in a folder of pip's find-links; `sha256` where the index tells it."""
 
     name: str
-    url: str
+    place: str | Path
     sha256: str | None
 
 
-def fetch(name: str, version: str, sha256: str, kind: str, target: Path) -> None:
-    """Write the wheel or sdist of `name` `version` with that digest (hex) to `target`.
+def fetch(name: str, version: str, sha256: str, kind: str, target: Path, say: Callable[[str], None]) -> None:
+    """Write the wheel or sdist of `name` `version` with that digest (hex) to `target`; `say` where from before.
 
-    Raises WorkspaceError where no index has it, DigestMismatch where the file found is another one.
+    Raises WorkspaceError where no index has it, NotGranted where name or version are none, DigestMismatch where
+    the
+    file found is another one.
     """
+    project, release = _checked(name, version, kind)
+    what = f"{kind} {project} {release}"
     config = _pip_config()
     tried = []
-    for link in _links(config, name):
+    for link, index in _links(config, project, what, say):
         told = link.sha256 == sha256
-        if told or (link.sha256 is None and _fits(link.name, name, version, kind)):
-            data = _get(config, link.url)
-            found = hashlib.sha256(data).hexdigest()
+        if told or (link.sha256 is None and _fits(link.name, project, release, kind)):
+            found = _bring(link, index, target)
             if found == sha256:
-                target.write_bytes(data)
                 return
+            target.unlink()
             tried.append(f"{link.name} has sha256 {found}")
-    what = f"{kind} {name} {version}"
     if tried:
         raise DigestMismatch(f"workspace {what}: {'; '.join(tried)}; the trace names {sha256}")
     raise WorkspaceError(
         f"workspace {what}: no file with sha256 {sha256} on the configured package index; "
         "check pip's configuration (`pip config list`) and the network, or give the folder with --workspace DIR"
     )
+
+
+def _checked(name: str, version: str, kind: str) -> tuple[NormalizedName, Version]:
+    """Return name and version as PEP 503 and PEP 440 have them; raises NotGranted where they are neither."""
+    try:
+        if not (name.isascii() and version.isascii() and len(name) <= 200 and len(version) <= 100):
+            raise InvalidName(name[:80])
+        return canonicalize_name(name, validate=True), Version(version)
+    except (InvalidName, InvalidVersion):
+        raise NotGranted(
+            f"workspace {kind} {name[:80]!r} {version[:80]!r}: no name and version of a package (PEP 503, PEP "
+            "440); "
+            "give the folder with --workspace DIR"
+        ) from None
+
+
+def _bring(link: Link, index: Index | None, target: Path) -> str:
+    """Write the file to `target`; return its sha256 (hex)."""
+    if isinstance(link.place, Path):
+        with link.place.open("rb") as source:
+            return _copied(iter(lambda: source.read(1 << 20), b""), target)
+    assert index is not None  # an address comes from an index
+    try:
+        return _copied(index.read(link.place, MOST_FILE), target)
+    except FileNotFoundError:
+        raise WorkspaceError(
+            f"package index: {shown(link.place)}: listed and not there; try again later"
+        ) from None
+
+
+def _copied(pieces: Iterator[bytes], target: Path) -> str:
+    found = hashlib.sha256()
+    with target.open("wb") as file:
+        for piece in pieces:
+            found.update(piece)
+            file.write(piece)
+    return found.hexdigest()
 
 
 def _pip_config() -> dict[str, str]:
@@ -92,34 +139,45 @@ def _default_index() -> str:
     return done.stdout.strip()
 
 
-def _links(config: dict[str, str], name: str) -> Iterator[Link]:
-    normal = re.sub(r"[-_.]+", "-", name).lower()
+def _links(
+    config: dict[str, str], project: NormalizedName, what: str, say: Callable[[str], None]
+) -> Iterator[tuple[Link, Index | None]]:
     for place in config.get("find-links", "").split():
         folder = Path(unquote(urlsplit(place).path)) if place.startswith("file:") else Path(place)
         if folder.is_dir():
             for file in sorted(folder.iterdir()):
-                yield Link(file.name, file.resolve().as_uri(), None)
+                if file.is_file():
+                    yield Link(file.name, file.resolve(), None), None
     if config.get("no-index", "").lower() in ("1", "true", "yes", "on"):
         return
-    indexes = [config.get("index-url") or _default_index(), *config.get("extra-index-url", "").split()]
-    for index in indexes:
-        url = f"{index.rstrip('/')}/{normal}/"
+    addresses = [config.get("index-url") or _default_index(), *config.get("extra-index-url", "").split()]
+    for address in addresses:
+        say(f"fetching {what}, which the trace names, from the package index {shown(address)}")
+        index = Index(address, config)
+        url = f"{address.rstrip('/')}/{project}/"
         with suppress(FileNotFoundError):
-            yield from _page(_get(config, url), url)
+            for link in _page(b"".join(index.read(url, MOST_PAGE)), url):
+                yield link, index
 
 
 def _page(data: bytes, url: str) -> Iterator[Link]:
     if data.lstrip()[:1] == b"{":
-        for file in json.loads(data).get("files", []):
-            yield Link(file["filename"], urljoin(url, file["url"]), file.get("hashes", {}).get("sha256"))
+        try:
+            listed: Any = json.loads(data)
+            for file in listed.get("files", []):
+                sha256 = file.get("hashes", {}).get("sha256")
+                yield Link(str(file["filename"]), urljoin(url, file["url"]), sha256)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise WorkspaceError(f"package index: {shown(url)}: no list of files ({error!r:.100})") from None
         return
     anchors = _Anchors()
     anchors.feed(data.decode("utf-8", errors="replace"))
     for href in anchors.found:
-        parts = urlsplit(urljoin(url, href))
-        digest = re.search(r"sha256=([0-9a-f]{64})", parts.fragment)
-        file = unquote(parts.path.rsplit("/", 1)[-1])
-        yield Link(file, urlunsplit(parts._replace(fragment="")), digest[1] if digest else None)
+        with suppress(ValueError):  # an address that is none is no file
+            parts = urlsplit(urljoin(url, href))
+            digest = re.search(r"sha256=([0-9a-f]{64})", parts.fragment)
+            file = unquote(parts.path.rsplit("/", 1)[-1])
+            yield Link(file, urlunsplit(parts._replace(fragment="")), digest[1] if digest else None)
 
 
 class _Anchors(HTMLParser):
@@ -131,48 +189,9 @@ class _Anchors(HTMLParser):
         self.found += [value for key, value in attrs if tag == "a" and key == "href" and value]
 
 
-def _fits(file: str, name: str, version: str, kind: str) -> bool:
-    stem = re.sub(r"[-_.]+", "-", name).lower()
-    found = re.sub(r"[-_.]+", "-", file).lower()
-    wanted = f"{stem}-{re.sub(r'[-_.]+', '-', version).lower()}-"
-    return found.startswith(wanted) and file.endswith(".whl") == (kind == "wheel")
-
-
-def _get(config: dict[str, str], url: str) -> bytes:
-    parts = urlsplit(url)
-    if parts.scheme not in ("https", "http", "file"):
-        raise WorkspaceError(f"{parts.scheme}: URLs of package indexes are not understood; use https")
-    headers = {"Accept": _ACCEPT, "User-Agent": "curserve-bench"}
-    if parts.scheme != "file" and (login := _login(url)) is not None:
-        headers["Authorization"] = "Basic " + base64.b64encode(login.encode()).decode()
-        host = parts.hostname or ""
-        parts = parts._replace(netloc=host if parts.port is None else f"{host}:{parts.port}")
-    request = urllib.request.Request(urlunsplit(parts), headers=headers)  # noqa: S310 - scheme checked above
-    shown = urlunsplit(parts)
+def _fits(file: str, project: NormalizedName, release: Version, kind: str) -> bool:
     try:
-        context = ssl.create_default_context(cafile=config.get("cert")) if parts.scheme == "https" else None
-        timeout = float(config.get("default-timeout", config.get("timeout", "60")))
-        with urllib.request.urlopen(request, timeout=timeout, context=context) as answer:  # noqa: S310
-            data: bytes = answer.read(_MOST + 1)
-    except urllib.error.HTTPError as error:
-        if error.code in (403, 404):
-            raise FileNotFoundError(shown) from error
-        raise WorkspaceError(f"package index: {shown}: {error}") from error
-    except (OSError, ValueError) as error:
-        raise WorkspaceError(
-            f"package index: {shown}: {error}; check the network and pip's configuration"
-        ) from error
-    if len(data) > _MOST:
-        raise WorkspaceError(f"package index: {shown}: larger than {_MOST} bytes")
-    return data
-
-
-def _login(url: str) -> str | None:
-    parts = urlsplit(url)
-    if parts.username:
-        return f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    with suppress(OSError, netrc.NetrcParseError):
-        found = netrc.netrc().authenticators(parts.hostname or "")
-        if found:
-            return f"{found[0]}:{found[2]}"
-    return None
+        name, version = parse_wheel_filename(file)[:2] if kind == "wheel" else parse_sdist_filename(file)
+    except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
+        return False
+    return (name, version) == (project, release)

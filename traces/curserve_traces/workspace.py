@@ -15,9 +15,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from curserve_traces.errors import DigestMismatch, WorkspaceError
+from curserve_traces.errors import DigestMismatch, NotGranted, WorkspaceError
 from curserve_traces.fetch import fetch
 from curserve_traces.gitsource import checkout
+from curserve_traces.grants import NOTHING, Grants
 from curserve_traces.model import Workspace
 from curserve_traces.tree import Snapshot, apply_delta, diff, snapshot, tree_digest
 from curserve_traces.unpack import unpack
@@ -43,14 +44,27 @@ def cache_folder() -> Path:
     return Path(base) / "curserve-bench"
 
 
-def materialise(workspace: Workspace, cache: Path | None = None) -> Path:
+def materialise(workspace: Workspace, cache: Path | None = None, *, grants: Grants = NOTHING) -> Path:
     """Return a folder that holds `workspace`, fetched into `cache` where it is not there yet.
 
-    Raises WorkspaceError where it cannot be had, DigestMismatch where it is not what the trace was recorded on.
+    A folder that was granted takes the place of what the trace names. Raises WorkspaceError where it cannot be
+    had,
+    NotGranted where the trace asks for what is not its own, DigestMismatch where it is not what it was recorded
+    on.
     """
-    if workspace.source is None:
-        raise WorkspaceError("the trace names no workspace to run its calls in; give one with --workspace DIR")
-    root = _materialise(workspace, workspace.source, cache or cache_folder())
+    if grants.workspace is not None:
+        root = grants.workspace.resolve()
+        if not root.is_dir():
+            raise NotGranted(f"--workspace {root}: not a folder; give the one that the trace was recorded in")
+        grants.say(
+            f"{root}: calls run on copies of it, in their sandboxes; what they print becomes part of the run"
+        )
+        if workspace.digest is not None and tree_digest(root) != workspace.digest:
+            grants.say(f"{root}: it is not what the trace was recorded on, so that answers may differ")
+        return root
+    if workspace.source is None or workspace.kind == "none":
+        raise NotGranted("the trace names no workspace to run its calls in; give one with --workspace DIR")
+    root = _materialise(workspace, workspace.source, cache or cache_folder(), grants)
     if workspace.digest is not None:
         found = tree_digest(root)
         if found != workspace.digest:
@@ -61,42 +75,52 @@ def materialise(workspace: Workspace, cache: Path | None = None) -> Path:
     return root.resolve()
 
 
-def _materialise(workspace: Workspace, source: str, cache: Path) -> Path:
+def _materialise(workspace: Workspace, source: str, cache: Path, grants: Grants) -> Path:
     if workspace.kind == "path":
-        root = Path(source).expanduser()
-        if not root.is_dir():
-            raise WorkspaceError(f"workspace {root} is not a folder; give one with --workspace DIR")
-        return root
+        raise NotGranted(
+            f"the trace asks for the folder {source[:200]!r} of this machine; a trace may only have what you "
+            "give it: "
+            "name the folder with --workspace DIR"
+        )
     if workspace.kind not in ("wheel", "sdist", "git"):
         raise WorkspaceError(f"workspace of kind {workspace.kind!r} cannot be materialised")
     if workspace.version is None:
         raise WorkspaceError(f"workspace {workspace.kind} {source}: the trace names no version")
     key = hashlib.sha256(repr((workspace.kind, source, workspace.version, workspace.sha256)).encode())
-    name = re.sub(r"[^A-Za-z0-9.]+", "-", source.rstrip("/").rsplit("/", 1)[-1])
-    place = cache / workspace.kind / f"{name}-{workspace.version[:16]}-{key.hexdigest()[:12]}"
+    name, version = (
+        re.sub(r"[^A-Za-z0-9.]+", "-", text)
+        for text in (source.rstrip("/").rsplit("/", 1)[-1][:60], workspace.version[:16])
+    )
+    place = cache / workspace.kind / f"{name}-{version}-{key.hexdigest()[:12]}"
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with (place.parent / f".{place.name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # two runs may want it at the same time
             if not place.is_dir():
-                _fill(workspace, source, workspace.version, place)
+                if grants.offline:
+                    raise WorkspaceError(
+                        f"--offline: {workspace.kind} {source} {workspace.version} is not in {cache}; drop "
+                        "--offline, "
+                        "or give the folder with --workspace DIR"
+                    )
+                _fill(workspace, source, workspace.version, place, grants)
     except OSError as error:
         raise WorkspaceError(f"workspace {name}: cannot be kept in {cache}: {error}") from error
     return place
 
 
-def _fill(workspace: Workspace, source: str, version: str, place: Path) -> None:
+def _fill(workspace: Workspace, source: str, version: str, place: Path, grants: Grants) -> None:
     """Bring the workspace to `place` under another name first: a cache entry is whole or not there."""
     with tempfile.TemporaryDirectory(prefix=f".{place.name}.", dir=place.parent) as scratch:
         made = Path(scratch) / "tree"
         if workspace.kind == "git":
-            checkout(source, version, made)
+            checkout(source, version, made, grants)
         else:
             sha256 = (workspace.sha256 or "").removeprefix("sha256:")
             if not re.fullmatch(r"[0-9a-f]{64}", sha256):
                 raise WorkspaceError(f"workspace {workspace.kind} {source} {version}: the trace names no sha256")
             archive = Path(scratch) / ("a.whl" if workspace.kind == "wheel" else "a.tar.gz")
-            fetch(source, version, sha256, workspace.kind, archive)
+            fetch(source, version, sha256, workspace.kind, archive, grants.say)
             unpack(archive, made)
         set_times(made)
         made.rename(place)

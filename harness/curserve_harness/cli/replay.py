@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from curserve_harness.cli.granting import grant_options
 from curserve_results.render import FORMS
 
 BACKENDS = ("auto", "netem", "queue", "relay")
@@ -16,7 +17,11 @@ BACKENDS = ("auto", "netem", "queue", "relay")
 @click.option(
     "--trace", "traces", multiple=True, type=Path, help="Replay the traces of this file or folder instead."
 )
-@click.option("--workspace", type=Path, help="Folder to run the calls in, for traces that name no workspace.")
+@click.option(
+    "--workspace",
+    type=Path,
+    help="Folder whose copies the calls run in; a trace has no other folder of this machine.",
+)
 @click.option("--rtt", "rtts", multiple=True, help="Round-trip time of the link, such as 150ms; repeatable.")
 @click.option("--tier", "tiers", multiple=True, help="Named link instead of --rtt (or `all`); repeatable.")
 @click.option("--last-mile", help="Round-trip time of the client's last mile, added to each tier, such as 20ms.")
@@ -49,10 +54,13 @@ BACKENDS = ("auto", "netem", "queue", "relay")
     default=1,
     help="How many links run side by side, each between hosts of its own.",
 )
+@grant_options
 @click.option("--format", "form", type=click.Choice(FORMS), default="table", help="Form of the printed table.")
 @click.option("--out", type=Path, help="Run folder. [default: runs/<time>-<suite>]")
 @click.option(
-    "--resume", is_flag=True, help="Finish the interrupted run in --out; its plan holds, other options do not."
+    "--resume",
+    is_flag=True,
+    help="Finish the interrupted run in --out; its plan holds, but for files and folders, which are named again.",
 )
 def command(out: Path | None, resume: bool, form: str, **wishes: object) -> None:
     """Replay recorded traces over a link, running every tool call for real, and print one table."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from curserve_harness import exits
+from curserve_harness.cli.granting import grant_options
 
 _EXISTING = click.Path(path_type=Path)
 
@@ -152,13 +153,15 @@ def synthesise(count: int, seed: int, out: Path) -> None:
 @click.argument("script", type=_EXISTING)
 @click.option("--out", required=True, type=_EXISTING, help="The trace file to write (.json, .json.gz, .json.zst).")
 @click.option("--root", type=_EXISTING, help="The unpacked workspace, where it is already at hand.")
-def perform(script: Path, out: Path, root: Path | None) -> None:
+@grant_options
+def perform(script: Path, out: Path, root: Path | None, offline: bool, allow_source: tuple[str, ...]) -> None:
     """Do the turns of SCRIPT (TOML) for real, on its pinned package, and record them."""
     from curserve_harness.perform import perform as perform_script
     from curserve_harness.perform import read_script
     from curserve_traces.codec import save
+    from curserve_traces.grants import Grants
 
-    trace = perform_script(read_script(script), root=root)
+    trace = perform_script(read_script(script), Grants(root, allow_source, offline))
     save(trace, out)
     click.echo(f"{out}: {len(trace.turns)} turns, {sum(1 for _ in trace.calls())} calls")
 
@@ -191,18 +194,29 @@ def record(words: tuple[str, ...], workspace: Path, out: Path, upstream: str | N
 )
 @click.option("--engine", default="client-subprocess", show_default=True, help="What executes the calls.")
 @click.option("--verbose", is_flag=True, help="Show every call, not only those that differ.")
-def check(paths: tuple[Path, ...], suite: str | None, root: Path | None, engine: str, verbose: bool) -> None:
+@grant_options
+def check(
+    paths: tuple[Path, ...],
+    suite: str | None,
+    root: Path | None,
+    engine: str,
+    verbose: bool,
+    offline: bool,
+    allow_source: tuple[str, ...],
+) -> None:
     """Execute every call of traces again and compare with what was recorded; exit 1 where one differs."""
     from collections import Counter
 
     from curserve_harness.fidelity import check as check_trace
     from curserve_traces.codec import load
     from curserve_traces.errors import WorkspaceError
+    from curserve_traces.grants import Grants
 
+    grants = Grants(root, allow_source, offline)
     totals: Counter[str] = Counter()
     for path in _traces_of(suite, paths):
         try:
-            for row in check_trace(load(path), root=root, engine=engine):
+            for row in check_trace(load(path), grants=grants, engine=engine):
                 totals[row.verdict] += 1
                 if verbose or row.verdict == "different":
                     line = row.command.replace("\n", "\\n")[:90]

@@ -13,6 +13,7 @@ from curserve_harness.fidelity import check, compare
 from curserve_harness.perform import perform, read_script
 from curserve_traces import codec, suites
 from curserve_traces.errors import TraceError
+from curserve_traces.grants import Grants
 from curserve_traces.model import Observation, RecordedCall, ToolCall, Trace, Workspace
 
 SCRIPT = """
@@ -54,7 +55,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trace(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Trace:
     path = tmp_path_factory.mktemp("script") / "small.toml"
     path.write_text(SCRIPT)
-    return perform(read_script(path), root=workspace)
+    return perform(read_script(path), Grants(workspace))
 
 
 def test_a_performed_trace_is_what_the_programs_did(trace: Trace, workspace: Path) -> None:
@@ -69,7 +70,7 @@ def test_a_performed_trace_is_what_the_programs_did(trace: Trace, workspace: Pat
 
 
 def test_a_trace_checks_against_itself(trace: Trace, workspace: Path) -> None:
-    verdicts = [row.verdict for row in check(trace, root=workspace)]
+    verdicts = [row.verdict for row in check(trace, grants=Grants(workspace))]
     assert verdicts == ["identical"] * 4 + ["not re-executable", "identical"]
 
 
@@ -78,7 +79,7 @@ def test_a_changed_recording_is_found(trace: Trace, workspace: Path) -> None:
     assert first.observation is not None
     forged = RecordedCall(first.call, replace(first.observation, stdout=b"z\n"))
     turn = replace(trace.turns[0], calls=(forged, *trace.turns[0].calls[1:]))
-    rows = list(check(replace(trace, turns=(turn, *trace.turns[1:])), root=workspace))
+    rows = list(check(replace(trace, turns=(turn, *trace.turns[1:])), grants=Grants(workspace)))
     assert rows[0].verdict == "different"
     assert rows[0].reason == "line 1: 'x', recorded 'z'"
 
@@ -86,7 +87,7 @@ def test_a_changed_recording_is_found(trace: Trace, workspace: Path) -> None:
 def test_without_a_delta_the_state_is_unknown_from_there_on(trace: Trace, workspace: Path) -> None:
     run = trace.turns[2]
     blind = replace(run, calls=(replace(run.calls[0], delta=None),))
-    rows = list(check(replace(trace, turns=(*trace.turns[:2], blind, trace.turns[3])), root=workspace))
+    rows = list(check(replace(trace, turns=(*trace.turns[:2], blind, trace.turns[3])), grants=Grants(workspace)))
     assert [row.verdict for row in rows[-2:]] == ["not re-executable", "not re-executable"]
     assert "unknown" in str(rows[-1].reason)
 
@@ -95,7 +96,7 @@ def test_a_tool_that_touches_no_file_leaves_the_state_known(trace: Trace, worksp
     run = trace.turns[2]
     thought = replace(run.calls[0], call=ToolCall("x", "other", {}, original_name="think"), delta=None)
     turns = (*trace.turns[:2], replace(run, calls=(thought,)), *trace.turns[:1])
-    rows = list(check(replace(trace, turns=turns), root=workspace))
+    rows = list(check(replace(trace, turns=turns), grants=Grants(workspace)))
     assert "unknown" not in str(rows[-1].reason)
 
 
@@ -120,7 +121,7 @@ def test_a_trace_without_its_workspace_is_named(trace: Trace, tmp_path: Path, gi
     codec.save(lost, tmp_path / "lost.json")
     words = [sys.executable, "-m", "curserve_harness", "trace", "check", str(tmp_path / "lost.json"), *given]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr.count("\n")) == (3, 1), done.stderr
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert done.stderr.startswith(f"curserve-bench: {tmp_path}/lost.json: ")
 
 

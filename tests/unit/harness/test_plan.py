@@ -63,7 +63,7 @@ def test_a_bundled_suite_gives_the_same_plan_in_every_checkout() -> None:
     found, traces = resolve(Wishes(suite="quick", engines=("client-subprocess",)))
     assert str(Path.cwd()) not in found.to_json()
     assert [trace.path for trace in found.traces] == [f"bundled:quick/{name}.json" for name in traces]
-    assert list(reload(found)) == list(traces)
+    assert list(reload(found, Wishes())) == list(traces)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"version": 1}', json.dumps({"version": 99})])
@@ -78,7 +78,9 @@ def test_a_folder_stands_for_its_traces_with_calls(small_trace: Trace, tmp_path:
         codec.save(replace(small_trace, id=name, turns=turns), tmp_path / f"{name}.json")
     plan, traces = resolve(Wishes(traces=(tmp_path,), engines=("client-subprocess",)))
     assert [ref.id for ref in plan.traces] == list(traces) == ["a", "b"]
-    assert list(reload(plan)) == ["a", "b"]
+    assert list(reload(plan, Wishes(traces=(tmp_path,)))) == ["a", "b"]
+    with pytest.raises(BadInput, match="--trace"):
+        reload(plan, Wishes())
     (tmp_path / "none").mkdir()
     with pytest.raises(BadInput, match="no trace with a tool call"):
         resolve(Wishes(traces=(tmp_path / "none",)))

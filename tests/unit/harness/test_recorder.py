@@ -19,6 +19,7 @@ from curserve_harness.exits import BadInput, ExecutionFailed
 from curserve_harness.fidelity import check
 from curserve_harness.recorder.recorded import record_to
 from curserve_traces import codec
+from curserve_traces.grants import Grants
 from curserve_traces.model import RecordedCall, ToolCall, Trace, Turn, Workspace
 from curserve_traces.schema import violations
 
@@ -189,7 +190,7 @@ def test_a_session_is_recorded_with_real_results_and_replays(tmp_path: Path, wor
     assert [e["arguments"] for e in trace.extra["executions"]] == [["-c", "git status"]]
     assert violations(json.loads((tmp_path / "out.json").read_bytes())) == []
     assert (tmp_path / "out.workspace/a.txt").read_text() == "one\n"
-    rows = list(check(trace))
+    rows = list(check(trace, grants=Grants(Path(trace.workspace.source))))
     shell = [row.verdict for row in rows if row.tool == "bash"]
     assert shell == ["identical"] * 3 + ["not re-executable", "identical"]
 

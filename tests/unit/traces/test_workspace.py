@@ -6,13 +6,15 @@ import os
 import subprocess
 import tarfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from curserve_traces.errors import DigestMismatch, WorkspaceError
+from curserve_traces.errors import DigestMismatch, NotGranted, WorkspaceError
+from curserve_traces.grants import Grants
 from curserve_traces.model import FileChange, Workspace, WorkspaceDelta, digest
 from curserve_traces.unpack import unpack
 from curserve_traces.workspace import apply_delta, diff, materialise, pristine_copy, snapshot, tree_digest
@@ -94,27 +96,28 @@ def test_git_commit_is_checked_out_with_its_history_and_without_hooks(tmp_path: 
     git("add", "-A")
     git("commit", "-qm", "two")
     workspace = Workspace("git", str(mirror), first)
-    root = materialise(workspace, tmp_path / "cache")
+    with pytest.raises(NotGranted, match="--allow-source"):
+        materialise(workspace, tmp_path / "cache")
+    lines: list[str] = []
+    granted = Grants(sources=(str(tmp_path),), say=lines.append)
+    root = materialise(workspace, tmp_path / "cache", grants=granted)
+    assert lines == [f"fetching commit {first} of the repository file://{mirror}, which the trace names"]
     assert not (root / "new").exists()
     assert (root / "link").is_symlink()
     log = subprocess.run(["git", "log", "--format=%s"], cwd=root, capture_output=True, text=True, check=True)
     assert log.stdout == "one\n"
     for wrong in ("0" * 40, "main", "--upload-pack=touch /tmp/x"):
         with pytest.raises(WorkspaceError):
-            materialise(Workspace("git", str(mirror), wrong), tmp_path / "cache")
-    with pytest.raises(WorkspaceError, match="expected a URL"):
-        materialise(Workspace("git", "ext::sh -c true", first), tmp_path / "cache")
+            materialise(Workspace("git", str(mirror), wrong), tmp_path / "cache", grants=granted)
 
 
-def test_a_tree_that_differs_is_refused(tmp_path: Path) -> None:
-    root = tree(tmp_path / "w")
-    known = tree_digest(root)
-    assert materialise(Workspace("path", str(root), digest=known)) == root
-    (root / "pkg/a.py").write_text("a = 2\n")
+def test_a_tree_that_differs_is_refused(index: Path, tmp_path: Path) -> None:
+    workspace = Workspace("sdist", "demo", "1.0", sdist(index))
+    known = tree_digest(materialise(workspace, tmp_path / "cache"))
+    root = materialise(replace(workspace, digest=known), tmp_path / "cache")
+    (root / "demo.py").write_text("x = 2\n")
     with pytest.raises(DigestMismatch, match="--workspace"):
-        materialise(Workspace("path", str(root), digest=known))
-    with pytest.raises(WorkspaceError, match="not a folder"):
-        materialise(Workspace("path", str(tmp_path / "none")))
+        materialise(replace(workspace, digest=known), tmp_path / "cache")
     with pytest.raises(WorkspaceError, match="names no workspace"):
         materialise(Workspace())
 
