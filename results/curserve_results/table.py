@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
+
+from curserve_results.errors import ResultsError
 
 Kind = Literal["text", "seconds", "duration", "ratio", "tokens", "share", "count"]
 
@@ -41,6 +43,20 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[Mapping[str, Value], ...]
     notes: tuple[str, ...] = ()
+
+
+def choose(table: Table, keys: Sequence[str]) -> Table:
+    """Return `table` with its first column and those named by their keys, or with `all`.
+
+    Raises ResultsError for a key that the table does not have.
+    """
+    known = [column.key for column in table.columns]
+    unknown = [key for key in keys if key not in (*known, "all")]
+    if unknown:
+        raise ResultsError(f"--columns {','.join(unknown)}: this table has {', '.join(known)}, or all")
+    if "all" in keys:
+        return table
+    return replace(table, columns=tuple(c for n, c in enumerate(table.columns) if n == 0 or c.key in keys))
 
 
 def shown(kind: Kind, cell: Value) -> str:

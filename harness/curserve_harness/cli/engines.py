@@ -30,7 +30,9 @@ def command(as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("engine", "placement", "version", "missing", box=None, pad_edge=False)
+    table = Table(
+        "engine", "placement", "version, or what is missing", box=None, pad_edge=False, padding=(0, 2, 0, 0)
+    )
     for name, placement, version, missing in rows:
-        table.add_row(name, placement, version, missing or "–")
+        table.add_row(name, placement, missing or version)
     Console().print(table)

@@ -22,6 +22,7 @@ TABLES = ("main", "models", "tiers", "grid", "napkin")
 @click.option("--table", "which", type=click.Choice(TABLES), default="main", show_default=True)
 @click.option("--link", help="The tier of `--table models` (default: the longest).")
 @click.option("--model", help="The model of `--table tiers` (default: the first).")
+@click.option("--columns", metavar="KEY[,KEY…]|all", help="Only these columns; all: however narrow the terminal.")
 @click.option("--explain", "address", metavar="[TABLE:]ENGINE:COLUMN", help="Print samples, filter and formula.")
 @click.option("--html", "page", type=click.Path(path_type=Path), help="Write one self-contained page.")
 @click.option("--void", "void_too", is_flag=True, help="Show void links too, each number of theirs marked VOID.")
@@ -32,6 +33,7 @@ def command(
     which: str,
     link: str | None,
     model: str | None,
+    columns: str | None,
     address: str | None,
     page: Path | None,
     void_too: bool,
@@ -66,11 +68,18 @@ def command(
         write_page(run, page, void_too=void_too)
         click.echo(f"{page}: {page.stat().st_size / 1e6:.1f} MB")
     else:
-        click.echo(text_of(run, form, which, link, model, void_too=void_too), nl=False)
+        click.echo(text_of(run, form, which, link, model, columns=columns, void_too=void_too), nl=False)
 
 
 def text_of(
-    run: Path, form: str, which: str, link: str | None, model: str | None, *, void_too: bool = False
+    run: Path,
+    form: str,
+    which: str,
+    link: str | None,
+    model: str | None,
+    *,
+    columns: str | None = None,
+    void_too: bool = False,
 ) -> str:
     """Return the chosen tables of a run in the chosen form; `void_too`: with void links, marked."""
     from curserve_results import search
@@ -82,9 +91,10 @@ def text_of(
     for option, value, takes in (("--link", link, "models"), ("--model", model, "tiers")):
         if value is not None and which != takes:
             raise click.UsageError(f"{option} {value}: only --table {takes} takes it; this is --table {which}")
+    keys = [key.strip() for key in columns.split(",") if key.strip()] if columns else []
     tables: Sequence[Table]
     if (run / search.FILE).is_file():
-        return render_tables(_of_a_search(run, which), form)
+        return render_tables(_of_a_search(run, which), form, keys)
     summary = summarise(run, void_too=void_too)
     if which == "models":
         tables = (models_table(summary, link),)
@@ -98,7 +108,7 @@ def text_of(
         tables = napkin_tables(summary)
     else:
         tables = main_tables(summary)
-    return render_tables(tables, form)
+    return render_tables(tables, form, keys)
 
 
 def _of_a_search(folder: Path, which: str) -> Sequence[Table]:
@@ -119,4 +129,5 @@ def _from_marker(arguments: list[str], beside: Path) -> str:
     if given["run"] is None or given["document"] is not None:
         raise click.UsageError("a marker needs a RUN folder and no --splice")
     options = (given["which"], given["link"], given["model"])
-    return text_of(beside / given["run"], "markdown", *options, void_too=given["void_too"])
+    more = {"columns": given["columns"], "void_too": given["void_too"]}
+    return text_of(beside / given["run"], "markdown", *options, **more)

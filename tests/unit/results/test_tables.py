@@ -11,12 +11,13 @@ import pytest
 
 from curserve_results.errors import EmptyRun, ResultsError
 from curserve_results.manifest import LinkRecord, read_manifest
+from curserve_results.render import render_tables
 from curserve_results.schema import CONTROLS
 from curserve_results.simulate import ENGINES, Truth, write_run
 from curserve_results.store import RunWriter, scan
 from curserve_results.summary import summarise
-from curserve_results.table import Value, shown
-from curserve_results.tables import main_tables, render
+from curserve_results.table import Table, Value, shown
+from curserve_results.tables import COLUMNS, main_tables, render
 
 
 def table_rows(run: Path) -> dict[str, dict[str, dict[str, float | None]]]:
@@ -262,7 +263,38 @@ def test_a_narrow_terminal_loses_columns_never_names(run: Path, monkeypatch: pyt
     rows = [line for line in text.splitlines() if "subprocess" in line and "×" in line]
     assert [row.split()[0] for row in rows] == ["client-subprocess", "server-subprocess"]
     assert max(map(len, text.split("\n\n")[0].splitlines())) <= 80
-    assert "Left out for want of width: recorded" in text
+    assert "Left out for want of width: executed" in text
+
+
+def test_eighty_columns_show_what_a_reader_asks_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The widest numbers that a recorded run has: two controls, whole tasks, intervals."""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    keys = ("engine", "end_to_end", "round_trip_p50", "speed_up", "whole", "right")
+    cells = (
+        Value("recorded-client (control)"), Value(3.93e9), Value(1.5e8), Value(1.74, 1.74, 1.74),
+        Value(1.29, 1.29, 1.29), Value(1.0),
+    )  # fmt: skip
+    row = dict(zip(keys, cells, strict=True))
+    row |= {c.key: Value(0.12 if c.kind != "duration" else 1.5e8) for c in COLUMNS if c.key not in row}
+    table = Table("t", "RTT 150 ms", COLUMNS, (row,))
+    text = render_tables([table], "table")
+    heads = " ".join(text.split())
+    assert all(title in heads for title in ("engine", "end-to-end", "trip", "speed-up [95 %]", "task", "right"))
+    assert "1.74× [1.74–1.74] 1.29× 100 %" in heads
+    assert max(map(len, text.splitlines()[:-1])) <= 80
+    monkeypatch.setenv("COLUMNS", "160")
+    assert "Left out" not in render_tables([table], "table")
+    monkeypatch.setenv("COLUMNS", "40")
+    assert "Left out" not in render_tables([table], "table", ["all"])
+
+
+def test_columns_are_chosen_by_key(run: Path) -> None:
+    tables = main_tables(summarise(run))
+    heading = render_tables(tables, "markdown", ["right", "speed_up"]).splitlines()[2]
+    assert heading == "| engine | speed-up [95 %] | right |"
+    with pytest.raises(ResultsError, match=r"--columns speed: this table has engine, end_to_end"):
+        render_tables(tables, "csv", ["speed"])
 
 
 def test_names_send_nothing_to_the_terminal(tmp_path: Path) -> None:
