@@ -33,8 +33,14 @@ def import_all(path: str, format_name: str, out: Path, limit: int | None, say: C
         if outcome.refused is not None:
             refused += 1
             say(f"refused: {outcome.refused}")
-        for target, imported in outcome.imported:
-            report = imported.report
+        if (copy := outcome.copy) is not None:
+            lost = copy.lost
+            gone = {"traces": int(copy.whole), "turns": lost.turns, "calls": lost.calls, "answered": lost.answered}
+            kept.subtract(gone)
+            dropped["call that another file of this import has (a copy)"] += lost.calls
+            what = "a copy, withdrawn" if copy.whole else "begins behind what it shares"
+            say(f"{outcome.source}: {what}: {lost.turns} turns, {lost.calls} calls stand in {copy.of.name}")
+        for target, report in outcome.imported:
             kept.update(traces=1, turns=report.turns, calls=report.calls, answered=report.answered)
             dropped.update(report.dropped)
             say(f"{outcome.source}: {report.format}, {report.turns} turns, {report.calls} calls → {target.name}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html as html_text
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,7 +84,8 @@ def statistics_of(paths: list[Path], form: str, html: Path | None) -> Iterator[s
 
     from curserve_traces import statistics
 
-    calls = _calls(paths)
+    left_out: Counter[str] = Counter()
+    calls = _calls(paths, left_out)
     try:
         counts = ", ".join(f"{count:,} {name}" for name, count in statistics.summary(calls).items())
         tables = statistics.tables(calls)
@@ -92,13 +94,16 @@ def statistics_of(paths: list[Path], form: str, html: Path | None) -> Iterator[s
         raise exits.BadInput(f"{paths[0]}: not a Parquet file of calls ({reason})") from None
     if form == "table":
         yield counts
+        if left_out:
+            told = ", ".join(f"{count:,} {what}" for what, count in left_out.items())
+            yield f"left out: {told} (nothing in them is a call)"
     for title, table in tables.items():
         yield from _render(title, table, form)
     if html is not None:
         write_atomic(html, _html(counts, tables).encode())
 
 
-def _calls(paths: list[Path]) -> pl.LazyFrame:
+def _calls(paths: list[Path], left_out: Counter[str]) -> pl.LazyFrame:
     import polars as pl
 
     from curserve_traces import statistics
@@ -107,9 +112,21 @@ def _calls(paths: list[Path]) -> pl.LazyFrame:
     try:
         if parquet:
             return pl.concat([statistics.scan(path) for path in parquet])
-        return statistics.frame(load(path) for path in paths).lazy()
+        return statistics.frame(_counted(paths, left_out)).lazy()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise exits.BadInput(f"{paths[0]}: not a Parquet file of calls ({str(error).splitlines()[0]})") from None
+
+
+def _counted(paths: list[Path], left_out: Counter[str]) -> Iterator[Trace]:
+    """Yield the traces of files; count what has no row in their statistics."""
+    for path in paths:
+        trace = load(path)
+        silent = sum(not turn.calls for turn in trace.turns)
+        if silent == len(trace.turns):
+            left_out["traces without calls"] += 1
+        if silent:
+            left_out["turns without calls"] += silent
+        yield trace
 
 
 def _render(title: str, table: pl.DataFrame, form: str) -> Iterator[str]:

@@ -139,7 +139,10 @@ def tables(calls: pl.LazyFrame) -> dict[str, pl.DataFrame]:
     words = reads.select("program", pl.col("flags").str.split(" ")).explode("flags").filter(pl.col("flags") != "")
     top = words.group_by("program", "flags").len("calls").sort("calls", descending=True).head(20)
     done["flags of reading programs"] = top.collect(engine="streaming")
-    done["sizes and times"] = pl.DataFrame([_quantiles(calls, *what) for what in _SIZED])
+    turns = calls.filter(pl.col("call") == 0)  # a turn's tokens stand in the row of each of its calls
+    done["sizes and times"] = pl.DataFrame(
+        [_quantiles(turns if what[1] == "output_tokens" else calls, *what) for what in _SIZED]
+    )
     return done
 
 
@@ -175,7 +178,7 @@ def _quantiles(calls: pl.LazyFrame, name: str, column: str, unit: int) -> dict[s
 
 
 def summary(calls: pl.LazyFrame) -> dict[str, int]:
-    """Return the number of traces, turns with calls, and calls."""
+    """Return the number of traces and of turns that have calls, and of calls; what has none has no row."""
     import polars as pl
 
     row = calls.select(

@@ -94,7 +94,9 @@ def _with_turns(traces: Iterator[Imported], source: Source, chosen: str) -> Iter
     held: Imported | None = None
     dropped: Counter[str] = Counter()
     for imported in traces:
-        if not imported.trace.turns:
+        if not any(
+            turn.text or turn.calls or turn.reasoning or turn.output_tokens for turn in imported.trace.turns
+        ):
             dropped.update(imported.report.dropped)
             dropped["trace without a turn of a model"] += 1
             continue

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from curserve_traces import fields, native
-from curserve_traces.importers.builder import Builder, clean, text_of
+from curserve_traces.importers.builder import Builder, clean, identity_of, text_of
 from curserve_traces.importers.report import Imported, Report
 from curserve_traces.importers.source import Source
 from curserve_traces.importers.values import iso_ns
@@ -95,7 +95,7 @@ def _step(builder: Builder, step: dict[str, Any], at: str) -> None:
         | ({"atif": extra} if extra else {})
         | ({"copied_context": True} if step.get("is_copied_context") else {}),
     )
-    ids: list[str | None] = []
+    ids: list[str] = []
     for number, raw in enumerate(calls):
         here = f"{at}.tool_calls[{number}]"
         call = fields.an_object(raw, here)
@@ -104,13 +104,21 @@ def _step(builder: Builder, step: dict[str, Any], at: str) -> None:
         own = fields.get_object(call, "extra", here)
         identity = fields.get_string(call, "tool_call_id", here)
         name = fields.get_string(call, "function_name", here) or ""
-        added = builder.call(identity, name, arguments, cwd=where, extra={"atif": own} if own else None)
-        ids.append(identity if added else None)
-    for number, raw in enumerate(results):
-        result = fields.an_object(raw, f"{at}.observation.results[{number}]")
+        builder.call(identity, name, arguments, cwd=where, extra={"atif": own} if own else None)
+        ids.append(builder.newest_call() or "")
+    found = [fields.an_object(raw, f"{at}.observation.results[{number}]") for number, raw in enumerate(results)]
+    named = {identity_of(result.get("source_call_id")) for result in found}
+    waiting = [call for call in ids if call not in named]
+    nameless = [result for result in found if result.get("source_call_id") is None]
+    if waiting and 0 < len(nameless) != len(waiting):  # Terminus-2: what the screen showed after all of them
+        builder.report.note("results without a call of their own stand on the last call of their step")
+        content = "\n".join(builder.text(result.get("content"), "a result") for result in nameless)
+        found = [result for result in found if result not in nameless] + [{**nameless[-1], "content": content}]
+        waiting = waiting[-1:]
+    for result in found:
         call_id = result.get("source_call_id")
-        if call_id is None and len(results) == len(ids):
-            call_id = ids[number]
+        if call_id is None and waiting:
+            call_id = waiting.pop(0)
         own = result["extra"] if isinstance(result.get("extra"), dict) else {}
         below = result.get("subagent_trajectory_ref")
         kept = ({"atif_result": own} if own else {}) | ({"sub_agents": below} if below else {})
@@ -118,7 +126,7 @@ def _step(builder: Builder, step: dict[str, Any], at: str) -> None:
 
 
 def _observation(builder: Builder, content: object, extra: dict[str, Any]) -> Observation:
-    text = text_of(content)
+    text = builder.text(content, "a result")
     metadata = extra.get("tool_result_metadata")
     structured = extra.get("metadata", metadata)
     raw = metadata.get("raw_tool_result") if isinstance(metadata, dict) else None

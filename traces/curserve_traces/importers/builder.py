@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from curserve_traces.importers.refusals import refusal
-from curserve_traces.importers.report import Imported, Report
+from curserve_traces.importers.report import Identities, Imported, Report
 from curserve_traces.importers.tools import canonical
 from curserve_traces.model import Message, Observation, RecordedCall, ToolCall, Trace, Turn, Workspace
 
@@ -71,18 +71,21 @@ class Builder:
     """Collects one trace; `finish` gives it with its report.
 
     Where `ids_repeat`, a known id is another call and gets a name of its own; else it is a copy of the first.
+    Where `unique`, the ids are so everywhere, so that copies are known in other files too.
     `agent` decides what a tool's parameters mean where agents differ.
     """
 
     format: str
     agent: str | None = None
     ids_repeat: bool = False
+    unique: bool = False
     report: Report = field(init=False)
     cwd: str | None = None
     _before: list[Message] = field(default_factory=list)
     _turns: list[_Open] = field(default_factory=list)
     _where: dict[str, tuple[int, int]] = field(default_factory=dict)
     _keys: dict[str, int] = field(default_factory=dict)
+    _nameless: set[str] = field(default_factory=set)
     _open: int = -1
 
     def __post_init__(self) -> None:
@@ -164,6 +167,8 @@ class Builder:
             identity = f"{call_id}-{self._open + 1}-{len(own)}"
             self.report.note("ids repeat in this recording: the later calls were renamed")
         self._where[identity] = place
+        if call_id is None:
+            self._nameless.add(identity)
         given = dict(arguments or {})
         tool, mapped = canonical(name, given, self.agent or self.format)
         same = tool == name and mapped == given
@@ -206,6 +211,10 @@ class Builder:
                 if recorded.observation is None:
                     return recorded.call.id
         return None
+
+    def waits_for_words(self) -> bool:
+        """Whether the open turn waits for the answer of a call without an id, which any words may be."""
+        return (self.waiting_call() or "") in self._nameless
 
     def result(
         self,
@@ -304,4 +313,15 @@ class Builder:
             )
         if missing := self.report.calls - self.report.answered:
             self.report.note(f"{missing} of {self.report.calls} calls have no recorded result")
-        return Imported(trace, self.report)
+        return Imported(trace, self.report, self._identities(turns) if self.unique else ())
+
+    def _identities(self, turns: tuple[Turn, ...]) -> Identities:
+        names = {place: hash((self.format, name)) for name, place in self._keys.items()}
+
+        def of(recorded: RecordedCall) -> int | None:
+            call = recorded.call
+            asked = call.original_arguments if call.original_arguments is not None else call.arguments
+            known = call.id not in self._nameless
+            return hash((self.format, call.id, call.original_name, repr(sorted(asked.items())))) if known else None
+
+        return tuple((names.get(n), tuple(map(of, turn.calls))) for n, turn in enumerate(turns))

@@ -8,23 +8,20 @@ None has times, exit codes or directories.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
 
-from curserve_traces.importers import atif
-from curserve_traces.importers.builder import Builder, text_of
+from curserve_traces.importers import atif, chat_turns
+from curserve_traces.importers.builder import Builder
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
-from curserve_traces.importers.swe_agent import parse_action
-from curserve_traces.importers.values import Json, a_list, a_string, an_object, arguments_of, json_object
-from curserve_traces.model import Observation, Workspace
+from curserve_traces.importers.values import Json, a_list, a_string, an_object, json_object
+from curserve_traces.model import Workspace
 
 GENERIC = True
 COLUMNS = ("trajectory", "messages", "steps", "conversations")
-_FENCE = re.compile(r"```(?:bash|sh)?\n(.*?)\n?```", re.DOTALL)
 _IDENTITIES = ("trajectory_id", "trial_id", "traj_id", "instance_id", "id")
 
 
@@ -34,7 +31,9 @@ def sniff(source: Source) -> bool:
         return True
     rows = source.head(1) or [an_object(row) for row in source.array()[:1]]
     return bool(rows) and (
-        bool(messages_of(rows[0])) or "schema_version" in (json_object(rows[0].get("trajectory")) or {})
+        _is_message(rows[0])
+        or bool(messages_of(rows[0]))
+        or "schema_version" in (json_object(rows[0].get("trajectory")) or {})
     )
 
 
@@ -54,6 +53,10 @@ def read(source: Source) -> Iterator[Imported]:
         yield from read_rows(frame.iter_rows(named=True), source.path.stem)
         return
     array = source.array()
+    if array and _is_message(an_object(array[0])):
+        array = [{"messages": array}]
+    elif (head := source.head(1)) and _is_message(head[0]):
+        array = [{"messages": [record for _, record in source.records()]}]
     rows: Iterable[Json] = [an_object(row) for row in array] if array else (r for _, r in source.records())
     if not array and source.record():
         rows = [source.record()]
@@ -82,13 +85,23 @@ def messages_of(row: Json) -> list[Json]:
         found = [item for item in a_list(value) if isinstance(item, dict)]
         if found and any(key in found[0] for key in ("role", "from", "src", "source")):
             return found
-    return []
+    items = [item for key in ("input", "output") for item in a_list(row.get(key)) if isinstance(item, dict)]
+    return items if any("role" in item or _is_call(item) for item in items) else []
+
+
+def _is_message(row: Json) -> bool:
+    """Whether a record is itself a message, so that the file is one conversation."""
+    return (isinstance(row.get("role"), str) and bool(row.keys() & {"content", "tool_calls"})) or _is_call(row)
+
+
+def _is_call(row: Json) -> bool:
+    return row.get("type") in ("function_call", "function_call_output") and "call_id" in row
 
 
 def _row(row: Json, name: str) -> Imported:
     builder = Builder("chat-messages", agent=(a_string(row.get("agent")) or "").lower(), ids_repeat=True)
     for message in messages_of(row):
-        _message(builder, message)
+        chat_turns.add(builder, message)
     builder.report.note("no times, no exit codes, no directories: these rows have none")
     repo, commit = a_string(row.get("repo")), a_string(row.get("base_commit"))
     git = repo is not None and commit is not None and "/" in repo
@@ -112,38 +125,3 @@ def _row(row: Json, name: str) -> Imported:
             if row.get(key) is not None
         },
     )
-
-
-_ROLES = {"ai": "assistant", "gpt": "assistant", "agent": "assistant", "human": "user", "environment": "tool"}
-
-
-def _message(builder: Builder, message: Json) -> None:
-    role = str(message.get("role") or message.get("from") or message.get("src") or message.get("source"))
-    role = _ROLES.get(role, role)
-    content = next((message[k] for k in ("content", "text", "value", "msg", "message") if message.get(k)), "")
-    text = text_of(content)
-    if role == "assistant":
-        builder.turn(text=text, reasoning=a_string(message.get("reasoning_content")))
-        calls = [an_object(call) for call in a_list(message.get("tool_calls") or message.get("tools"))]
-        for call in calls:
-            function = an_object(call.get("function"))
-            name = (
-                a_string(function.get("name")) or a_string(call.get("fn")) or a_string(call.get("function_name"))
-            )
-            raw = function.get("arguments", call.get("arguments", call.get("cmd")))
-            builder.call(a_string(call.get("id")), name or "unknown", arguments_of(raw))
-        fences = _FENCE.findall(text)
-        if not calls and len(fences) == 1 and (action := fences[0].strip()):
-            name, arguments, _ = parse_action(action)
-            builder.call(None, name, arguments)
-        observation = message.get("observation", message.get("obs"))
-        if isinstance(observation, str):
-            builder.result(builder.waiting_call(), Observation(stdout=text_of(observation).encode(), merged=True))
-    elif role == "tool" or (role == "user" and builder.waiting_call() is not None):
-        identity = a_string(message.get("tool_call_id")) or builder.waiting_call()
-        builder.result(identity, Observation(stdout=text.encode(), merged=True))
-    elif role == "system":
-        system = a_string(message.get("system_prompt"))
-        builder.message("system", system or text)
-    else:
-        builder.message("user", text)

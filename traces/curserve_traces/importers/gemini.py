@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import orjson
+
 from curserve_traces.importers.builder import Builder, clean, text_of
 from curserve_traces.importers.gemini_results import observation
 from curserve_traces.importers.refusals import BY_USER
@@ -35,7 +37,7 @@ def read(source: Source) -> Iterator[Imported]:
         _of_lines(source) if head and "messages" not in head[0] and "projectHash" in head[0] else source.document()
     )
     record = an_object(document)
-    builder = Builder("gemini")
+    builder = Builder("gemini", unique=isinstance(record.get("messages"), list))
     if isinstance(record.get("messages"), list):
         _chat(builder, record)
     else:
@@ -75,11 +77,15 @@ def add_contents(builder: Builder, contents: list[Json]) -> None:
                     name = a_string(call.get("name")) or "unknown"
                     builder.call(a_string(call.get("id")), name, an_object(call.get("args")))
                     waiting.setdefault(name, []).append(builder.newest_call() or "")
+                elif not isinstance(part.get("text"), str):
+                    builder.report.drop(f"{next(iter(part), 'part')} of the model (not text)")
             continue
         words = [part for part in parts if isinstance(part.get("text"), str)]
         for part in parts:
             if answer := an_object(part.get("functionResponse")):
                 respond(builder, answer, waiting)
+            elif not isinstance(part.get("text"), str):
+                builder.report.drop(f"{next(iter(part), 'part')} in a message (not text)")
         if words:
             builder.message("user" if content.get("role") == "user" else "system", text_of(words))
 
@@ -93,7 +99,12 @@ def respond(builder: Builder, answer: Json, waiting: dict[str, list[str]], extra
     if identity in queue:
         queue.remove(identity)
     response = an_object(answer.get("response"))
-    text = text_of(response.get("output")) or text_of(response.get("error")) or text_of(response.get("content"))
+    told = next((response[key] for key in ("output", "error", "content") if response.get(key)), None)
+    text = builder.text(told, "a result")
+    if told is None and response.keys() - {"output", "error", "content"}:
+        text = clean(orjson.dumps(response).decode())  # a tool of an MCP server
+    for part in map(an_object, a_list(answer.get("parts"))):
+        builder.report.drop(f"{next(iter(part), 'part')} in a result (not text)")
     failed = True if "error" in response and "output" not in response else None
     builder.result(identity, observation(text, failed), extra)
 
@@ -107,6 +118,7 @@ def _chat(builder: Builder, record: Json) -> None:
         thoughts = [text_of(an_object(t).get("description")) for t in a_list(message.get("thoughts"))]
         output, thinking = an_integer(tokens.get("output")), an_integer(tokens.get("thoughts"))
         builder.turn(
+            a_string(message.get("id")),
             text=text_of(message.get("content")),
             reasoning="\n".join(thoughts) or None,
             model=a_string(message.get("model")),

@@ -32,7 +32,7 @@ def import_rows(address: str, out: Path, limit: int | None = None) -> Iterator[O
         for imported in stream:
             target = out / f"{safe_name(imported.trace.id, names)}.json"
             save(imported.trace, target, durable=False)
-            yield Outcome(address, ((target, imported),))
+            yield Outcome(address, ((target, imported.report),))
     except TraceError:
         raise
     except Exception as error:  # the library raises types of its own, of HTTP and of the file system

@@ -113,7 +113,7 @@ def _sample(sample: Json, header: Json, name: str) -> Imported:
     pool = a_list(sample.get("message_pool"))
 
     def text(value: object) -> str:
-        found = text_of(value)
+        found = builder.text(value, "a result or a message")
         if found.startswith("attachment://"):
             return text_of(attachments.get(found.removeprefix("attachment://"), found))
         return found

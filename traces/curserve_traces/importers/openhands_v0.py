@@ -191,7 +191,7 @@ def _observation(builder: Builder, event: Json, kind: str, state: Json) -> None:
     started = an_integer(recorded.extra.get("asked_at_ns")) if recorded else None
     seen = Observation(
         exit_code=code if code is not None and code >= 0 else None,
-        stdout=text_of(event.get("content")).encode(),
+        stdout=builder.text(event.get("content"), "a result").encode(),
         merged=True,
         started_at_ns=started,
         is_error=True if kind == "error" else None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from curserve_traces.importers.builder import Builder, text_of
+from curserve_traces.importers.builder import Builder, not_text, text_of
 from curserve_traces.importers.refusals import BY_AGENT, BY_USER
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
@@ -104,8 +104,12 @@ def _observation(builder: Builder, event: Json, at: int | None, state: dict[str,
     metadata = an_object(seen.get("metadata"))
     identity = a_string(event.get("tool_call_id"))
     asked = builder.recorded(identity) if identity else None
-    text = text_of(seen.get("output")) or text_of(seen.get("content")) or text_of(event.get("error"))
-    text = text or text_of(seen.get("error")) or text_of(event.get("rejection_reason"))
+    told = (seen.get("output"), seen.get("content"), event.get("error"), seen.get("error"))
+    text = next((words for value in told if (words := text_of(value))), "") or text_of(
+        event.get("rejection_reason")
+    )
+    for kind, count in not_text(seen.get("content")).items():
+        builder.report.drop(f"{kind} in a result (not text)", count)
     error = seen.get("error") if isinstance(seen.get("error"), bool) else (True if seen.get("error") else None)
     code = metadata.get("exit_code", seen.get("exit_code"))
     started = an_integer(asked.extra.get("asked_at_ns")) if asked else None

@@ -87,7 +87,20 @@ def _trace(identity: str, spans: list[Json]) -> Imported:
     return builder.finish(id=identity, agent=agent or "unknown", model=model)
 
 
+def _heard(builder: Builder, attributes: Json) -> None:
+    """Give calls that no span executes the results that a later request tells the model."""
+    for message in map(an_object, a_list(_parsed(attributes.get("gen_ai.input.messages")))):
+        for part in map(an_object, a_list(message.get("parts"))):
+            identity = a_string(part.get("id"))
+            known = builder.recorded(identity) if identity else None
+            if part.get("type") == "tool_call_response" and known is not None and known.observation is None:
+                told = part.get("response", part.get("result"))
+                text = told if isinstance(told, str) else orjson.dumps(told).decode()
+                builder.result(identity, Observation(stdout=text_of(text).encode(), merged=True))
+
+
 def _chat(builder: Builder, span: Json, attributes: Json, model: str | None) -> None:
+    _heard(builder, attributes)
     text, calls = _answer(attributes)
     builder.turn(
         text=text,
@@ -99,8 +112,10 @@ def _chat(builder: Builder, span: Json, attributes: Json, model: str | None) -> 
         model_ns=elapsed(_start(span), _time(span, "endTimeUnixNano")),
     )
     for call in calls:
-        if a_string(call.get("id")):  # without an id its execution cannot be told from another call
+        if a_string(call.get("id")):
             builder.call(call["id"], a_string(call.get("name")) or "unknown", arguments_of(call.get("arguments")))
+        else:
+            builder.report.drop("call without an id in an answer (a span may execute it: then that one counts)")
 
 
 def _answer(attributes: Json) -> tuple[str, list[Json]]:

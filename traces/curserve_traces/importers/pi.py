@@ -1,9 +1,14 @@
-"""pi sessions: JSON lines of `session`, `message` and settings; results have times, no exit codes."""
+"""pi sessions: JSON lines of `session`, `message` and settings; results have times, and exit codes in words.
+
+OpenClaw is built on pi and writes the same lines; its tools, folders and records tell it apart.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+from curserve_traces.importers.branches import left
 from curserve_traces.importers.builder import Builder, clean, text_of
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
@@ -20,6 +25,9 @@ from curserve_traces.importers.values import (
 )
 from curserve_traces.model import Observation, Workspace
 
+_EXIT = re.compile(r"(?:\A|\n\n)Command exited with code (\d+)\Z")
+_OPENCLAW = frozenset("exec process gateway cron canvas nodes memory_search memory_get session_status".split())
+
 
 def sniff(source: Source) -> bool:
     """Whether it begins with a session of pi and has its messages."""
@@ -30,56 +38,87 @@ def sniff(source: Source) -> bool:
 
 def read(source: Source) -> Iterator[Imported]:
     """Yield the one session of the file."""
-    builder = Builder("pi")
+    builder = Builder("pi", unique=True)
     state: Json = {}
+    lines: list[tuple[str, str | None]] = []
+    turns: dict[str, int] = {}
     for _, record in source.records():
-        kind = record.get("type")
+        kind, identity = record.get("type"), a_string(record.get("id"))
+        if identity is not None and kind != "session":
+            if identity in turns:
+                builder.report.drop("line that stands in the file already (a copy)")
+                continue
+            lines.append((identity, a_string(record.get("parentId"))))
         if kind == "session":
             builder.cwd = a_string(record.get("cwd")) or builder.cwd
             state.setdefault("session", record)
         elif kind == "message":
-            _message(builder, an_object(record.get("message")), iso_ns(record.get("timestamp")), state)
+            message = an_object(record.get("message"))
+            _message(builder, message, iso_ns(record.get("timestamp")), state, identity)
+            if identity is not None and message.get("role") == "assistant":
+                turns[identity] = builder.place
         else:
+            if str(record.get("customType", "")).startswith(("openclaw", "clawdbot", "moltbot")):
+                state["openclaw"] = True
             builder.report.drop(f"record {kind} (a setting or a summary)")
+    builder.leave(left(lines, turns))
     session = an_object(state.get("session"))
+    claw = state.get("openclaw") or re.search(r"\.(openclaw|clawdbot|moltbot)\b", f"{builder.cwd} {source.path}")
     yield builder.finish(
         id=a_string(session.get("id")) or source.path.stem,
         workspace=Workspace(at=a_string(session.get("cwd")) or "/testbed"),
-        agent="pi",
-        agent_version=str(session.get("version") or "unknown"),
+        agent="openclaw" if claw else "pi",
         model=a_string(state.get("model")) or a_string(session.get("modelId")),
         task=a_string(state.get("task")),
     )
 
 
-def _message(builder: Builder, message: Json, at: int | None, state: Json) -> None:
+def _message(builder: Builder, message: Json, at: int | None, state: Json, name: str | None) -> None:
     role = message.get("role")
     if role == "assistant":
-        _assistant(builder, message, at, state)
+        _assistant(builder, message, at, state, name)
     elif role == "toolResult":
-        identity = a_string(message.get("toolCallId"))
-        recorded = builder.recorded(identity) if identity else None
-        started = an_integer(recorded.extra.get("asked_at_ns")) if recorded else None
-        seen = Observation(
-            stdout=text_of(message.get("content")).encode(), merged=True, is_error=a_flag(message.get("isError"))
-        )
-        if builder.result(identity, seen, given(interval_ns=elapsed(started, at))):
-            builder.report.note("tool time: message → result (interval_ns), dispatch and earlier calls included")
+        _result(builder, message, at)
     elif role == "user":
-        text = text_of(message.get("content"))
+        text = builder.text(message.get("content"), "a message")
         builder.message("user", text)
         state.setdefault("task", text)
     else:
         builder.report.drop(f"message of role {role} (not the model's: for example the user's own shell command)")
 
 
-def _assistant(builder: Builder, message: Json, at: int | None, state: Json) -> None:
+def _result(builder: Builder, message: Json, at: int | None) -> None:
+    identity = a_string(message.get("toolCallId"))
+    recorded = builder.recorded(identity) if identity else None
+    started = an_integer(recorded.extra.get("asked_at_ns")) if recorded else None
+    text = builder.text(message.get("content"), "a result")
+    details = an_object(message.get("details"))
+    code, took, out = an_integer(details.get("exitCode")), an_integer(details.get("durationMs")), text
+    shell = recorded is not None and recorded.call.tool == "bash"
+    if shell and a_flag(message.get("isError")) and (match := _EXIT.search(text)):
+        code, out = int(match[1]), text[: match.start()]
+    if shell and out == "(no output)":
+        out = ""
+    seen = Observation(
+        exit_code=code,
+        stdout=out.encode(),
+        merged=True,
+        text=None if out == text else text,
+        duration_ns=took * 1_000_000 if took is not None and took >= 0 else None,
+        is_error=a_flag(message.get("isError")),
+    )
+    if builder.result(identity, seen, given(interval_ns=elapsed(started, at))):
+        builder.report.note("tool time: message → result (interval_ns), dispatch and earlier calls included")
+
+
+def _assistant(builder: Builder, message: Json, at: int | None, state: Json, name: str | None) -> None:
     usage = an_object(message.get("usage"))
     known = [an_integer(usage.get(key)) for key in ("input", "cacheRead", "cacheWrite")]
     state["model"] = a_string(message.get("model")) or state.get("model")
     parts = [an_object(part) for part in a_list(message.get("content"))]
     thoughts = [clean(part["thinking"]) for part in parts if isinstance(part.get("thinking"), str)]
     builder.turn(
+        name,
         text=text_of([part for part in parts if part.get("type") == "text"]),
         reasoning="\n".join(thoughts) or None,
         model=a_string(message.get("model")),
@@ -91,6 +130,9 @@ def _assistant(builder: Builder, message: Json, at: int | None, state: Json) -> 
     for part in parts:
         if part.get("type") == "toolCall":
             name = a_string(part.get("name")) or "unknown"
-            builder.call(
-                a_string(part.get("id")), name, an_object(part.get("arguments")), extra=given(asked_at_ns=at)
-            )
+            if name in _OPENCLAW or name.startswith("sessions_"):
+                state["openclaw"] = True
+            arguments = an_object(part.get("arguments"))
+            builder.call(a_string(part.get("id")), name, arguments, extra=given(asked_at_ns=at))
+        elif part.get("type") not in ("text", "thinking"):
+            builder.report.drop(f"content {part.get('type')} of the model (not text)")

@@ -31,7 +31,7 @@ def sniff(source: Source) -> bool:
 
 def read(source: Source) -> Iterator[Imported]:
     """Yield the one chat of the file."""
-    builder = Builder("qwen-code")
+    builder = Builder("qwen-code", unique=True)
     waiting: dict[str, list[str]] = {}
     first: Json = {}
     model = task = None
@@ -80,6 +80,7 @@ def _assistant(
     output, thinking = an_integer(usage.get("candidatesTokenCount")), an_integer(usage.get("thoughtsTokenCount"))
     at = iso_ns(record.get("timestamp"))
     builder.turn(
+        a_string(record.get("uuid")),
         text=text_of([part for part in parts if isinstance(part.get("text"), str) and not part.get("thought")]),
         reasoning="\n".join(thoughts) or None,
         model=a_string(record.get("model")),
@@ -94,3 +95,5 @@ def _assistant(
             name = a_string(call.get("name")) or "unknown"
             builder.call(a_string(call.get("id")), name, an_object(call.get("args")), extra=given(asked_at_ns=at))
             waiting.setdefault(name, []).append(builder.newest_call() or "")
+        elif not isinstance(part.get("text"), str):
+            builder.report.drop(f"{next(iter(part), 'part')} of the model (not text)")

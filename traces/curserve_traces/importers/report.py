@@ -34,9 +34,14 @@ class Report:
             self.notes.append(text)
 
 
+Identities = tuple[tuple[int | None, tuple[int | None, ...]], ...]
+"""For each turn the hash of the agent's own id of it, and those of its calls; `None` where it has none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """A trace and the account of its import."""
+    """A trace and the account of its import; `identities` where the agent's ids tell copies from other calls."""
 
     trace: Trace
     report: Report
+    identities: Identities = ()

@@ -177,7 +177,8 @@ def _editor(arguments: Mapping[str, Any]) -> Mapped:
 
 _BASH = (
     "bash shell execute_bash terminal run_shell_command exec_command bash_tool run_command "
-    "local_shell bash_command container.exec run runcommand shell_command execute_command cmd_run"
+    "local_shell bash_command container.exec run runcommand shell_command execute_command cmd_run exec execute "
+    "run_terminal_cmd run_in_terminal shell_exec"
 )
 _RULES: dict[str, Callable[[Mapping[str, Any]], Mapped]] = (
     dict.fromkeys(_BASH.split(), _bash)

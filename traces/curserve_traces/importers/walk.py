@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from curserve_traces.errors import TraceError
-from curserve_traces.files import MAX_BYTES
+from curserve_traces.files import MAX_BYTES, parse_json
 from curserve_traces.importers.source import Source, source_of, source_of_stream
 
 _EVENT = re.compile(r"(?:event-)?(\d+)(?:-[\w-]+)?\.json")
@@ -29,7 +29,8 @@ def sources(path: Path) -> Iterator[Source | TraceError]:
 def _folder(folder: Path) -> Iterator[Source | TraceError]:
     children = sorted(folder.iterdir())
     events = [child for child in children if child.is_file() and _EVENT.fullmatch(child.name)]
-    if events and len(events) == len([child for child in children if child.suffix == ".json"]):
+    every = [child for child in children if child.suffix == ".json"]
+    if events and len(events) == len(every) and all(map(_is_event, events)):
         yield from _events(folder, events)
         children = [child for child in children if child not in set(events)]
     for child in children:
@@ -40,6 +41,17 @@ def _folder(folder: Path) -> Iterator[Source | TraceError]:
                 yield from _folder(child)
         elif child.is_file():
             yield from _file(child)
+
+
+def _is_event(path: Path) -> bool:
+    """Whether a numbered file is an event of OpenHands, or damaged; anything else is no part of its stream."""
+    try:
+        document = parse_json(path.read_bytes(), str(path))
+    except (OSError, TraceError):
+        return True
+    return isinstance(document, dict) and any(
+        isinstance(document.get(key), str) for key in ("action", "observation", "kind")
+    )
 
 
 def _events(folder: Path, events: list[Path]) -> Iterator[Source | TraceError]:
