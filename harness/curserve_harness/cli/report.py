@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,7 @@ TABLES = ("main", "models", "tiers", "grid", "napkin")
 @click.option("--link", help="The tier of `--table models` (default: the longest).")
 @click.option("--model", help="The model of `--table tiers` (default: the first).")
 @click.option("--columns", metavar="KEY[,KEY…]|all", help="Only these columns; all: however narrow the terminal.")
+@click.option("--no-notes", is_flag=True, help="Without the lines under the tables.")
 @click.option("--explain", "address", metavar="[TABLE:]ENGINE:COLUMN", help="Print samples, filter and formula.")
 @click.option("--html", "page", type=click.Path(path_type=Path), help="Write one self-contained page.")
 @click.option("--void", "void_too", is_flag=True, help="Show void links too, each number of theirs marked VOID.")
@@ -34,6 +37,7 @@ def command(
     link: str | None,
     model: str | None,
     columns: str | None,
+    no_notes: bool,
     address: str | None,
     page: Path | None,
     void_too: bool,
@@ -47,7 +51,7 @@ def command(
     if document is not None:
         from curserve_results.splice import splice
 
-        count = splice(document, lambda arguments: _from_marker(arguments, document.parent))
+        count = splice(document, lambda arguments: from_marker(arguments, document.parent))
         click.echo(f"{document}: {count} renewed")
         return
     if run is None:
@@ -68,7 +72,9 @@ def command(
         write_page(run, page, void_too=void_too)
         click.echo(f"{page}: {page.stat().st_size / 1e6:.1f} MB")
     else:
-        click.echo(text_of(run, form, which, link, model, columns=columns, void_too=void_too), nl=False)
+        click.echo(
+            text_of(run, form, which, link, model, columns=columns, no_notes=no_notes, void_too=void_too), nl=False
+        )
 
 
 def text_of(
@@ -79,6 +85,7 @@ def text_of(
     model: str | None,
     *,
     columns: str | None = None,
+    no_notes: bool = False,
     void_too: bool = False,
 ) -> str:
     """Return the chosen tables of a run in the chosen form; `void_too`: with void links, marked."""
@@ -94,7 +101,7 @@ def text_of(
     keys = [key.strip() for key in columns.split(",") if key.strip()] if columns else []
     tables: Sequence[Table]
     if (run / search.FILE).is_file():
-        return render_tables(_of_a_search(run, which), form, keys)
+        return render_tables(_noted(_of_a_search(run, which), no_notes), form, keys)
     summary = summarise(run, void_too=void_too)
     if which == "models":
         tables = (models_table(summary, link),)
@@ -108,7 +115,12 @@ def text_of(
         tables = napkin_tables(summary)
     else:
         tables = main_tables(summary)
-    return render_tables(tables, form, keys)
+    return render_tables(_noted(tables, no_notes), form, keys)
+
+
+def _noted(tables: Sequence[Table], no_notes: bool) -> Sequence[Table]:
+    """Return the tables, without their notes where those are not wanted."""
+    return [replace(table, notes=()) for table in tables] if no_notes else tables
 
 
 def _of_a_search(folder: Path, which: str) -> Sequence[Table]:
@@ -122,12 +134,23 @@ def _of_a_search(folder: Path, which: str) -> Sequence[Table]:
     return [grid(outcome)] if which == "grid" else tables(outcome)
 
 
-def _from_marker(arguments: list[str], beside: Path) -> str:
-    """Return the Markdown of a marker; RUN is relative to the document."""
+def from_marker(arguments: list[str], beside: Path) -> str:
+    """Return what stands under a marker: Markdown, or with `--format table` a block as a terminal shows it.
+
+    RUN is relative to the document.
+    """
     context = command.make_context("report", list(arguments))
     given = context.params
     if given["run"] is None or given["document"] is not None:
         raise click.UsageError("a marker needs a RUN folder and no --splice")
-    options = (given["which"], given["link"], given["model"])
-    more = {"columns": given["columns"], "void_too": given["void_too"]}
-    return text_of(beside / given["run"], "markdown", *options, **more)
+    source = click.core.ParameterSource.COMMANDLINE
+    as_block = given["form"] == "table" and context.get_parameter_source("form") == source
+    text = text_of(
+        Path(os.path.normpath(beside / given["run"])),
+        "table" if as_block else "markdown",
+        *(given["which"], given["link"], given["model"]),
+        columns=given["columns"],
+        no_notes=given["no_notes"],
+        void_too=given["void_too"],
+    )
+    return f"```\n{text.strip()}\n```" if as_block else text
