@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from curserve_harness.fidelity import check, compare
+from curserve_traces.grants import Grants
 from curserve_traces.importers import Imported, read_source, source_of
 from curserve_traces.model import Observation, RecordedCall
 
@@ -135,7 +136,9 @@ def test_a_session_checks_as_it_was(tmp_path: Path) -> None:
         line(9, "assistant", use("t5", command="head -1 a.txt"), "m5"),
         line(10, "user", seen("t5", "1")),
     )
-    assert [(row.verdict, row.reason) for row in check(imported.trace, root=tmp_path)] == [("identical", None)] * 5
+    assert [(row.verdict, row.reason) for row in check(imported.trace, grants=Grants(tmp_path))] == [
+        ("identical", None)
+    ] * 5
 
 
 def test_a_branch_that_was_left_is_marked_and_told() -> None:

@@ -180,7 +180,10 @@ def test_calls_in_chat_messages_are_calls_however_they_are_written(messages: tup
 
 
 def test_what_in_a_chat_message_is_no_text_is_told() -> None:
-    imported = chat({"role": "assistant", "content": [{"type": "image_url", "image_url": {}}]}, {"role": "critic"})
+    imported = chat(
+        {"role": "assistant", "content": [{"type": "text", "text": "x"}, {"type": "image_url", "image_url": {}}]},
+        {"role": "critic"},
+    )
     assert imported.report.dropped["image_url in a message (not text)"] == 1
     assert any("message of role critic" in reason for reason in imported.report.dropped)
 

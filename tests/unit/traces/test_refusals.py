@@ -11,6 +11,7 @@ import pytest
 from curserve_harness.fidelity import check
 from curserve_harness.policy import trace_policy
 from curserve_traces import codec
+from curserve_traces.grants import Grants
 from curserve_traces.importers import read_source, source_of
 from curserve_traces.importers.refusals import BY_AGENT, BY_USER, refusal
 from curserve_traces.model import Trace
@@ -167,7 +168,7 @@ def test_a_check_runs_no_refused_call_and_goes_on_behind_it(tmp_path: Path) -> N
         ("user", [{"type": "tool_result", "tool_use_id": "t3", "content": "Abuild\nx.txt"}]),
     )
     (imported,) = read_source(source_of(Path("s.json"), data))
-    verdicts = [row.verdict for row in check(imported.trace, root=tmp_path)]
+    verdicts = [row.verdict for row in check(imported.trace, grants=Grants(tmp_path))]
     assert verdicts == ["not re-executable", "not re-executable", "identical"]
 
 
