@@ -163,7 +163,7 @@ def test_a_removal_changes_no_mode_through_a_link(tmp_path: Path, outside: Path)
 
 def test_a_tree_of_any_depth_is_walked_and_removed_with_few_descriptors(tmp_path: Path) -> None:
     (tmp_path / "w").mkdir()
-    deep(tmp_path / "w", 6_000)
+    deep(tmp_path / "w", 3_000)
     deep(tmp_path / "w", 1_300, "o")
     code = f"""
 import resource

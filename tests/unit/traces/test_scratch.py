@@ -58,7 +58,7 @@ def test_what_a_killed_process_left_is_swept_whatever_is_in_it(killed: Path, pla
     (killed / "D").chmod(0o555)
     os.mkfifo(killed / "fifo")
     fd = os.open(killed, os.O_RDONLY)
-    for _ in range(3000):
+    for _ in range(1500):
         os.mkdir("d", dir_fd=fd)
         fd, above = os.open("d", os.O_RDONLY, dir_fd=fd), fd
         os.close(above)

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from curserve_traces.errors import DigestMismatch, NotGranted, WorkspaceError
 from curserve_traces.grants import Grants
 from curserve_traces.model import FileChange, Workspace, WorkspaceDelta, digest
-from curserve_traces.unpack import unpack
 from curserve_traces.workspace import apply_delta, diff, materialise, pristine_copy, snapshot, tree_digest
 
 
@@ -120,67 +119,6 @@ def test_a_tree_that_differs_is_refused(index: Path, tmp_path: Path) -> None:
         materialise(replace(workspace, digest=known), tmp_path / "cache")
     with pytest.raises(WorkspaceError, match="names no workspace"):
         materialise(Workspace())
-
-
-# --- hostile archives
-
-
-def tar_with(path: Path, *entries: tuple[str, bytes, str]) -> Path:
-    with tarfile.open(path, "w") as archive:
-        for name, kind, target in entries:
-            info = tarfile.TarInfo(name)
-            info.type, info.linkname = kind, target
-            data = b"evil" if kind == tarfile.REGTYPE else b""
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    return path
-
-
-@pytest.mark.parametrize(
-    "entries",
-    [
-        [("../escape", tarfile.REGTYPE, "")],
-        [("/escape", tarfile.REGTYPE, "")],
-        [("x/link", tarfile.SYMTYPE, "../../escape")],
-        [("x/link", tarfile.SYMTYPE, "/etc/passwd")],
-        [("x/hard", tarfile.LNKTYPE, "../../etc/passwd")],
-        [("x/dev", tarfile.CHRTYPE, "")],
-        [("x/fifo", tarfile.FIFOTYPE, "")],
-        [("d", tarfile.SYMTYPE, "."), ("d/d", tarfile.SYMTYPE, ".."), ("d/d/e", tarfile.SYMTYPE, "x")],
-    ],
-)
-def test_hostile_tar_is_refused_and_writes_nothing_outside(tmp_path: Path, entries) -> None:
-    archive = tar_with(tmp_path / "a.tar.gz", *entries)
-    before = snapshot(tmp_path)
-    with pytest.raises(WorkspaceError):
-        unpack(archive, tmp_path / "in/out")
-    after = {
-        path: entry for path, entry in snapshot(tmp_path).items() if path != "in" and not path.startswith("in/out")
-    }
-    assert after == before
-
-
-def test_a_file_is_never_written_through_a_link_of_the_archive(tmp_path: Path) -> None:
-    (tmp_path / "outside").mkdir()
-    entries = [("x/d", tarfile.SYMTYPE, "y"), ("x/d/evil", tarfile.REGTYPE, "")]
-    with pytest.raises(WorkspaceError):
-        unpack(tar_with(tmp_path / "a.tar", *entries), tmp_path / "out")
-    assert not list((tmp_path / "outside").iterdir())
-
-
-def test_hostile_zip_is_refused(tmp_path: Path) -> None:
-    for name, mode in [("../escape", 0o100644), ("/escape", 0o100644), ("link", 0o120777)]:
-        archive = tmp_path / "a.whl"
-        with zipfile.ZipFile(archive, "w") as opened:
-            info = zipfile.ZipInfo(name)
-            info.external_attr = mode << 16
-            opened.writestr(info, "/etc/passwd")
-        with pytest.raises(WorkspaceError):
-            unpack(archive, tmp_path / f"out{mode}{name.count('.')}")
-    assert not (tmp_path / "escape").exists()
-    (tmp_path / "b.whl").write_bytes(b"PK\3\4 garbage")
-    with pytest.raises(WorkspaceError):
-        unpack(tmp_path / "b.whl", tmp_path / "out-b")
 
 
 # --- copies and deltas

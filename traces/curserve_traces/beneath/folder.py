@@ -51,6 +51,10 @@ class Folder:
             os.close(self.fd)
             self.fd = -1
 
+    def again(self) -> Folder:
+        """Return this folder with a descriptor of its own."""
+        return Folder(os.dup(self.fd))
+
     # --- looking
 
     def folder(self, path: str) -> Folder:
