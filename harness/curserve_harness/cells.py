@@ -40,6 +40,8 @@ class CellRunner:
                 Role(name, self._pair.server, logs, "--bind", self._pair.server.address, *options)
             )
             self._client = stack.enter_context(Role("client", self._pair.client, logs))
+            self._client.stands_with(self._server)
+            self._server.stands_with(self._client)
             self._stack = stack.pop_all()
         return self
 

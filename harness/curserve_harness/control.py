@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,9 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from curserve_harness.exits import ExecutionFailed, SetupFailed
+
+_WHOLE_S, _BROKEN_S = 5.0, 1.5
+"""How long a role may take to end: after its work, and after something broke (then two of them end one by one)."""
 
 
 class HostLike(Protocol):
@@ -36,7 +40,13 @@ class Role:
             stderr=self._stderr,
             env={**os.environ, "TMPDIR": str(folder)},  # what a killed role leaves is removed with the folder
         )
+        self._ended = os.pidfd_open(self._process.pid)
+        self._others: tuple[Role, ...] = ()
         self.ready = self._answer("start")
+
+    def stands_with(self, *others: Role) -> None:
+        """Wait for no answer any longer once one of `others` has ended: this one may be waiting for it."""
+        self._others = others
 
     def ask(self, message: dict[str, Any]) -> dict[str, Any]:
         """Send one message and return the answer to it."""
@@ -50,6 +60,7 @@ class Role:
 
     def _answer(self, op: str) -> dict[str, Any]:
         assert self._process.stdout is not None
+        self._await(op)
         line = self._process.stdout.readline()
         if not line:
             raise ExecutionFailed(f"{self.name} role ended during {op!r}: {self._last_words()}")
@@ -59,6 +70,18 @@ class Role:
         if "error" in answer:
             raise ExecutionFailed(f"{self.name} role, {op!r}: {answer['error']}")
         return answer
+
+    def _await(self, op: str) -> None:
+        """Wait for something to read, or its end; raises ExecutionFailed where another role ends before."""
+        assert self._process.stdout is not None
+        poll = select.poll()
+        for descriptor in (self._process.stdout.fileno(), *(other._ended for other in self._others)):
+            poll.register(descriptor, select.POLLIN)
+        ready = {descriptor for descriptor, _ in poll.poll()}
+        if self._process.stdout.fileno() in ready:
+            return
+        gone = next(other for other in self._others if other._ended in ready)
+        raise ExecutionFailed(f"{gone.name} role ended while {self.name} was in {op!r}: {gone._last_words()}")
 
     def _last_words(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -84,8 +107,9 @@ class Role:
         if kind is not None:
             self._process.terminate()
         try:
-            self._process.wait(timeout=5)
+            self._process.wait(timeout=_BROKEN_S if kind is not None else _WHOLE_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        os.close(self._ended)
         self._stderr.close()

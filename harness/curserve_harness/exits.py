@@ -56,6 +56,7 @@ _FOREIGN = {
     "curserve_results.errors.CannotWrite": EXECUTION_FAILED,
     "curserve_netem.errors.LinkError": BAD_INPUT,
     "curserve_netem.errors.HostsError": SETUP_FAILED,
+    "curserve_netem.errors.HostsDied": EXECUTION_FAILED,
     "curserve_netem.errors.CalibrationVoid": INCONCLUSIVE,
     "curserve_harness.plan.PlanError": BAD_INPUT,
 }

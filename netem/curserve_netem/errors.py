@@ -2,6 +2,7 @@
 
 LinkError            the description of a link makes no sense (exit code 2)
 HostsError           two hosts could not be made on this machine (exit code 3)
+HostsDied            the hosts were there, and their keeper or link ended while they were used (exit code 4)
 BackendUnavailable   one backend cannot work here; `auto` goes on to the next (a HostsError)
 CalibrationVoid      the link does not do what was requested, or drifted (exit code 5)
 """
@@ -15,6 +16,10 @@ class LinkError(ValueError):
 
 class HostsError(RuntimeError):
     """Raised when the hosts, or the link between them, cannot be made; says why and what to do."""
+
+
+class HostsDied(HostsError):
+    """Raised when what holds the hosts and their link ended while they were used; nothing in them runs on."""
 
 
 class BackendUnavailable(HostsError):

@@ -22,12 +22,14 @@ from typing import Any
 from curserve_netem import errors
 from curserve_netem.addresses import LOOPBACK, choose
 from curserve_netem.backends import candidates, needs_namespaces
-from curserve_netem.errors import BackendUnavailable, HostsError
+from curserve_netem.errors import BackendUnavailable, HostsDied, HostsError
 from curserve_netem.link import Link
-from curserve_netem.sweep import MARK, new_mark, sweep_orphans
+from curserve_netem.sweep import MARK, kill_processes, new_mark, sweep_orphans
+from curserve_netem.watch import Watch
 
 _MESSAGE = 1 << 20
 _SETUP_SECONDS = 30
+_ENDING_SECONDS = 3
 
 
 def link_program() -> str:
@@ -150,7 +152,7 @@ class Pair:
         except OSError:
             answer = b""
         if not answer:
-            raise HostsError(f"{self.backend}: the keeper of the hosts has died; nothing measured since counts")
+            raise HostsDied(f"{self.backend}: the keeper of the hosts has died; nothing measured since counts")
         answered: dict[str, Any] = json.loads(answer)
         _raise_error(answered)
         return answered
@@ -238,6 +240,7 @@ def _kept(link: Link, name: str, addresses: dict[str, str]) -> Iterator[Pair]:
         theirs.close()
         descriptors: list[int] = []
         both: list[Host] = []
+        inside: list[int] = []
         try:
             order = {"backend": name, "link": link.to_json(), "addresses": addresses}
             ready, descriptors = _set_up(ours, order)
@@ -248,15 +251,34 @@ def _kept(link: Link, name: str, addresses: dict[str, str]) -> Iterator[Pair]:
             both = [client, server]
             pair = Pair(link, name.partition("/")[0], "", client, server, ours)
             pair.facts = ready["facts"]
-            yield pair
+            inside += [os.fstat(fd).st_ino for kind, fd in by_kind.items() if kind.endswith("_net")]
+            with Watch(keeper.pid, inside, mark) as watch:
+                try:
+                    yield pair
+                except Exception as error:
+                    if watch.died.is_set():
+                        raise _died(name, keeper) from error
+                    raise
+                if watch.died.is_set():
+                    raise _died(name, keeper)
         finally:
             with suppress(OSError):
                 ours.send(b'{"do": "stop"}')
-            _end(keeper)
+            _end(keeper, inside, mark)
             for fd in descriptors:
                 os.close(fd)
             for host in both:
                 host._reap()
+
+
+def _died(backend: str, keeper: subprocess.Popen[bytes]) -> HostsDied:
+    with suppress(subprocess.TimeoutExpired):
+        keeper.wait(timeout=1)
+    return HostsDied(
+        f"{backend}: the keeper of the hosts ended (status {keeper.poll()}), and the link with it; what was "
+        "finished "
+        "is kept: take the run up again with --resume"
+    )
 
 
 def _set_up(control: socket.socket, order: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
@@ -287,9 +309,12 @@ def _of(role: str, by_kind: Mapping[str, int]) -> dict[str, int]:
     return {kind: by_kind[key] for kind, key in wanted.items() if key in by_kind}
 
 
-def _end(keeper: subprocess.Popen[bytes]) -> None:
+def _end(keeper: subprocess.Popen[bytes], namespaces: Sequence[int], mark: str) -> None:
+    """Wait for a keeper that was told to stop; one that does not is killed, and what it kept with it."""
     try:
-        keeper.wait(timeout=10)
+        keeper.wait(timeout=_ENDING_SECONDS)
     except subprocess.TimeoutExpired:
         keeper.kill()
         keeper.wait()
+    if keeper.returncode != 0:  # it did not come to ending what runs in the hosts
+        kill_processes(namespaces, mark)
