@@ -44,7 +44,7 @@ def info(shown: tuple[str, ...], *, needed: tuple[str, ...]) -> EngineInfo:
         return EngineInfo("", f"{', '.join(missing)} not found; run `make setup`, or install them")
     from curserve_engines.sandbox import kind_here
 
-    weaker = "" if kind_here() == "bubblewrap" else " (sandbox: Landlock, weaker; paths rewritten)"
+    weaker = "" if kind_here() == "bwrap" else " (sandbox: Landlock, weaker; paths rewritten)"
     return EngineInfo(", ".join(filter(None, map(_version, shown))) + weaker)
 
 

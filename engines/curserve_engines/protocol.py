@@ -57,7 +57,9 @@ class Limits:
 class World:
     """The pinned world of a session: the same for every engine.
 
-    `root` is the session's own writable copy of the workspace on this machine; commands see it at `at`.
+    `root` is the workspace on this machine; commands see it at `at`. It is the session's own writable copy, and
+    where we are root its files are given to the user that commands run as. A folder that is somebody's own is used
+    `in place`: commands run as its owner, who must not be root.
     `turns` are the recorded calls, which only the `recorded` controls use.
     """
 
@@ -66,6 +68,7 @@ class World:
     shell: Literal["fresh", "persistent"] = "fresh"
     limits: Limits = field(default_factory=Limits)
     turns: tuple[tuple[RecordedCall, ...], ...] = ()
+    use: Literal["copy", "in place"] = "copy"
 
 
 @dataclass(frozen=True, slots=True)

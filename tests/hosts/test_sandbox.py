@@ -9,10 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
+from common_user import USER, as_user, user_folder
 
-from curserve_engines import registry
-from curserve_engines.protocol import Limits, Session, World
+from curserve_engines import registry, sandbox
+from curserve_engines.protocol import EngineError, Limits, Session, World
 from curserve_traces.model import ToolCall
+from curserve_traces.place import why_not
 from curserve_traces.workspace import EPOCH, snapshot
 
 LIMITS = Limits(timeout_s=15, output_bytes=4 << 20, memory_bytes=512 << 20, processes=128)
@@ -211,19 +213,82 @@ def test_nothing_survives_the_end_of_the_parent(root: Path, end: signal.Signals)
     assert scratch.base().exists()
 
 
-def test_it_works_inside_an_unprivileged_user_namespace_with_its_own_network(root: Path) -> None:
-    """The link's hosts are such namespaces."""
-    script = """
+SCRIPT = """
 import sys
 from pathlib import Path
 from curserve_engines import registry
 from curserve_engines.protocol import World
 from curserve_traces.model import ToolCall
 with registry.load("server-subprocess").open(World(Path(sys.argv[1]))) as session:
-    print(session.call(ToolCall("1", "bash", {"command": "cat a.txt; id -u"})).observation.stdout.decode())
+    print(session.call(ToolCall("1", "bash", {"command": "cat a.txt; id -u; touch b"})).observation.stdout.decode())
 """
-    command = ["unshare", "--user", "--map-root-user", "--net", "--mount", sys.executable, "-c", script, root]
+NAMESPACE = ("unshare", "--user", "--map-root-user", "--net", "--mount")
+
+
+def test_it_works_inside_an_unprivileged_user_namespace_with_its_own_network(root: Path) -> None:
+    """The link's hosts are such namespaces where we are an ordinary user."""
+    with user_folder() as folder:
+        (folder / "a.txt").write_text("alpha\n")
+        done = as_user(["-c", SCRIPT, folder], before=NAMESPACE)
+        if "unshare failed" in done.stderr:
+            pytest.skip(f"no user namespace here: {done.stderr.strip()}")
+        assert done.stdout.split() == ["alpha", "1000"], done.stderr
+        assert (folder / "b").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="is about root")
+def test_root_that_cannot_become_anybody_else_is_refused(root: Path) -> None:
+    command = [*NAMESPACE, sys.executable, "-c", SCRIPT, root]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if "unshare failed" in done.stderr:
-        pytest.skip(f"no user namespace here: {done.stderr.strip()}")
-    assert done.stdout.split() == ["alpha", "1000"], done.stderr
+    assert "commands never run as root; start as an ordinary user instead" in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="is about root")
+def test_nothing_inside_is_root_and_the_copy_is_theirs(root: Path, session: Session) -> None:
+    """A workspace below a folder that only root may enter works all the same: pytest's own is such a one."""
+    assert root.stat().st_uid == (root / "leak").lstat().st_uid == sandbox.owner()[0]
+    seen = run(session, "stat -c %u /proc/sys; touch mine && stat -c %u mine; mkdir -p d/e && rm -r d")
+    assert seen.observation.stdout.split() == [b"65534", b"1000"]
+    assert (root / "mine").stat().st_uid == sandbox.owner()[0]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="is about root")
+def test_a_folder_of_somebody_is_worked_in_as_its_owner_and_never_as_root(root: Path) -> None:
+    with pytest.raises(EngineError, match="commands never run as root"):
+        registry.load("server-subprocess").open(World(root, limits=LIMITS, use="in place"))
+    for path in (root, root / "a.txt"):
+        os.chown(path, USER, USER)
+    with registry.load("server-subprocess").open(World(root, limits=LIMITS, use="in place")) as session:
+        assert run(session, "echo x >> a.txt && echo y > new").observation.exit_code == 0
+    assert ((root / "new").stat().st_uid, (root / "leak").lstat().st_uid) == (USER, 0)
+
+
+@pytest.mark.parametrize(
+    "at", ["/opt", "//opt/curserve/libexec", "/tmp", "/opt/curserve", "/proc", "/a/../usr", "/a\nb"]
+)
+def test_no_workspace_takes_the_place_of_the_sandbox(root: Path, at: str) -> None:
+    with pytest.raises(EngineError, match="--at"):
+        registry.load("server-subprocess").open(World(root, at, limits=LIMITS))
+
+
+def test_all_that_is_mounted_is_reserved(root: Path) -> None:
+    """Else a recording could name a place that covers it."""
+    from curserve_engines.sandbox.bubblewrap import RG, View, bubblewrap
+    from curserve_engines.sandbox.sources import Sources
+
+    with Sources("test", staged=False) as sources:
+        words = bubblewrap(World(root), View({RG: Path("/bin/sh")}), sources)
+    after = {
+        "--ro-bind": 2,
+        "--ro-bind-fd": 2,
+        "--bind-fd": 2,
+        "--proc": 1,
+        "--dev": 1,
+        "--tmpfs": 1,
+        "--perms": 3,
+    }
+    mounted = {words[i + after[word]] for i, word in enumerate(words) if word in after} - {"/", "/testbed"}
+    assert {RG, "/proc", "/dev", "/usr/bin"} <= mounted
+    for place in mounted:
+        assert why_not(place), place

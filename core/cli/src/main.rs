@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+mod confined;
+mod enter;
 mod inherited;
 mod known;
 mod options;
@@ -31,6 +33,8 @@ fn main() -> ExitCode {
     let result = match verb.as_ref().and_then(|verb| verb.to_str()) {
         Some("worker") => worker::run(lexopt::Parser::from_args(arguments)),
         Some("serve") => serve::run(lexopt::Parser::from_args(arguments)),
+        Some("enter") => enter::run(lexopt::Parser::from_args(arguments)),
+        Some("confined") => confined::run(lexopt::Parser::from_args(arguments)),
         Some("--version" | "-V") => {
             println!("curserve {}", env!("CARGO_PKG_VERSION"));
             return ExitCode::SUCCESS;

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use curserve_exec::{confine, Limits};
+use curserve_exec::{confine, inside, Limits};
 use lexopt::{Arg, Parser, ValueExt};
 
 use curserve_serve::{SocketFile, Stop};
@@ -27,6 +27,8 @@ pub struct Options {
     pub persistent: bool,
     /// End with standard input.
     pub lifeline: bool,
+    /// The namespaces of whoever put a sandbox around us; looked at from inside before the first call.
+    outer: Option<String>,
     /// Confined by Landlock, for want of namespaces: the private temporary folder, and the folder with `rg`.
     pub landlock: Option<(PathBuf, PathBuf)>,
     /// What calls may use.
@@ -38,7 +40,7 @@ impl Options {
     pub fn read(verb: &'static str, mut parser: Parser) -> Result<Self, Failure> {
         let (mut socket, mut listen_fd, mut root, mut at) = (None, None, None::<PathBuf>, None);
         let (mut limits, mut persistent, mut lifeline) = (Limits::default(), false, false);
-        let (mut tmp, mut bin) = (None, None);
+        let (mut tmp, mut bin, mut outer) = (None, None, None);
         while let Some(argument) = parser.next()? {
             match argument {
                 Arg::Long("socket") => socket = Some(parser.value()?.into()),
@@ -47,6 +49,7 @@ impl Options {
                 Arg::Long("at") => at = Some(parser.value()?.string()?),
                 Arg::Long("persistent") => persistent = true,
                 Arg::Long("lifeline") => lifeline = true,
+                Arg::Long("outer") => outer = Some(parser.value()?.string()?),
                 Arg::Long("landlock-tmp") => tmp = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("landlock-bin") => bin = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("timeout-s") => limits.timeout = seconds(verb, &parser.value()?)?,
@@ -81,6 +84,7 @@ impl Options {
             at,
             persistent,
             lifeline,
+            outer,
             landlock: tmp.zip(bin),
             limits,
         })
@@ -128,7 +132,15 @@ impl Options {
             }
         };
         confine::hide_clone3()?;
-        Ok(confine::confine(&self.limits, sockets)?)
+        confine::confine(&self.limits, sockets)?;
+        if let Some(outer) = &self.outer {
+            inside::close_others(self.listen_fd.as_slice())?;
+            inside::check(outer, &self.at)?;
+        }
+        // Executed by descriptor, we would be called by its number.
+        // SAFETY: sets this thread's name from a valid string.
+        unsafe { libc::prctl(libc::PR_SET_NAME, c"curserve".as_ptr()) };
+        Ok(())
     }
 
     /// Bind or inherit the socket; a bound one has a file, to be removed in the end.

@@ -11,14 +11,18 @@ pub mod confine;
 mod due;
 pub mod edit;
 pub mod files;
+pub mod gift;
 pub mod guard;
+pub mod inside;
 pub mod landlocked;
 pub mod persistent;
 pub mod places;
+pub mod privileges;
 mod put;
 pub mod search;
 pub mod shell;
 pub mod spawn;
+pub mod stage;
 pub mod worker;
 pub mod world;
 

@@ -28,19 +28,25 @@ type Streams<'py> = (i32, Bound<'py, PyBytes>, Bound<'py, PyBytes>);
 
 #[pymethods]
 impl Corpus {
-    /// Takes in the folder `root`; tools know it as `at`, and its owners as in the sandbox where `sandboxed`.
+    /// Takes in the folder `root`; tools know it as `at`, and its owners as in the sandbox whose commands run
+    /// as `owner` (uid, gid).
     #[new]
-    #[pyo3(signature = (root, at=None, *, sandboxed=false))]
-    fn new(py: Python<'_>, root: PathBuf, at: Option<PathBuf>, sandboxed: bool) -> PyResult<Self> {
+    #[pyo3(signature = (root, at=None, *, owner=None))]
+    fn new(
+        py: Python<'_>,
+        root: PathBuf,
+        at: Option<PathBuf>,
+        owner: Option<(u32, u32)>,
+    ) -> PyResult<Self> {
         let options = curserve_corpus::Options {
             at,
             ..curserve_corpus::Options::default()
         };
         let loaded = py.detach(|| curserve_corpus::Corpus::load(root, options));
         let corpus = loaded.map_err(|error| PyOSError::new_err(error.to_string()))?;
-        let world = match sandboxed {
-            true => World::of_the_sandbox(),
-            false => World::of_this_machine(),
+        let world = match owner {
+            Some((user, group)) => World::of_the_sandbox(user, group),
+            None => World::of_this_machine(),
         };
         Ok(Corpus { corpus, world })
     }

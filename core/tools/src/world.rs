@@ -47,12 +47,10 @@ impl World {
         }
     }
 
-    /// The world of the sandbox as seen from outside it: files of this process's user are `curserve`'s.
-    pub fn of_the_sandbox() -> Self {
-        // SAFETY: geteuid and getegid take nothing and cannot fail.
-        let ids = unsafe { (libc::geteuid(), libc::getegid()) };
+    /// The world of the sandbox as seen from outside it: files of `user` and `group` are `curserve`'s.
+    pub fn of_the_sandbox(user: u32, group: u32) -> Self {
         World {
-            mapped: Some(ids),
+            mapped: Some((user, group)),
             ..World::pinned()
         }
     }

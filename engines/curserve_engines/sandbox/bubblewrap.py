@@ -2,38 +2,63 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from curserve_engines.protocol import World, pinned_environment
-from curserve_engines.sandbox.skeleton import INSIDE, SYSTEM, skeleton
+from curserve_engines.sandbox.skeleton import skeleton
+from curserve_engines.sandbox.sources import Sources, executable
+from curserve_engines.sandbox.system import shown
 
-_TMP_BYTES = 512 * 1024 * 1024
+TMP_BYTES = 512 * 1024 * 1024
+RG = "/opt/curserve/bin/rg"
+ENGINE = "/opt/curserve/engine"
+"""Below it is the program of an engine that is not ours."""
+
+NAMESPACES = ("ipc", "mnt", "net", "pid", "user", "uts")
+"""Those that must be others inside; the worker checks it."""
 
 
-def bubblewrap(bwrap: Path, world: World, *, curserve: Path, rg: Path, program: str) -> list[str]:
-    """Return bubblewrap's command line up to the program."""
-    command = [str(bwrap), "--unshare-all", "--unshare-user", "--as-pid-1", "--die-with-parent", "--new-session"]
-    command += ["--uid", "1000", "--gid", "1000", "--hostname", "testbed", "--cap-drop", "ALL", "--clearenv"]
-    for key, value in pinned_environment().items():
-        command += ["--setenv", key, value]
-    bound = [(str(rg), "/opt/curserve/bin/rg"), (str(curserve), INSIDE)]
-    bound += [(str(place), str(place)) for place in SYSTEM if place.exists() and not place.is_symlink()]
-    late: list[tuple[str, str]] = []
-    if program != INSIDE and Path(program).is_file() and not Path(program).is_relative_to("/usr"):
-        # An external engine's own program.
-        (late if Path(program).is_relative_to("/tmp") else bound).append((program, program))  # noqa: S108
-    base = skeleton(world.at, tuple(bound))
+@dataclass(frozen=True, slots=True)
+class View:
+    """What one program sees besides the machine's packages: place inside → what is bound there, read-only."""
+
+    binds: Mapping[str, Path] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=pinned_environment)
+
+
+def bubblewrap(world: World, view: View, sources: Sources) -> list[str]:
+    """Return bubblewrap's words up to the program; everything that it mounts is open in `sources`."""
+    # In this order: what comes later would be mounted over what came before.
+    words = ["bwrap", "--unshare-all", "--unshare-user", "--as-pid-1", "--die-with-parent", "--new-session"]
+    words += ["--uid", "1000", "--gid", "1000", "--hostname", "testbed", "--cap-drop", "ALL", "--clearenv"]
+    for key, value in view.environment.items():
+        words += ["--setenv", key, value]
+    bound = dict(view.binds)
+    folders = tuple(place for place, source in bound.items() if source.is_dir())
+    base = skeleton(
+        world.at,
+        (*folders, *filter(os.path.isdir, shown())),
+        (*(bound.keys() - set(folders)), *filter(os.path.isfile, shown())),
+    )
+    words += sources.bind(base, "/")
+    for place in shown():
+        words += ["--ro-bind", place, place]
+    for place, source in bound.items():
+        words += sources.bind(source if source.is_dir() else executable(source), place)
+    words += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev", "--remount-ro", "/dev"]
+    words += ["--size", str(TMP_BYTES), "--tmpfs", "/dev/shm"]  # noqa: S108
+    words += ["--size", str(TMP_BYTES), "--perms", "1777", "--tmpfs", "/tmp"]  # noqa: S108
     at = PurePosixPath(world.at)
     if len(at.parts) > 3 and at.parts[1] == "tmp":
         above = str(PurePosixPath(*at.parts[:3]))
-        late.append((f"{base}{above}", above))
-    command += ["--ro-bind", str(base), "/"]
-    for source, place in bound:
-        command += ["--ro-bind", source, place]
-    command += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"]
-    command += ["--size", str(_TMP_BYTES), "--tmpfs", "/dev/shm"]  # noqa: S108
-    command += ["--size", str(_TMP_BYTES), "--perms", "1777", "--tmpfs", "/tmp"]  # noqa: S108
-    for source, place in late:
-        command += ["--ro-bind", source, place]
-    command += ["--bind", str(world.root.resolve()), world.at, "--chdir", world.at, "--"]
-    return command
+        words += sources.bind(Path(f"{base}{above}"), above)
+    words += sources.bind(world.root.resolve(), world.at, writable=True)
+    return [*words, "--chdir", world.at, "--"]
+
+
+def namespaces() -> str:
+    """Return the namespaces that we are in, for the check from inside: `name:inode,…`."""
+    return ",".join(f"{name}:{Path('/proc/self/ns', name).stat().st_ino}" for name in NAMESPACES)

@@ -11,7 +11,7 @@ from curserve_engines import programs
 
 @functools.cache
 def kind_here() -> str:
-    """Return what keeps commands in on this machine: `bubblewrap`, or `landlock` where no namespace can be had.
+    """Return what keeps commands in on this machine: `bwrap`, or `landlock` where no namespace can be had.
 
     Tried once, with a sandbox around `true`. `CURSERVE_SANDBOX=landlock` chooses the weaker one.
     """
@@ -20,4 +20,4 @@ def kind_here() -> str:
         return "landlock"
     tried = [str(bwrap), "--unshare-all", "--unshare-user", "--ro-bind", "/", "/", "--proc", "/proc", "--", "true"]
     done = subprocess.run(tried, capture_output=True, check=False)
-    return "bubblewrap" if done.returncode == 0 else "landlock"
+    return "bwrap" if done.returncode == 0 else "landlock"

@@ -5,18 +5,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from curserve_engines.protocol import EngineError
-from curserve_engines.sandbox.skeleton import INSIDE
+from curserve_engines import programs
 
 
-def landlock(command: list[str], folder: Path, *, curserve: Path, rg: Path, engine: str) -> list[str]:
-    """Return the command line of our own program that confines itself; others cannot be run so."""
-    if command[0] != INSIDE:
-        raise EngineError(
-            f"{engine}: needs bubblewrap, which cannot run here; allow user namespaces, or set `sandbox = false` "
-            "in its engine.toml if you trust it"
-        )
+def landlock(words: list[str], folder: Path, *, engine: str) -> list[str]:
+    """Return the command line of our own program that confines itself; `folder` is the session's own."""
+    curserve, rg = programs.need("curserve", engine), programs.need("rg", engine)
     for name in ("tmp", "bin"):
         (folder / name).mkdir()
     shutil.copy(rg, folder / "bin/rg")
-    return [str(curserve), *command[1:], f"--landlock-tmp={folder / 'tmp'}", f"--landlock-bin={folder / 'bin'}"]
+    return [str(curserve), *words, f"--landlock-tmp={folder / 'tmp'}", f"--landlock-bin={folder / 'bin'}"]

@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from curserve_engines import programs
 from curserve_engines.client import Client, ProtocolError, short_name
-from curserve_engines.protocol import EngineError, Limits, World
+from curserve_engines.protocol import EngineError, World
 from curserve_engines.sandbox import cgroups
-from curserve_engines.sandbox.bubblewrap import bubblewrap
+from curserve_engines.sandbox.bubblewrap import View
+from curserve_engines.sandbox.entering import bound_program, confined, enter, limits
 from curserve_engines.sandbox.kinds import kind_here
 from curserve_engines.sandbox.landlock import landlock
 from curserve_engines.sandbox.place import check_place
 from curserve_engines.sandbox.running import Sandboxed, spawn
-from curserve_engines.sandbox.skeleton import INSIDE
+from curserve_engines.sandbox.sources import Sources
+from curserve_engines.sandbox.user import owner
 from curserve_traces import scratch
+
+Command = Callable[[Path, int, Sources], list[str]]
 
 
 def launch(world: World, *, verb: str = "worker", engine: str = "engine") -> Sandboxed:
     """Start `curserve VERB` on `world`; raises EngineError when it cannot be had."""
-    program = [
-        INSIDE,
-        verb,
-        "--listen-fd={fd}",
-        "--lifeline",
-        "--root={root}",
-        "--at={at}",
-        *_limits(world.limits),
-        *(["--persistent"] if world.shell == "persistent" else []),
-    ]
-    return launch_program(world, program, engine=engine)
+    check_place(world, engine)
+    kind = kind_here()
+    root = world.at if kind == "bwrap" else str(world.root.resolve())
+    words = [verb, "--listen-fd={fd}", "--lifeline", f"--root={root}", f"--at={world.at}", *limits(world.limits)]
+    if world.shell == "persistent":
+        words.append("--persistent")
+
+    def command(folder: Path, fd: int, sources: Sources) -> list[str]:
+        filled = [word.replace("{fd}", str(fd)) for word in words]
+        if kind == "landlock":
+            return landlock(filled, folder, engine=engine)
+        return enter(world, filled, sources, engine=engine)
+
+    return _started(world, command, engine, kind)
 
 
 def launch_program(
@@ -39,28 +46,44 @@ def launch_program(
     """Start any program that speaks the protocol; `{fd}`, `{root}` and `{at}` in its words are filled in.
 
     Without the sandbox it sees this machine as we do, and `{root}` is the workspace's real place.
+    Raises EngineError.
     """
-    curserve, rg = programs.need("curserve", engine), programs.need("rg", engine)
     check_place(world, engine)
+    kind = kind_here() if sandboxed else "none"
+    if kind == "landlock":
+        raise EngineError(
+            f"{engine}: needs bubblewrap (Landlock holds our own programs only); allow user namespaces, or set "
+            "`sandbox = false` in its engine.toml if you trust it"
+        )
+
+    def command(_folder: Path, fd: int, sources: Sources) -> list[str]:
+        root = world.at if sandboxed else str(world.root.resolve())
+        words = [_filled(word, {"{fd}": str(fd), "{root}": root, "{at}": world.at}) for word in program]
+        if not sandboxed:
+            return words
+        words[0], binds = bound_program(words[0])
+        return enter(world, confined(words, world, fd), sources, engine=engine, view=View(binds))
+
+    return _started(world, command, engine, kind)
+
+
+def _started(world: World, command: Command, engine: str, kind: str) -> Sandboxed:
+    """Start what `command` makes of (the session's folder, the listening socket, sources), and greet it."""
     folder = scratch.new("session")
-    group = cgroups.make(world.limits) if sandboxed else None
+    group = cgroups.make(world.limits) if kind != "none" else None
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        with (
+            socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener,
+            Sources(engine, staged=owner() is not None) as sources,
+        ):
             path = folder / "s"
             with short_name(path) as name:
                 listener.bind(name)
             path.chmod(0o600)
             listener.listen(512)
-            kind = kind_here() if sandboxed else "none"
-            root = world.at if kind == "bubblewrap" else str(world.root.resolve())
-            fill = {"{fd}": str(listener.fileno()), "{root}": root, "{at}": world.at}
-            command = [_filled(word, fill) for word in program]
-            if kind == "bubblewrap":
-                bwrap = programs.need("bwrap", engine)
-                command = [*bubblewrap(bwrap, world, curserve=curserve, rg=rg, program=command[0]), *command]
-            elif kind == "landlock":
-                command = landlock(command, folder, curserve=curserve, rg=rg, engine=engine)
-            process = spawn(command, listener.fileno(), group=group)
+            sources.join = group.join_fds if group is not None else ()
+            words = command(folder, listener.fileno(), sources)
+            process = spawn(words, (listener.fileno(), *sources.fds, *sources.join))
         client = Client(path, silence_s=world.limits.timeout_s + 60)
         try:
             client.hello()
@@ -81,12 +104,3 @@ def _filled(word: str, values: dict[str, str]) -> str:
     for name, value in values.items():
         word = word.replace(name, value)
     return word
-
-
-def _limits(limits: Limits) -> list[str]:
-    return [
-        f"--timeout-s={limits.timeout_s}",
-        f"--output-bytes={limits.output_bytes}",
-        f"--memory-bytes={limits.memory_bytes}",
-        f"--processes={limits.processes}",
-    ]

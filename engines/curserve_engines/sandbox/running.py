@@ -6,6 +6,7 @@ import concurrent.futures
 import contextlib
 import os
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ class Sandboxed:
     client: Client
     process: subprocess.Popen[bytes]
     folder: Path
-    kind: str = "bubblewrap"
+    kind: str = "bwrap"
     group: Group | None = None
 
     def close(self) -> None:
@@ -47,20 +48,16 @@ _starter: list[concurrent.futures.ThreadPoolExecutor] = []
 os.register_at_fork(after_in_child=_starter.clear)
 
 
-def spawn(command: list[str], *fds: int, group: Group | None = None) -> subprocess.Popen[bytes]:
-    """Start `command`, which inherits `fds`, in its control group; its standard input is its lifeline."""
+def spawn(
+    command: Sequence[str], fds: Sequence[int], *, stdout: int = subprocess.DEVNULL
+) -> subprocess.Popen[bytes]:
+    """Start `command`, which inherits the descriptors `fds`; its standard input is its lifeline."""
     if not _starter:
         _starter.append(concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="sandbox-starter"))
 
     def start() -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            pass_fds=fds,
-            env={},
-            preexec_fn=group.join if group is not None else None,
+            command, stdin=subprocess.PIPE, stdout=stdout, stderr=subprocess.PIPE, pass_fds=fds, env={}
         )
 
     return _starter[0].submit(start).result()

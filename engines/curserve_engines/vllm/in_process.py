@@ -7,6 +7,7 @@ refusals do, inside the same wall time. As root the core reads files whose mode 
 
 from __future__ import annotations
 
+import os
 import time
 
 from curserve_core import Corpus, Refused
@@ -28,7 +29,8 @@ class InProcessSession(Closing):
         self._settled = False  # nothing may have changed since the core was last asked
         self._worker = sandbox.launch(world, engine=NAME)
         try:
-            self._corpus = Corpus(world.root, world.at, sandboxed=True)
+            user = sandbox.owner() or (os.geteuid(), os.getegid())
+            self._corpus = Corpus(world.root, world.at, owner=user)
         except OSError as error:
             self._worker.close()
             raise EngineError(f"{NAME}: cannot read {world.root}: {error}") from error

@@ -51,7 +51,13 @@ def command(
     chosen = registry.load(engine)
     with scratch.folder("call") as folder:
         root = workspace.resolve() if in_place else pristine_copy(workspace, folder / "workspace")
-        world = World(root, at, "persistent" if shell == "persistent" else "fresh", Limits(timeout_s=timeout_s))
+        world = World(
+            root,
+            at,
+            "persistent" if shell == "persistent" else "fresh",
+            Limits(timeout_s=timeout_s),
+            use="in place" if in_place else "copy",
+        )
         with chosen.open(world) as session:
             failed = [answer["failed"] for answer in _answers(session)]
     if any(failed):

@@ -24,7 +24,7 @@ from curserve_traces.model import RecordedCall, ToolCall, Trace, Turn, Workspace
 from curserve_traces.schema import violations
 
 needs_bubblewrap = pytest.mark.skipif(
-    kind_here() != "bubblewrap", reason="/bin/sh can only be replaced where bubblewrap works"
+    kind_here() != "bwrap", reason="/bin/sh can only be replaced where bubblewrap works"
 )
 
 AGENT = """

@@ -25,7 +25,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 pytestmark = [
     pytest.mark.prove,
     pytest.mark.timeout(1800),
-    pytest.mark.skipif(kind_here() != "bubblewrap", reason="needs bubblewrap"),
+    pytest.mark.skipif(kind_here() != "bwrap", reason="needs bubblewrap"),
 ]
 
 ALONE = """

@@ -50,7 +50,11 @@ class Refused(Exception): ...
 
 class Corpus:
     def __init__(
-        self, root: str | os.PathLike[str], at: str | os.PathLike[str] | None = None, *, sandboxed: bool = False
+        self,
+        root: str | os.PathLike[str],
+        at: str | os.PathLike[str] | None = None,
+        *,
+        owner: tuple[int, int] | None = None,
     ) -> None: ...
     def shell(self, command: str, cwd: str | os.PathLike[str] | None = None) -> tuple[int, bytes, bytes]: ...
     @staticmethod
