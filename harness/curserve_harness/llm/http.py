@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
 from curserve_harness.llm.errors import ApiError
+
+
+def quiet_logger(name: str) -> logging.Logger:
+    """Return a logger that says nothing of what a peer did wrong, or that it left: only of what broke here."""
+
+    def ours(record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError | ConnectionError | asyncio.CancelledError)
+
+    logger = logging.getLogger(name)
+    if not logger.filters:
+        logger.addFilter(ours)
+    return logger
+
 
 _BODY_LIMIT = 256 * 1024 * 1024
 

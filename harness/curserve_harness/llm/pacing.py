@@ -28,9 +28,12 @@ class Pacing:
         self._loop = asyncio.get_running_loop()
         self._done: dict[int, Written] = {}
         self._running: dict[int, asyncio.Future[None] | None] = {}
+        self._closed = False
 
     def start(self, request: web.BaseRequest, slots: Slots, first_ns: int, step_ns: int) -> int:
         """Begin to write `slots` to the client, token `i` at `first_ns + i * step_ns`; return a number for it."""
+        if self._closed:
+            raise asyncio.CancelledError  # the server ends, and with it the request
         number = self.pacer.submit(socket_of(request), slots.data, slots.cuts, first_ns, step_ns)
         self._running[number] = None
         return number
@@ -49,18 +52,25 @@ class Pacing:
     async def written(self, number: int) -> Written:
         """Wait for the end of a stream and return its record, once."""
         await self.ended(number)
+        if self._closed:
+            raise asyncio.CancelledError
         return self._done.pop(number)
 
     def close(self) -> None:
-        """Stop every stream."""
+        """Stop every stream; whoever waits for one is cancelled."""
         self._loop.remove_reader(self.pacer.fileno())
         self.pacer.stop()
+        for future in self._running.values():
+            if future is not None:
+                future.cancel()
+        self._running.clear()
+        self._closed = True
 
     def _collect(self) -> None:
         for number, written in self.pacer.take():
             self._done[number] = written
-            future = self._running.pop(number)
-            if future is not None:
+            future = self._running.pop(number, None)
+            if future is not None and not future.done():
                 future.set_result(None)
         if not any(self._running.values()):
             self._loop.remove_reader(self.pacer.fileno())

@@ -18,12 +18,15 @@ from aiohttp import web
 from curserve_harness.llm import chat, requests, responses
 from curserve_harness.llm.errors import ApiError, json_response
 from curserve_harness.llm.framing import Slots
-from curserve_harness.llm.http import StampingServer, connection_of, read_body
+from curserve_harness.llm.http import StampingServer, connection_of, quiet_logger, read_body
 from curserve_harness.llm.opened import OpenCell, due
 from curserve_harness.llm.pacing import AlreadyWritten, Pacing, socket_of
 from curserve_harness.llm.script import Script
 from curserve_harness.loop import ServerLoop
 from curserve_harness.rows import Row
+
+_ENDING_S = 0.5
+"""How long requests that are being read or answered when the server ends may take."""
 
 _REMEMBERED = 10_000
 """Responses that a client may name as previous; the oldest are forgotten."""
@@ -54,7 +57,10 @@ class ModelServer:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.socket = socket.create_server((host, port), family=family, backlog=128)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._runner = web.ServerRunner(StampingServer(self._handle, access_log=None))
+        self._runner = web.ServerRunner(
+            StampingServer(self._handle, access_log=None, logger=quiet_logger(__name__)),
+            shutdown_timeout=_ENDING_S,
+        )
         await self._runner.setup()
         await web.SockSite(self._runner, self.socket).start()
         shown = f"[{host}]" if ":" in host else host

@@ -8,13 +8,15 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
+from yarl import URL
 
+from curserve_harness.llm.http import quiet_logger
 from curserve_harness.recorder.answers import CHAT, RESPONSES
 from curserve_harness.recorder.changes import Changes
+from curserve_harness.recorder.upstream import PREFIX, Upstream
 from curserve_traces.model import WorkspaceDelta
 
 _HOP = {
@@ -31,6 +33,7 @@ _HOP = {
     "accept-encoding",  # identity is asked for instead: what is kept must be readable
 }
 _BODY_LIMIT = 256 * 1024 * 1024
+_ENDING_S = 0.5
 
 
 @dataclass(slots=True)
@@ -54,14 +57,14 @@ class Proxy:
     def __init__(self, upstream: str, changes: Changes) -> None:
         self.exchanges: list[Exchange] = []
         self.failures = 0
-        self._upstream = upstream.rstrip("/")
+        self._upstream = Upstream(upstream)
         self._changes = changes
         self._runner: web.AppRunner | None = None
         self._client: aiohttp.ClientSession | None = None
 
     async def start(self) -> str:
         """Listen on a free port of loopback; return the base URL for the agent."""
-        host = urlsplit(self._upstream).hostname or ""
+        host = self._upstream.base.host
         self._client = aiohttp.ClientSession(
             auto_decompress=False,
             trust_env=host not in ("127.0.0.1", "localhost", "::1"),
@@ -69,7 +72,9 @@ class Proxy:
         )
         application = web.Application(client_max_size=_BODY_LIMIT)
         application.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(application, access_log=None)
+        self._runner = web.AppRunner(
+            application, access_log=None, logger=quiet_logger(__name__), shutdown_timeout=_ENDING_S
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
@@ -84,24 +89,29 @@ class Proxy:
             await self._client.close()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        address = self._upstream.address(request.raw_path)
+        path = self._upstream.path(request.raw_path)
+        if address is None or path is None:
+            said = (
+                f"{request.raw_path[:200]!r}: expected a path below {PREFIX}/, without `..` or a host of its own"
+            )
+            return web.json_response({"error": {"message": said, "type": "invalid_request_error"}}, status=400)
         body = await request.read()
         asked = time.monotonic_ns()
-        path = request.rel_url.raw_path.removeprefix("/v1")
         exchange = Exchange(path, body, asked)
         is_model = request.method == "POST" and path.endswith((CHAT, RESPONSES))
         if is_model:
             exchange.rest = await self._changes.rest()
             self.exchanges.append(exchange)
-        return await self._pass_on(request, exchange)
+        return await self._pass_on(request, exchange, address)
 
-    async def _pass_on(self, request: web.Request, exchange: Exchange) -> web.StreamResponse:
+    async def _pass_on(self, request: web.Request, exchange: Exchange, address: URL) -> web.StreamResponse:
         assert self._client is not None
-        query = f"?{request.rel_url.raw_query_string}" if request.rel_url.raw_query_string else ""
         headers = [(key, value) for key, value in request.headers.items() if key.lower() not in _HOP]
         try:
             async with self._client.request(
                 request.method,
-                f"{self._upstream}{exchange.path}{query}",
+                address,
                 data=exchange.request or None,
                 headers=[*headers, ("Accept-Encoding", "identity")],
                 allow_redirects=False,
@@ -109,7 +119,7 @@ class Proxy:
                 return await self._pass_back(request, exchange, upstream)
         except aiohttp.ClientConnectionError as error:
             self.failures += 1
-            said = {"error": {"message": f"{self._upstream}: {error}", "type": "upstream_unreachable"}}
+            said = {"error": {"message": f"{self._upstream.shown}: {error}", "type": "upstream_unreachable"}}
             return web.json_response(said, status=502)
 
     async def _pass_back(

@@ -10,6 +10,7 @@ from pathlib import Path
 from curserve_harness.exits import BadInput, ExecutionFailed
 from curserve_harness.recorder.assemble import traces
 from curserve_harness.recorder.session import record
+from curserve_harness.recorder.upstream import Upstream
 from curserve_traces import scratch
 from curserve_traces.codec import SUFFIXES, save
 from curserve_traces.importers import Imported
@@ -46,11 +47,16 @@ def record_to(
             raise BadInput(f"trace record: {place} exists; choose another --out, or remove it")
     if before.is_relative_to(workspace.resolve()):
         raise BadInput(f"trace record: {out} lies in the workspace; choose an --out elsewhere")
+    server = upstream or os.environ.get("OPENAI_BASE_URL") or OPENAI
+    try:
+        Upstream(server)
+    except ValueError as error:
+        raise BadInput(f"trace record: --upstream: {error}") from None
     if shutil.which(command[0]) is None:
         raise BadInput(f"trace record: {command[0]!r} is not on PATH; name the agent's program after --")
     pristine_copy(workspace.resolve(), before)
     at = str(workspace.resolve())
-    recording = record(command, workspace, upstream or os.environ.get("OPENAI_BASE_URL") or OPENAI)
+    recording = record(command, workspace, server)
     pinned = Workspace("path", str(before), at=at, digest=tree_digest(before))
     found = traces(recording, name=name, agent=agent or Path(command[0]).name, workspace=pinned)
     if not found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +13,13 @@ from curserve_traces.errors import TraceError
 from curserve_traces.importers.chat_messages import read_rows
 from curserve_traces.importers.run import Outcome, safe_name
 
+_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+
 
 def import_rows(address: str, out: Path, limit: int | None = None) -> Iterator[Outcome]:
     """Import the rows of a data set into native files, one Outcome a row; raises TraceError without one."""
     parts = address.removeprefix("hf://").strip("/").split("/")
-    if len(parts) not in (2, 3):
+    if len(parts) not in (2, 3) or not all(_PART.fullmatch(part) for part in parts):
         raise TraceError(f"{address}: expected hf://owner/name or hf://owner/name/split")
     try:
         import datasets
