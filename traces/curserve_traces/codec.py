@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from curserve_traces.errors import MalformedTrace
 from curserve_traces.files import json_bytes, parse_json, write_atomic
 from curserve_traces.model import Trace
-from curserve_traces.native import from_document, is_native, to_document
+from curserve_traces.native import around, from_document, is_native, steps
 
 SUFFIXES = (".json", ".json.gz", ".json.zst")
 """How the names of trace files end."""
@@ -56,9 +57,22 @@ def loads(data: bytes, where: str = "trace") -> Trace:
 
 def dump(trace: Trace) -> bytes:
     """Return the bytes of a trace's native file."""
-    return json_bytes(to_document(trace))
+    return b"".join(_pieces(trace))
 
 
 def save(trace: Trace, path: Path | str, *, durable: bool = True) -> None:
     """Write a trace's native file atomically; `.gz` and `.zst` are compressed."""
-    write_atomic(Path(path), dump(trace), durable=durable)
+    write_atomic(Path(path), _pieces(trace), durable=durable)
+
+
+def _pieces(trace: Trace) -> Iterator[bytes]:
+    """Yield the bytes of a native file step by step: the document of a long session is several times its trace."""
+    head, tail = json_bytes(around(trace)).split(_STEPS, 1)
+    yield head + b'\n  "steps": ['
+    for number, step in enumerate(steps(trace)):
+        lines = json_bytes(step).rstrip(b"\n").replace(b"\n", b"\n    ")
+        yield (b",\n    " if number else b"\n    ") + lines
+    yield b"\n  ]" + tail
+
+
+_STEPS = b'\n  "steps": []'  # a line break within a string is escaped: there is one such place

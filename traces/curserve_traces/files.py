@@ -8,7 +8,7 @@ import json
 import os
 import tempfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -129,22 +129,24 @@ def json_bytes(value: object) -> bytes:
         return json.dumps(value, default=_plain, indent=2).encode("ascii") + b"\n"
 
 
-def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
+def write_atomic(path: Path, data: bytes | Iterable[bytes], *, durable: bool = True) -> None:
     """Write `data` to `path`, compressed as its suffix says; a reader sees the old file or the new one.
 
-    `durable` waits until the disk has it; what can be made again (an import) need not wait.
+    `durable` waits until the disk has it; what can be made again (an import) need not wait. Pieces are written as
+    they come, unless they are to be compressed.
     """
     if path.suffix == ".gz":
-        data = gzip.compress(data, mtime=0)
+        data = gzip.compress(data if isinstance(data, bytes) else b"".join(data), mtime=0)
     elif path.suffix == ".zst":
         import zstandard
 
-        data = zstandard.ZstdCompressor(level=12).compress(data)
+        whole = data if isinstance(data, bytes) else b"".join(data)
+        data = zstandard.ZstdCompressor(level=12).compress(whole)
     handle, temporary = -1, ""
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            file.writelines([data] if isinstance(data, bytes) else data)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any, Literal, cast
@@ -50,12 +50,23 @@ def is_native(document: object) -> bool:
 
 def to_document(trace: Trace) -> Json:
     """Return the ATIF document of a trace."""
-    steps: list[Json] = []
+    return {**around(trace), "steps": list(steps(trace))}
+
+
+def steps(trace: Trace) -> Iterator[Json]:
+    """Yield the steps of a trace's document."""
+    number = 0
     for turn in trace.turns:
-        steps += [{"source": message.role, "message": message.text} for message in turn.before]
-        steps.append(_step(turn))
-    if not steps:  # ATIF wants one step at least
-        steps = [{"source": "system", "message": "", "extra": {BLOCK: {"placeholder": True}}}]
+        messages: list[Json] = [{"source": message.role, "message": message.text} for message in turn.before]
+        for step in (*messages, _step(turn)):
+            number += 1
+            yield {"step_id": number, **step}
+    if not number:  # ATIF wants one step at least
+        yield {"step_id": 1, "source": "system", "message": "", "extra": {BLOCK: {"placeholder": True}}}
+
+
+def around(trace: Trace) -> Json:
+    """Return the document of a trace without its steps."""
     block: Json = {
         "version": BLOCK_VERSION,
         "id": trace.id,
@@ -72,7 +83,7 @@ def to_document(trace: Trace) -> Json:
         "session_id": trace.id,
         "trajectory_id": trace.id,
         "agent": {"name": trace.agent, "version": trace.agent_version, **_given(model_name=trace.model)},
-        "steps": [{"step_id": number, **step} for number, step in enumerate(steps, 1)],
+        "steps": [],
         "extra": {BLOCK: block},
     }
 

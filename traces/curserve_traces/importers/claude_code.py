@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from curserve_traces.importers.claude_session import Session
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
-from curserve_traces.importers.values import Json, an_object
+from curserve_traces.importers.values import Json, a_list, an_object
 
 _TYPES = {
     "assistant",
@@ -67,6 +67,9 @@ def sessions(records: Iterable[Json], source: Source) -> Iterator[Imported]:
             agent = str(data.get("agentId"))
             if own.setdefault(agent, _own_file(source, agent)):
                 dropped["progress of a sub-agent whose own file has it"] += 1
+                content = an_object(an_object(data.get("message")).get("message")).get("content")
+                calls = sum(an_object(block).get("type") == "tool_use" for block in a_list(content))
+                dropped.update({"call of a sub-agent whose own file has it": calls} if calls else {})
             else:
                 stream(agent).add({**record, **an_object(data.get("message"))})
         elif kind in ("user", "assistant"):

@@ -33,7 +33,7 @@ class Copy:
 class _Entry:
     path: Path
     turns: Identities
-    all: set[int]
+    all: set[int] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -44,12 +44,15 @@ class Copies:
 
     def add(self, path: Path, imported: Imported) -> None:
         """Note a written trace; one without ids of its own takes no part."""
-        found = {identity for name, calls in imported.identities for identity in (name, *calls) if identity}
-        if found:
-            self._entries.append(_Entry(path, imported.identities, found))
+        if any(name or any(calls) for name, calls in imported.identities):
+            self._entries.append(_Entry(path, imported.identities))
 
     def settle(self) -> Iterator[Copy]:
         """Remove or shorten the files of copies; yields what was taken back."""
+        if len(self._entries) < 2:
+            return
+        for entry in self._entries:
+            entry.all = {identity for name, calls in entry.turns for identity in (name, *calls) if identity}
         holders: defaultdict[int, list[int]] = defaultdict(list)
         for number, entry in enumerate(self._entries):
             for identity in entry.all:

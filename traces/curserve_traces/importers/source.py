@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+import orjson
+
 from curserve_traces.errors import MalformedTrace, TraceError
 from curserve_traces.files import GZIP, ZSTD, parse_json, read_lines
 
@@ -15,6 +17,7 @@ MAX_LINE = 256 * 1024 * 1024
 """The longest JSON line that is read; no agent writes one, and parsing it would need many times its size."""
 
 _HEAD = 4 * 1024 * 1024
+_LARGE = 16 * 1024 * 1024
 _MARK = b"\xef\xbb\xbf"  # the byte order mark that some editors put before UTF-8
 _WIDE = (b"\xff\xfe", b"\xfe\xff", b"{\0", b"[\0", b"\0{", b"\0[")  # UTF-16, with and without its mark
 
@@ -48,13 +51,24 @@ class Source:
 
     def record(self) -> dict[str, Any]:
         """Return the file as one JSON object; an empty one where it is something else."""
-        if self.data[:64].lstrip()[:1] != b"{":
+        if self.data[:64].lstrip()[:1] != b"{" or self._in_lines():
             return {}
         try:
             document = self.document()
         except MalformedTrace:
             return {}
         return document if isinstance(document, dict) else {}
+
+    def _in_lines(self) -> bool:
+        """Whether the first line is an object by itself and others follow: then the whole need not be tried."""
+        end = self.data.find(b"\n")
+        if end < 0 or not self.data[end : end + 64].strip():
+            return False
+        try:
+            orjson.loads(memoryview(self.data)[:end])
+        except orjson.JSONDecodeError:
+            return False
+        return True
 
     def array(self) -> list[Any]:
         """Return the file as one JSON list; an empty one where it is something else."""
@@ -90,7 +104,7 @@ class Source:
         Lines are parsed as they are asked for, and none is kept: a session's objects take ten times its bytes.
         """
         told = set(self.damaged)
-        for number, line in _lines(self.data):
+        for number, line in _lines(self._taken()):
             problem = None
             if len(line) > MAX_LINE:
                 problem = f"line {number}: {len(line) >> 20} MB long, more than any agent writes"
@@ -109,6 +123,22 @@ class Source:
                 told.add(problem)
                 self.damaged.append(problem)
 
+    def _taken(self) -> Iterator[bytes]:
+        """Yield the data in pieces of whole lines; a large file's bytes are let go of as they are read."""
+        if len(self.data) < _LARGE:
+            yield self.data
+            return
+        pieces, at = [], 0
+        while at < len(self.data):
+            end = self.data.find(b"\n", at + _LARGE // 4)
+            end = len(self.data) if end < 0 else end + 1
+            pieces.append(self.data[at:end])
+            at = end
+        self.data = b""
+        pieces.reverse()
+        while pieces:
+            yield pieces.pop()
+
     def explain(self) -> None:
         """Raise MalformedTrace where the file is evidently damaged JSON, and say where."""
         start = self.data[:64].lstrip()[:1]
@@ -120,13 +150,15 @@ class Source:
             self.document()
 
 
-def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
-    start, number = 0, 1
-    while start < len(data):
-        end = data.find(b"\n", start)
-        end = len(data) if end < 0 else end
-        yield number, data[start:end]
-        start, number = end + 1, number + 1
+def _lines(pieces: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
+    number = 1
+    for data in pieces:
+        start = 0
+        while start < len(data):
+            end = data.find(b"\n", start)
+            end = len(data) if end < 0 else end
+            yield number, data[start:end]
+            start, number = end + 1, number + 1
 
 
 def _several(line: bytes) -> list[Any]:
