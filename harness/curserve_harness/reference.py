@@ -14,6 +14,7 @@ from curserve_engines.protocol import Engine, World
 from curserve_harness.cell import TurnPolicy
 from curserve_harness.judging import Digests, digests
 from curserve_traces import classify
+from curserve_traces.errors import Unfit
 from curserve_traces.model import Trace
 from curserve_traces.workspace import apply_delta
 
@@ -42,7 +43,10 @@ def take_reference(
                 decided = calls[t][c] = replace(decided, workspace="undetermined", reason=reason)
             if decided.label != "executed":
                 if recorded.delta is not None:
-                    apply_delta(root, recorded.delta, if_it_fits=decided.workspace != "known")
+                    try:
+                        apply_delta(root, recorded.delta, if_it_fits=decided.workspace != "known")
+                    except Unfit as error:  # what an executed call left there is in the way
+                        undetermined = undetermined or f"the workspace is undetermined since turn {t}: {error}"
                 continue
             result = session.call(recorded.call, turn=t, index=c)
             if result.failed is None:

@@ -6,6 +6,7 @@
   - UnknownSchema         a schema version that this program does not know
 - WorkspaceError          the code a trace works on cannot be had
   - DigestMismatch        it was found, but it is not what the trace was recorded on
+    - Unfit               a recorded change cannot be made on it
   - NotGranted            the trace asks for what only the person can grant
 """
 
@@ -36,3 +37,7 @@ class DigestMismatch(WorkspaceError):
 
 class NotGranted(WorkspaceError):
     """Raised when a trace asks for what is not its own: a folder, a private address; says how to grant it."""
+
+
+class Unfit(DigestMismatch):
+    """Raised when a recorded change cannot be made: a FIFO or the like is there, or permissions forbid it."""

@@ -10,17 +10,21 @@ import fcntl
 import hashlib
 import os
 import re
-import shutil
+import stat
 import subprocess
-import tempfile
+import time
 from pathlib import Path
+from typing import BinaryIO
 
+from curserve_traces import scratch
+from curserve_traces.beneath import Folder
+from curserve_traces.delta import apply_delta
 from curserve_traces.errors import DigestMismatch, NotGranted, WorkspaceError
 from curserve_traces.fetch import fetch
 from curserve_traces.gitsource import checkout
 from curserve_traces.grants import NOTHING, Grants
 from curserve_traces.model import Workspace
-from curserve_traces.tree import Snapshot, apply_delta, diff, snapshot, tree_digest
+from curserve_traces.tree import Snapshot, diff, snapshot, tree_digest
 from curserve_traces.unpack import unpack
 
 __all__ = [
@@ -36,6 +40,9 @@ __all__ = [
 
 EPOCH = 1_700_000_000
 """The modification time of every materialised file: 2023-11-14 22:13:20 UTC."""
+
+PATIENCE_S = 1800
+"""So long a copy may take, or another process that fetches the same workspace."""
 
 
 def cache_folder() -> Path:
@@ -94,8 +101,8 @@ def _materialise(workspace: Workspace, source: str, cache: Path, grants: Grants)
     place = cache / workspace.kind / f"{name}-{version}-{key.hexdigest()[:12]}"
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        with (place.parent / f".{place.name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # two runs may want it at the same time
+        with Folder.at(place.parent) as folder, folder.open_lock(f".{place.name}.lock") as lock:
+            _lock(lock, name)  # two runs may want it at the same time
             if not place.is_dir():
                 if grants.offline:
                     raise WorkspaceError(
@@ -111,31 +118,53 @@ def _materialise(workspace: Workspace, source: str, cache: Path, grants: Grants)
 
 def _fill(workspace: Workspace, source: str, version: str, place: Path, grants: Grants) -> None:
     """Bring the workspace to `place` under another name first: a cache entry is whole or not there."""
-    with tempfile.TemporaryDirectory(prefix=f".{place.name}.", dir=place.parent) as scratch:
-        made = Path(scratch) / "tree"
+    aside = place.parent / f".{place.name}.part"
+    scratch.remove(aside)  # of one that was killed: whoever is here holds the lock
+    aside.mkdir(0o700)
+    try:
+        made = aside / "tree"
         if workspace.kind == "git":
             checkout(source, version, made, grants)
         else:
             sha256 = (workspace.sha256 or "").removeprefix("sha256:")
             if not re.fullmatch(r"[0-9a-f]{64}", sha256):
                 raise WorkspaceError(f"workspace {workspace.kind} {source} {version}: the trace names no sha256")
-            archive = Path(scratch) / ("a.whl" if workspace.kind == "wheel" else "a.tar.gz")
+            archive = aside / ("a.whl" if workspace.kind == "wheel" else "a.tar.gz")
             fetch(source, version, sha256, workspace.kind, archive, grants.say)
             unpack(archive, made)
         set_times(made)
         made.rename(place)
+    finally:
+        scratch.remove(aside)
+
+
+def _lock(lock: BinaryIO, name: str) -> None:
+    """Wait until nobody else fetches this workspace; raises WorkspaceError where that never ends."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise WorkspaceError(
+                    f"workspace {name}: another process fetches it for {PATIENCE_S // 60} minutes; end that one"
+                ) from None
+            time.sleep(0.1)
+        else:
+            return
 
 
 def set_times(root: Path) -> None:
     """Give everything below `root` the one fixed time, and modes that do not depend on the user's umask."""
-    for folder, _, files in os.walk(root, topdown=False):
-        for name in files:
-            path = Path(folder, name)
-            if not path.is_symlink():
-                path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
-            os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
-        Path(folder).chmod(0o755)
-        os.utime(folder, (EPOCH, EPOCH))
+    with Folder.at(root.parent) as above, above.folder(root.name) as folder:
+        for found in folder.walk(folders_last=True):
+            if found.is_folder:
+                found.chmod(0o755)
+            elif stat.S_ISREG(found.status.st_mode):
+                found.chmod(0o755 if found.status.st_mode & 0o100 else 0o644)
+            found.utime(EPOCH)
+        above.chmod(root.name, 0o755)
+        above.utime(root.name, EPOCH)
 
 
 def pristine_copy(source: Path, folder: Path) -> Path:
@@ -143,13 +172,24 @@ def pristine_copy(source: Path, folder: Path) -> Path:
 
     Links stay links, modes and times stay; nothing outside `source` is followed.
     """
-    if folder.exists():
+    if folder.is_symlink() or folder.exists():
         raise WorkspaceError(f"cannot copy {source} to {folder}: it exists")
     command = ["cp", "--recursive", "--no-dereference", "--preserve=mode,timestamps,links", "--reflink=auto"]
-    done = subprocess.run(
-        [*command, "--no-target-directory", "--", source, folder], capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise WorkspaceError(f"cannot copy {source} to {folder}: {done.stderr.strip().splitlines()[-1]}")
-    return folder
+    try:
+        done = subprocess.run(
+            [*command, "--no-target-directory", "--", f"{source}/.", folder],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=PATIENCE_S,
+        )
+        reason = (done.stderr.strip().splitlines() or [f"cp ended with {done.returncode}"])[-1]
+    except subprocess.TimeoutExpired:
+        reason = f"it takes more than {PATIENCE_S // 60} minutes"
+    else:
+        if done.returncode == 0:
+            return folder
+    scratch.remove(folder)
+    raise WorkspaceError(f"cannot copy {source} to {folder}: {reason}")

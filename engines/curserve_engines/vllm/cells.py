@@ -280,6 +280,6 @@ def _path(value: object) -> Path | None:
 
 
 def _apply() -> Any:
-    from curserve_traces.tree import apply_delta
+    from curserve_traces.delta import apply_delta
 
     return partial(apply_delta, if_it_fits=True)  # as `curserve_harness.roles.preparing`

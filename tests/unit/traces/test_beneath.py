@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curserve_traces import scratch
 from curserve_traces.beneath import Folder, Refused
 from curserve_traces.workspace import snapshot
 
@@ -161,14 +162,16 @@ def test_a_removal_changes_no_mode_through_a_link(tmp_path: Path, outside: Path)
     assert state(outside) == before
 
 
-def test_a_tree_of_any_depth_is_walked_and_removed_with_few_descriptors(tmp_path: Path) -> None:
+def test_a_tree_of_any_depth_is_walked_and_removed(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     (tmp_path / "w").mkdir()
+    request.addfinalizer(lambda: scratch.remove(tmp_path / "w"))  # else pytest tries, and cannot
     deep(tmp_path / "w", 3_000)
     deep(tmp_path / "w", 1_300, "o")
     code = f"""
 import resource
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 from pathlib import Path
+from curserve_traces import scratch
 from curserve_traces.beneath import Folder
 told = []
 with Folder.at(Path({str(tmp_path)!r})) as root:
@@ -193,6 +196,7 @@ def test_what_cannot_be_removed_is_told_and_the_rest_goes(tmp_path: Path) -> Non
         os.chown(path, 65534, 65534)
     code = """
 import os
+from curserve_traces import scratch
 from curserve_traces.beneath import Folder
 os.setgroups([]); os.setgid(65534); os.setuid(65534)  # imported before: the interpreter may lie in root's home
 with Folder(os.dup({fd})) as root:
@@ -329,6 +333,7 @@ def test_a_folder_is_removed_where_something_is_mounted_and_the_mount_is_left(tm
     code = """
 import sys
 from pathlib import Path
+from curserve_traces import scratch
 from curserve_traces.beneath import Folder
 with Folder.at(Path(sys.argv[1])) as root:
     for left in root.remove("w"):

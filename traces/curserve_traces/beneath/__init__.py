@@ -16,8 +16,8 @@ It cannot name what lies deeper than PATH_MAX, though, so the walk by components
 """
 
 from curserve_traces.beneath.folder import Folder
-from curserve_traces.beneath.paths import Refused, parts
+from curserve_traces.beneath.paths import Refused, kind, parts
 from curserve_traces.beneath.removal import Left, remove
 from curserve_traces.beneath.trail import Found, walk
 
-__all__ = ["Folder", "Found", "Left", "Refused", "parts", "remove", "walk"]
+__all__ = ["Folder", "Found", "Left", "Refused", "kind", "parts", "remove", "walk"]

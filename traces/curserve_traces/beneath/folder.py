@@ -12,9 +12,8 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from curserve_traces.beneath import removal, replacing, trail
-from curserve_traces.beneath.paths import Refused, descend, kind, parts
-
-_FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+from curserve_traces.beneath.opening import FILE, chmod, open_file
+from curserve_traces.beneath.paths import Refused, descend, kind, nameable, parts
 
 MOST_READ = 1 << 30
 
@@ -106,7 +105,7 @@ class Folder:
         """Open a regular file for locking (flock, which NFS wants a writer for); make it where nothing is."""
         with self._parent(path) as (fd, name):
             with suppress(FileExistsError):
-                os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FILE, 0o600, dir_fd=fd))
+                os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | FILE, 0o600, dir_fd=fd))
             return os.fdopen(open_file(fd, name, os.O_RDWR), "rb+", buffering=0)
 
     def read(self, path: str, most: int = MOST_READ) -> bytes:
@@ -144,7 +143,7 @@ class Folder:
     def create(self, path: str, mode: int = 0o644) -> BinaryIO:
         """Open a new file for writing; raises FileExistsError where anything is there."""
         with self._parent(path) as (fd, name):
-            file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FILE, 0o600, dir_fd=fd)
+            file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | FILE, 0o600, dir_fd=fd)
             try:
                 replacing.give(file, replacing.owner_of(fd))
                 os.fchmod(file, mode)
@@ -160,6 +159,7 @@ class Folder:
 
     def symlink(self, path: str, target: str) -> None:
         """Make a link; raises FileExistsError where anything is there."""
+        nameable(target)
         with self._parent(path) as (fd, name):
             os.symlink(target, name, dir_fd=fd)
             _give(fd, name)
@@ -197,7 +197,7 @@ class Folder:
     def give(self, uid: int, gid: int) -> None:
         """Give this folder and everything beneath it to an owner, links themselves."""
         for found in self.walk(unread=lambda _path, _error: None, folders_last=True):
-            os.chown(found.name, uid, gid, dir_fd=found.fd, follow_symlinks=False)
+            found.chown(uid, gid)
         os.fchown(self.fd, uid, gid)
 
     def unlink(self, path: str) -> None:
@@ -227,29 +227,6 @@ class Folder:
             yield fd, name
         finally:
             os.close(fd)
-
-
-def open_file(fd: int, name: str, flags: int) -> int:
-    """Open the regular file `name` of the folder `fd`; raises Refused for anything else."""
-    status = os.stat(name, dir_fd=fd, follow_symlinks=False)
-    if stat.S_ISREG(status.st_mode):  # asked before it is opened: to open a device may do something
-        file = os.open(name, flags | _FILE, dir_fd=fd)
-        status = os.fstat(file)
-        if stat.S_ISREG(status.st_mode):
-            return file
-        os.close(file)
-    raise Refused(name, f"{kind(status.st_mode)}, not a file; not read")
-
-
-def chmod(fd: int, name: str, mode: int) -> None:
-    """Set the mode of a file or folder in the folder `fd`; raises Refused for a link."""
-    found = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
-    try:
-        if stat.S_ISLNK(os.fstat(found).st_mode):
-            raise Refused(name, "a link; its mode is not changed")
-        os.chmod(f"/proc/self/fd/{found}", mode)  # Linux: no chmod of a name that does not follow links
-    finally:
-        os.close(found)
 
 
 def _give(fd: int, name: str) -> None:

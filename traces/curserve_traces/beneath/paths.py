@@ -6,6 +6,9 @@ import errno
 import os
 import stat
 
+PATH_MAX = 4096
+"""Linux: no program can name a longer path in one piece."""
+
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFREG: "a file",
@@ -30,8 +33,21 @@ class Refused(OSError):
 def parts(path: str) -> list[str]:
     """Return the components of a relative path; raises Refused for one that might not stay beneath its folder."""
     found = path.split("/")
-    if "\0" in path or any(part in ("", ".", "..") for part in found):
+    if any(part in ("", ".", "..") for part in found):
         raise Refused(ascii(path), "does not stay beneath its folder", errno.EXDEV)
+    if len(nameable(path)) >= PATH_MAX:
+        raise Refused(ascii(path[:80]), "a path longer than any program can name", errno.ENAMETOOLONG)
+    return found
+
+
+def nameable(path: str) -> bytes:
+    """Return a path's bytes; raises Refused for one that no file can have (a zero, half a surrogate pair)."""
+    try:
+        found = os.fsencode(path)
+    except UnicodeEncodeError:
+        found = b"\0"
+    if b"\0" in found:
+        raise Refused(ascii(path[:80]), "no name that a file can have", errno.EINVAL)
     return found
 
 

@@ -8,17 +8,15 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
-from curserve_traces.beneath.paths import Refused
+from curserve_traces.beneath.opening import chmod, open_file
+from curserve_traces.beneath.paths import PATH_MAX, Refused
 
 _OPEN = 32
 """So many folders of a trail are held open; one further up is found again through `..`, and checked."""
 
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-
-PATH_MAX = 4096
-"""Linux: no program can name a longer path in one piece."""
 
 
 @dataclass(slots=True)
@@ -99,6 +97,26 @@ class Found:
         """Whether it is a folder (a link to one is none)."""
         return stat.S_ISDIR(self.status.st_mode)
 
+    def readlink(self) -> str:
+        """Return a link's target."""
+        return os.readlink(self.name, dir_fd=self.fd)
+
+    def open(self) -> BinaryIO:
+        """Open a regular file for reading."""
+        return os.fdopen(open_file(self.fd, self.name, os.O_RDONLY), "rb")
+
+    def chmod(self, mode: int) -> None:
+        """Set the mode of a file or folder; raises Refused for a link."""
+        chmod(self.fd, self.name, mode)
+
+    def utime(self, seconds: int) -> None:
+        """Set both times, of a link itself."""
+        os.utime(self.name, (seconds, seconds), dir_fd=self.fd, follow_symlinks=False)
+
+    def chown(self, uid: int, gid: int) -> None:
+        """Set the owner, of a link itself."""
+        os.chown(self.name, uid, gid, dir_fd=self.fd, follow_symlinks=False)
+
 
 def walk(
     fd: int,
@@ -150,7 +168,7 @@ def walk(
 
 def _enter(trail: Trail, name: str, path: str) -> list[str]:
     """Go into a folder and return the names in it; stay where we are if that fails."""
-    if len(path) >= PATH_MAX:
+    if len(os.fsencode(path)) >= PATH_MAX:
         raise Refused(f"{path[:80]}…", "a path longer than any program can name", errno.ENAMETOOLONG)
     trail.down(name)
     try:
