@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from curserve_harness import terminal
 from curserve_harness.exits import BadInput
 from curserve_netem import Calibration, Link, Pair, hosts
 from curserve_netem import calibrate as calibrate_pair
@@ -46,7 +47,6 @@ def calibrate_links(links: Sequence[Link], backend: str, network: str | None, sa
 
 def print_table(rows: Sequence[Row]) -> None:
     """Print requested against achieved, milliseconds."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -54,7 +54,7 @@ def print_table(rows: Sequence[Row]) -> None:
         table.add_column(title, justify="left" if title in ("backend", "verdict") else "right", no_wrap=True)
     for row in rows:
         table.add_row(*_cells(row.calibration))
-    console = Console(width=120 if not sys.stdout.isatty() else None, highlight=False)
+    console = terminal.console(width=120 if not sys.stdout.isatty() else None, highlight=False)
     console.print(table)
     console.print(f"milliseconds; TCP: {rows[0].link.tcp.describe()}")
     console.print(f"backend {rows[0].calibration.backend}: {rows[0].reason}", soft_wrap=True)

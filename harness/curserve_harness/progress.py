@@ -5,9 +5,37 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from curserve_harness import terminal
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 On = Callable[[str, int], None]
 """Called with what is being done (empty: unchanged) and how many cells have been finished since."""
+
+
+_consoles: list[Console] = []
+"""Of the bar that is shown, if one is."""
+
+
+def say(line: str) -> None:
+    """Say one line on standard error, above the bar where one is shown."""
+    line = f"curserve-bench: {terminal.line(line)}"
+    if _consoles:
+        _consoles[-1].print(line, markup=False, highlight=False, soft_wrap=True)
+    else:
+        print(line, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def _above(console: Console) -> Iterator[None]:
+    _consoles.append(console)
+    try:
+        yield
+    finally:
+        _consoles.pop()
 
 
 @contextlib.contextmanager
@@ -22,7 +50,6 @@ def progress(total: int) -> Iterator[On]:
 
 @contextlib.contextmanager
 def _bar(total: int) -> Iterator[On]:
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -40,12 +67,16 @@ def _bar(total: int) -> Iterator[On]:
         TimeRemainingColumn(),
         TextColumn("{task.description}", markup=False),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = terminal.console(stderr=True)
+    with (
+        Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bar,
+        _above(console),
+    ):
         task = bar.add_task("", total=total)
 
         def on(what: str, cells: int) -> None:
             if what:
-                bar.update(task, description=what)
+                bar.update(task, description=terminal.line(what))
             bar.advance(task, cells)
 
         yield on

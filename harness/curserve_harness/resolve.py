@@ -13,6 +13,7 @@ from curserve_harness import links as declared
 from curserve_harness.exits import BadInput
 from curserve_harness.llm import profiles
 from curserve_harness.plan import Api, Backend, Execute, Llm, Pace, Plan, TraceRef, make_plan
+from curserve_harness.progress import say
 from curserve_traces import codec, suites
 from curserve_traces.grants import Grants
 from curserve_traces.model import Trace, digest
@@ -47,7 +48,7 @@ class Wishes:
 
     def grants(self) -> Grants:
         """Return what the person grants the traces; never taken from a plan, always from the command line."""
-        return Grants(self.workspace, self.allow_source, self.offline)
+        return Grants(self.workspace, self.allow_source, self.offline, say)
 
 
 def resolve(wishes: Wishes) -> tuple[Plan, dict[str, Trace]]:

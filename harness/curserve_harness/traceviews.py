@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from curserve_harness import exits
+from curserve_harness import exits, terminal
+from curserve_results.render.data import csv_of
+from curserve_results.render.markup import escape_markdown
 from curserve_traces.classify import effect
 from curserve_traces.codec import load
 from curserve_traces.errors import TraceError
@@ -134,9 +136,10 @@ def _render(title: str, table: pl.DataFrame, form: str) -> Iterator[str]:
         yield f'{{"table": "{title}", "rows": {table.write_json()}}}'
     elif form == "csv":
         yield f"# {title}"
-        yield table.write_csv().rstrip("\n")
+        yield csv_of(table).rstrip("\n")
     else:
-        rows = [table.columns, *([_cell(value) for value in row] for row in table.iter_rows())]
+        shown = escape_markdown if form == "markdown" else terminal.line
+        rows = [table.columns, *([shown(_cell(value)) for value in row] for row in table.iter_rows())]
         widths = [max(len(str(row[place])) for row in rows) for place in range(len(table.columns))]
         bar = " | " if form == "markdown" else "  "
         yield ""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import click
 
-from curserve_harness import exits
+from curserve_harness import exits, terminal
 
 VERBS: dict[str, str] = {
     # verb: one line for --help; its module is curserve_harness.cli.<verb>, its command `command`
@@ -58,6 +58,7 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; the entry point of `curserve-bench`. Never shows a traceback for bad input."""
+    terminal.guard()
     try:
         code = cli.main(args=arguments, prog_name="curserve-bench", standalone_mode=False)
     except click.ClickException as error:
@@ -72,5 +73,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = exits.code_of(error)
         if code is None:
             raise  # a defect of ours: the traceback is wanted
-        print(f"curserve-bench: {exits.line_of(error)}", file=sys.stderr)
+        print(f"curserve-bench: {terminal.line(exits.line_of(error))}", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else exits.PASS)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from curserve_harness import terminal
+
 
 @click.command(name="engines")
 @click.option("--json", "as_json", is_flag=True, help="A JSON line for each engine instead of a table.")
@@ -27,7 +29,6 @@ def command(as_json: bool) -> None:
         for row in rows:
             click.echo(orjson.dumps(dict(zip(fields, row, strict=True))))
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(
@@ -35,4 +36,4 @@ def command(as_json: bool) -> None:
     )
     for name, placement, version, missing in rows:
         table.add_row(name, placement, missing or version)
-    Console().print(table)
+    terminal.console().print(table)

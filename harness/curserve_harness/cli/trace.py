@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from curserve_harness import exits
+from curserve_harness import exits, terminal
 from curserve_harness.cli.granting import grant_options
 
 _EXISTING = click.Path(path_type=Path)
@@ -16,6 +16,11 @@ _EXISTING = click.Path(path_type=Path)
 @click.group()
 def command() -> None:
     """Read, write, record and check traces: what agents did, turn by turn."""
+
+
+def _say(text: str) -> None:
+    """Say one line: names from a trace add no others."""
+    click.echo(terminal.line(text))
 
 
 def _traces_of(suite: str | None, paths: tuple[Path, ...]) -> list[Path]:
@@ -45,7 +50,7 @@ def import_(path: str, format_name: str, out: Path, limit: int | None) -> None:
     """Import recordings at PATH (file, folder, zip, hf://owner/data-set) as native files; say what was kept."""
     from curserve_harness.imports import import_all, new_folder
 
-    sys.exit(import_all(path, format_name, new_folder(out), limit, click.echo))
+    sys.exit(import_all(path, format_name, new_folder(out), limit, _say))
 
 
 @command.command("list")
@@ -55,11 +60,11 @@ def list_() -> None:
 
     for name in suites.names():
         traces = suites.load_suite(name)
-        click.echo(f"{name}: {len(traces)} traces, {sum(len(t.turns) for t in traces)} turns")
+        _say(f"{name}: {len(traces)} traces, {sum(len(t.turns) for t in traces)} turns")
         for trace in traces:
             place = trace.workspace
             calls = sum(1 for _ in trace.calls())
-            click.echo(f"  {trace.id}: {len(trace.turns)} turns, {calls} calls, {place.source} {place.version}")
+            _say(f"  {trace.id}: {len(trace.turns)} turns, {calls} calls, {place.source} {place.version}")
 
 
 @command.command()
@@ -69,7 +74,7 @@ def validate(paths: tuple[Path, ...], suite: str | None) -> None:
     """Check native files against the published schema of ATIF and against our own; exit 1 where one fails."""
     from curserve_harness.traceviews import validate_files
 
-    sys.exit(validate_files(_traces_of(suite, paths), click.echo))
+    sys.exit(validate_files(_traces_of(suite, paths), _say))
 
 
 @command.command()
@@ -80,8 +85,8 @@ def show(path: Path, turn: int | None) -> None:
     from curserve_harness.traceviews import describe
     from curserve_traces.codec import load
 
-    for line in describe(load(path), turn):
-        click.echo(line)
+    for text in describe(load(path), turn):
+        click.echo(text if turn is not None else terminal.line(text))
 
 
 @command.command()
@@ -116,7 +121,7 @@ def anonymise(path: Path, out: Path) -> None:
         raise exits.BadInput(f"{out} exists; name a new file with --out")
     masked, found = mask(load(path))
     save(masked, out)
-    click.echo(f"{out}: " + (", ".join(f"{n} × {name}" for name, n in found.most_common()) or "nothing to mask"))
+    _say(f"{out}: " + (", ".join(f"{n} × {name}" for name, n in found.most_common()) or "nothing to mask"))
 
 
 @command.command()
@@ -132,9 +137,9 @@ def export(paths: tuple[Path, ...], suite: str | None, form: str, out: Path) -> 
     if out.exists():
         raise exits.BadInput(f"{out} exists; name a new file with --out")
     done = export_traces((load(path) for path in _traces_of(suite, paths)), form, out)
-    click.echo(f"{out}: {done.traces} traces")
+    _say(f"{out}: {done.traces} traces")
     for reason, count in (+done.left_out).most_common():
-        click.echo(f"left out: {count} × {reason}")
+        _say(f"left out: {count} × {reason}")
 
 
 @command.command()
@@ -146,7 +151,7 @@ def synthesise(count: int, seed: int, out: Path) -> None:
     from curserve_harness.imports import new_folder
     from curserve_traces.synthetic import write
 
-    click.echo(f"{out}: {count} traces, {write(new_folder(out), count, seed)} calls")
+    _say(f"{out}: {count} traces, {write(new_folder(out), count, seed)} calls")
 
 
 @command.command()
@@ -158,12 +163,13 @@ def perform(script: Path, out: Path, root: Path | None, offline: bool, allow_sou
     """Do the turns of SCRIPT (TOML) for real, on its pinned package, and record them."""
     from curserve_harness.perform import perform as perform_script
     from curserve_harness.perform import read_script
+    from curserve_harness.progress import say
     from curserve_traces.codec import save
     from curserve_traces.grants import Grants
 
-    trace = perform_script(read_script(script), Grants(root, allow_source, offline))
+    trace = perform_script(read_script(script), Grants(root, allow_source, offline, say))
     save(trace, out)
-    click.echo(f"{out}: {len(trace.turns)} turns, {sum(1 for _ in trace.calls())} calls")
+    _say(f"{out}: {len(trace.turns)} turns, {sum(1 for _ in trace.calls())} calls")
 
 
 @command.command(context_settings={"ignore_unknown_options": True})
@@ -179,7 +185,7 @@ def record(words: tuple[str, ...], workspace: Path, out: Path, upstream: str | N
     """
     from curserve_harness.recorder.recorded import record_to
 
-    record_to(words, workspace, out, upstream, agent, click.echo)
+    record_to(words, workspace, out, upstream, agent, _say)
 
 
 @command.command()
@@ -208,11 +214,12 @@ def check(
     from collections import Counter
 
     from curserve_harness.fidelity import check as check_trace
+    from curserve_harness.progress import say
     from curserve_traces.codec import load
     from curserve_traces.errors import WorkspaceError
     from curserve_traces.grants import Grants
 
-    grants = Grants(root, allow_source, offline)
+    grants = Grants(root, allow_source, offline, say)
     totals: Counter[str] = Counter()
     for path in _traces_of(suite, paths):
         try:
@@ -220,11 +227,11 @@ def check(
                 totals[row.verdict] += 1
                 if verbose or row.verdict == "different":
                     line = row.command.replace("\n", "\\n")[:90]
-                    click.echo(
+                    _say(
                         f"{row.verdict}: {row.trace} {row.turn}.{row.call} {line}"
                         + (f" ({row.reason})" if row.reason else "")
                     )
         except WorkspaceError as error:
             raise type(error)(f"{path}: {error}") from None
-    click.echo(", ".join(f"{count} {verdict}" for verdict, count in sorted(totals.items())) or "no calls")
+    _say(", ".join(f"{count} {verdict}" for verdict, count in sorted(totals.items())) or "no calls")
     sys.exit(exits.FAIL if totals["different"] else exits.PASS)

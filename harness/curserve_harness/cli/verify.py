@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from curserve_harness import terminal
 from curserve_harness.cli.place import place_option
 from curserve_harness.exits import FAIL, PASS, BadInput
 
@@ -101,7 +102,6 @@ def _run(
     direct: bool,
 ) -> Iterator[Compared]:
     """Compare group by group, each in sessions at its own place, on one pristine copy of the workspace."""
-    from rich.console import Console
     from rich.progress import track
 
     from curserve_engines.protocol import Limits, World
@@ -110,7 +110,7 @@ def _run(
     from curserve_traces import scratch
     from curserve_traces.workspace import pristine_copy
 
-    console = Console(stderr=True)
+    console = terminal.console(stderr=True)
     with scratch.folder("verify") as folder:
         root = pristine_copy(workspace, folder / "workspace")
         for place, group in by_place(asked, at).items():
@@ -129,7 +129,6 @@ def _run(
 
 
 def _print(total: dict[str, Any], found: Sequence[Compared]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from curserve_harness.oracle import report
@@ -164,7 +163,7 @@ def _print(total: dict[str, Any], found: Sequence[Compared]) -> None:
             times(row["speedup_p1"]),
             times(row["speedup_direct"]),
         )
-    console = Console(width=None if sys.stdout.isatty() else 180)
+    console = terminal.console(width=None if sys.stdout.isatty() else 180)
     console.print(table)
     for reason, count in report.refusals(found)[:12]:
         console.print(f"refused {count}x: {reason}", highlight=False, markup=False)

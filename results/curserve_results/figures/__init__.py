@@ -13,6 +13,7 @@ from curserve_results import search
 from curserve_results.checks import check
 from curserve_results.errors import ResultsError
 from curserve_results.files import write_atomically
+from curserve_results.render.data import csv_of
 from curserve_results.store import scan
 from curserve_results.summary import Summary, summarise
 
@@ -158,5 +159,5 @@ def _write(drawing: Drawing, folder: Path) -> list[Path]:
             files.append(path)
         pyplot.close(figure)
     data = folder / f"{drawing.name}.csv"
-    write_atomically(data, drawing.data.write_csv().encode())
+    write_atomically(data, csv_of(drawing.data).encode())
     return [*files, data]

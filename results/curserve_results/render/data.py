@@ -6,9 +6,12 @@ import csv as csv_module
 import io
 import json as json_module
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from curserve_results.table import Column, Table, Value
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 def _key(column: Column) -> str:
@@ -36,7 +39,7 @@ def csv(tables: Sequence[Table]) -> str:
             record: dict[str, Any] = {"table": table.name}
             for column in table.columns:
                 record.update(_fields(column, row[column.key]))
-            record = {key: _harmless(value) for key, value in record.items()}
+            record = {key: harmless(value) for key, value in record.items()}
             if writer is None:
                 writer = csv_module.DictWriter(out, list(record), lineterminator="\n")
                 writer.writeheader()
@@ -44,12 +47,20 @@ def csv(tables: Sequence[Table]) -> str:
     return out.getvalue()
 
 
-def _harmless(value: Any) -> Any:
+def harmless(value: Any) -> Any:
     """Return text that no spreadsheet takes for a formula, and no terminal for a command."""
     if not isinstance(value, str):
         return value
     text = "".join(c if c.isprintable() else " " for c in value)
     return "'" + text if value[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def csv_of(frame: pl.DataFrame) -> str:
+    """Return a frame as CSV whose cells of text are harmless too."""
+    import polars as pl
+
+    text = pl.col(pl.String)
+    return frame.with_columns(text.map_elements(harmless, return_dtype=pl.String)).write_csv()
 
 
 def json(tables: Sequence[Table]) -> str:
