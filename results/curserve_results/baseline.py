@@ -20,7 +20,7 @@ from pathlib import Path
 from curserve_results.errors import ResultsError
 from curserve_results.manifest import NAME as MANIFEST
 from curserve_results.manifest import read_manifest
-from curserve_results.store import SAMPLES, block_files
+from curserve_results.store import SAMPLES, sample_files
 
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}(/[A-Za-z0-9][A-Za-z0-9._-]{0,79}){0,4}")
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -31,7 +31,7 @@ def save(store: str, name: str, run: Path) -> str:
     _safe("baseline name", name)
     manifest = read_manifest(run)
     identity = re.sub(r"[^A-Za-z0-9._-]", "-", manifest.run).strip(".-")[:80] or "run"
-    if not block_files(run):
+    if not sample_files(run):
         raise ResultsError(f"baseline save {name}: {run} has no finished block; let the run finish first")
     if manifest.void:
         raise ResultsError(f"baseline save {name}: {run} is void ({manifest.void_reason}); repeat the run")
@@ -43,7 +43,7 @@ def save(store: str, name: str, run: Path) -> str:
         try:
             (aside / SAMPLES).mkdir(parents=True)
             shutil.copyfile(run / MANIFEST, aside / MANIFEST)
-            for path in block_files(run).values():
+            for path in sample_files(run):
                 shutil.copyfile(path, aside / SAMPLES / path.name)
             target.parent.mkdir(exist_ok=True)
             aside.rename(target)

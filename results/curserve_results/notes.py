@@ -16,15 +16,6 @@ if TYPE_CHECKING:
     from curserve_results.summary import Summary
 
 
-_LACKING = "this kernel has no sch_netem (CONFIG_NET_SCH_NETEM, module sch_netem)"
-_EARLIER = {
-    f"netem: {_LACKING}; backend queue does without (No such file or directory); queue: works": (
-        f"the first that works here; netem does not: {_LACKING}, and backend queue needs none"
-    )
-}
-"""How runs of before say why they have their backend, and how it is said now."""
-
-
 def notes(summary: Summary) -> tuple[str, ...]:
     """Return the lines under a run's tables, most important first."""
     manifest = summary.manifest
@@ -139,7 +130,7 @@ def _backend(link: LinkRecord) -> str:
     """Say why this backend, and what it cannot do."""
     facts = link.calibration.get("facts") or {}
     reason = str(link.calibration["reason"])
-    words = [_EARLIER.get(reason, reason), *map(str, facts.get("notes") or ())]
+    words = [reason, *map(str, facts.get("notes") or ())]
     return f"Backend {link.backend}: {'; '.join(words)}."
 
 

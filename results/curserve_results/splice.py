@@ -1,6 +1,6 @@
 """Tables in documents, renewed between markers that hold the command which made them. Main name: `splice`.
 
-<!-- BEGIN curserve-bench report results/recorded/reference --table tiers -->
+<!-- BEGIN curserve-bench report results/recorded/reference-2026-11-21 --table tiers -->
 …
 <!-- END curserve-bench -->
 """

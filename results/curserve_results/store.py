@@ -2,6 +2,7 @@
 
     RUN/manifest.json                what the run was
     RUN/samples/block-000007.parquet the samples of block 7: there whole, or not at all
+    RUN/samples/blocks-000000-000008.parquet  those of blocks 0 to 8, once the run was compacted
     RUN/table.md …                   what was derived from them
 
 Append-only. A reader sees finished blocks only, so a run may be read while it is written, and a run that was
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 SAMPLES = "samples"
 VERSION_KEY = "curserve.schema_version"
 _BLOCK = re.compile(r"block-(\d{6,})\.parquet")
+_BLOCKS = re.compile(r"blocks-(\d{6,})-(\d{6,})\.parquet")
+_MOST_BLOCKS = 1_000_000
 _ENUMS = {"kind": KINDS, "answer": ANSWERS, "label": LABELS, "workspace": WORKSPACES}
 _REQUIRED = ("run", "block", "cell", "kind", "trace", "engine", "model", "link")
 
@@ -103,18 +106,38 @@ def _check_row(block: int, row: Mapping[str, Any]) -> None:
             raise BadSamples(f"block {block}: {name} is {value!r}, expected one of {', '.join(allowed)}")
 
 
+def compacted_name(blocks: range) -> str:
+    """Return the name of the file that holds several blocks."""
+    return f"blocks-{blocks.start:06d}-{blocks.stop - 1:06d}.parquet"
+
+
 def block_files(folder: Path) -> dict[int, Path]:
-    """Return the finished blocks of a run by number, in order; a foreign file among them is NotARun."""
+    """Return the file of each finished block of a run by number, in order; a foreign file among them is NotARun.
+
+    A compacted file stands for all its blocks, also where single ones are still there.
+    """
     files = {}
+    together = {}
     samples = Path(folder) / SAMPLES
     for path in sorted(samples.glob("*")):
         if path.name.startswith("."):
+            continue
+        if several := _BLOCKS.fullmatch(path.name):
+            blocks = range(int(several[1]), int(several[2]) + 1)
+            if len(blocks) > _MOST_BLOCKS:
+                raise NotARun(f"{path}: more than {_MOST_BLOCKS} blocks; no run has as many")
+            together.update(dict.fromkeys(blocks, path))
             continue
         match = _BLOCK.fullmatch(path.name)
         if match is None:
             raise NotARun(f"{path}: not a block file of a run; move it out of {samples}")
         files[int(match[1])] = path
-    return files
+    return dict(sorted((files | together).items()))
+
+
+def sample_files(folder: Path) -> list[Path]:
+    """Return the files that hold the samples of a run, in the order of their blocks."""
+    return list(dict.fromkeys(block_files(folder).values()))
 
 
 def finished_blocks(folder: Path) -> set[int]:
@@ -147,7 +170,7 @@ def check_file(path: Path) -> None:
 
 def scan(folder: Path) -> pl.LazyFrame:
     """Scan the samples of every finished block lazily; every file's schema is checked first."""
-    files = list(block_files(folder).values())
+    files = sample_files(folder)
     if not files:
         read_manifest(Path(folder))  # says so, when it is no run at all
         raise EmptyRun(f"{folder}: no finished block; let the run finish one, or continue it with --resume")

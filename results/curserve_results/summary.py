@@ -16,7 +16,7 @@ from curserve_results.checks import check, check_cells, check_rows, check_trips
 from curserve_results.errors import BadSamples, EmptyRun, VoidRun
 from curserve_results.manifest import Manifest, read_manifest
 from curserve_results.schema import CONTROLS, REFERENCE
-from curserve_results.store import block_files, check_file, scan_files
+from curserve_results.store import block_files, check_file, sample_files, scan_files
 from curserve_results.trips import Trips
 
 if TYPE_CHECKING:
@@ -99,13 +99,13 @@ def summarise(folder: Path, *, void_too: bool = False) -> Summary:
 
     folder = Path(folder)
     manifest = read_manifest(folder)
-    files = block_files(folder)
-    if not files:
+    blocks = block_files(folder)
+    if not blocks:
         raise EmptyRun(f"{folder}: no finished block; let the run finish one, or continue it with --resume")
     void = [link.name for link in manifest.links if link.void_reason is not None]
     left_out = [] if void_too else void
     trips, parts, samples, unfinished = Trips(), list[tuple[pl.DataFrame, pl.DataFrame]](), 0, 0
-    for lot in _lots(list(files.values())):
+    for lot in _lots(sample_files(folder)):
         rows, began, cells, counts = _derive(lot, manifest.run, left_out, trips)
         samples += rows
         unfinished += began - cells.height
@@ -118,7 +118,7 @@ def summarise(folder: Path, *, void_too: bool = False) -> Summary:
         raise kind(f"{folder}: no sample is left ({reasons or 'no cell was finished'}); {remedy}")
     calls = counts.group_by(derive.GROUP).sum()
     shown = frozenset(void).intersection(cells["link"].unique())  # none, where they are left out
-    return Summary(folder, manifest, cells, trips, calls, len(files), samples, unfinished, void=shown)
+    return Summary(folder, manifest, cells, trips, calls, len(blocks), samples, unfinished, void=shown)
 
 
 def _lots(files: list[Path]) -> Iterator[list[Path]]:

@@ -37,7 +37,7 @@ def ratio(outcome: dict, pattern: str, engine: str = "daemon") -> float:
 
 
 def test_every_engine_from_one_megabyte_to_the_kernel(tmp_path: Path) -> None:
-    outcome = search(ROOT / "results/recorded/search")
+    outcome = search(ROOT / "results/recorded/search-2026-11-28")
     ours = [row for row in outcome["answers"] if row["engine"] in ("daemon", "in-process")]
     assert ours
     assert all(row["missing"] == row["extra"] == 0 for row in ours if "refused" not in row)

@@ -177,14 +177,15 @@ def test_a_run_cut_short_is_told_and_fails_the_gate(tmp_path: Path) -> None:
 
 
 def test_the_gate_passes_a_real_run_against_itself_and_fails_what_lost_an_engine(tmp_path: Path) -> None:
-    real = Path(__file__).parents[2] / "results" / "recorded" / "quick-150ms"
+    real = Path(__file__).parents[2] / "results" / "recorded" / "quick-150ms-2026-11-21"
     store = ("--store", tmp_path / "store", "--max-regression", "50%")
     assert bench("baseline", "save", "main", real, *store[:2]).returncode == 0
     alike = bench("gate", real, "--baseline", "main", *store)
     assert (alike.returncode, "missing" in alike.stdout, "PASS" in alike.stdout) == (0, False, True)
     lost = tmp_path / "lost"
     for number, path in block_files(real).items():
-        RunWriter(lost).write_frame(number, pl.read_parquet(path).filter(pl.col("engine") != "daemon"))
+        kept = pl.read_parquet(path).filter(pl.col("block") == number, pl.col("engine") != "daemon")
+        RunWriter(lost).write_frame(number, kept)
     manifest = read_manifest(real)
     engines = {name: version for name, version in manifest.engines.items() if name != "daemon"}
     manifest.with_changes(engines=engines).write(lost)
@@ -349,7 +350,7 @@ def test_a_revision_that_cannot_be_built_is_a_setup_failure(tmp_path: Path) -> N
     assert len(trees.stdout.splitlines()) == 1
 
 
-QUICK = Path(__file__).parents[2] / "results" / "recorded" / "quick-150ms"
+QUICK = Path(__file__).parents[2] / "results" / "recorded" / "quick-150ms-2026-11-21"
 
 
 @pytest.mark.parametrize(

@@ -202,7 +202,7 @@ def test_bench_startup_compares_whole_commands() -> None:
 
 
 def test_a_model_or_link_is_found_whatever_its_case_and_an_unknown_one_named() -> None:
-    run = str(Path(__file__).parents[2] / "results/recorded/quick-150ms")
+    run = str(Path(__file__).parents[2] / "results/recorded/quick-150ms-2026-11-21")
     assert "1.7" in bench("report", run, "--table", "tiers", "--model", "swe-grep").stdout
     for option, which in (("--model", "tiers"), ("--link", "models")):
         done = bench("report", run, "--table", which, option, "nonsense")

@@ -29,6 +29,9 @@ TABLES = ("main", "models", "tiers", "grid", "napkin")
 @click.option("--explain", "address", metavar="[TABLE:]ENGINE:COLUMN", help="Print samples, filter and formula.")
 @click.option("--html", "page", type=click.Path(path_type=Path), help="Write one self-contained page.")
 @click.option("--void", "void_too", is_flag=True, help="Show void links too, each number of theirs marked VOID.")
+@click.option(
+    "--compact", is_flag=True, help="Put a finished run's samples into one file; drop its rendered tables."
+)
 @click.option("--splice", "document", type=click.Path(path_type=Path), help="Renew the tables in a document.")
 def command(
     run: Path | None,
@@ -41,6 +44,7 @@ def command(
     address: str | None,
     page: Path | None,
     void_too: bool,
+    compact: bool,
     document: Path | None,
 ) -> None:
     """Print the tables of RUN (the folder of a run or a `bench search`), explain a number, or write a page.
@@ -56,7 +60,11 @@ def command(
         return
     if run is None:
         raise click.UsageError("give a RUN folder, or --splice DOCUMENT")
-    if address is not None:
+    if compact:
+        from curserve_results.compact import compact as put_together
+
+        click.echo(f"{run}: {put_together(run) / 1e6:.1f} MB less")
+    elif address is not None:
         if which != "main":
             raise click.UsageError(
                 f"--explain takes no --table: {which} is part of the address: models/LINK:MODEL:ENGINE, "

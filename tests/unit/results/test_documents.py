@@ -31,7 +31,7 @@ def test_the_sentence_with_the_result_has_the_measured_numbers() -> None:
     assert said is not None
     ratios = re.findall(r"(\d\.\d\d)(?= times)", said[1])
     rates = re.findall(r"(?:at )([\d,]+)(?: tokens/s|[,;])", said[1])
-    summary = summarise(HOME / "results/recorded/reference")
+    summary = summarise(HOME / "results/recorded/reference-2026-11-21")
     measured = {}
     for model in summary.manifest.models:
         found, tpot = speed_up(summary, "us-asia", model, "chat", "daemon"), tpot_ns(summary, model)

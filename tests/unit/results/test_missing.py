@@ -24,7 +24,7 @@ def changed(folder: Path, change: Callable[[pl.DataFrame], pl.DataFrame], **opti
     return summarise(run)
 
 
-@pytest.mark.parametrize("name", ["quick-150ms", "reference"])
+@pytest.mark.parametrize("name", ["quick-150ms-2026-11-21", "reference-2026-11-21"])
 def test_nothing_is_missing_in_a_real_run(name: str) -> None:
     """Its controls are in the first repetition only, and its own baseline finds nothing in it."""
     summary = summarise(RECORDED / name)
@@ -33,7 +33,7 @@ def test_nothing_is_missing_in_a_real_run(name: str) -> None:
 
 
 def test_simulated_runs_have_their_controls_where_real_ones_have(run: Path) -> None:
-    for summary in (summarise(run), summarise(RECORDED / "quick-150ms")):
+    for summary in (summarise(run), summarise(RECORDED / "quick-150ms-2026-11-21")):
         controls = summary.cells.filter(pl.col("engine").str.starts_with("recorded-"))
         assert set(controls["repetition"]) == {0}
         assert controls["engine"].n_unique() == 2

@@ -9,7 +9,7 @@ from curserve_results.store import scan
 from curserve_results.windows import MSS, Window
 
 RTT, MS = 150_000_000, 1_000_000
-RECORDED = Path(__file__).parents[3] / "results/recorded/quick-150ms"
+RECORDED = Path(__file__).parents[3] / "results/recorded/quick-150ms-2026-11-21"
 
 
 @pytest.mark.parametrize(
