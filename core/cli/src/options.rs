@@ -7,6 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+use curserve_exec::gauges::{adopt, Gauge, Gauges};
 use curserve_exec::{confine, inside, Limits};
 use lexopt::{Arg, Parser, ValueExt};
 
@@ -33,6 +34,8 @@ pub struct Options {
     pub landlock: Option<(PathBuf, PathBuf)>,
     /// What calls may use.
     pub limits: Limits,
+    /// What memory is left.
+    pub gauges: Gauges,
 }
 
 impl Options {
@@ -41,6 +44,7 @@ impl Options {
         let (mut socket, mut listen_fd, mut root, mut at) = (None, None, None::<PathBuf>, None);
         let (mut limits, mut persistent, mut lifeline) = (Limits::default(), false, false);
         let (mut tmp, mut bin, mut outer) = (None, None, None);
+        let mut gauges = Gauges::default();
         while let Some(argument) = parser.next()? {
             match argument {
                 Arg::Long("socket") => socket = Some(parser.value()?.into()),
@@ -57,6 +61,18 @@ impl Options {
                 Arg::Long("memory-bytes") => limits.memory = parser.value()?.parse()?,
                 Arg::Long("processes") => limits.processes = parser.value()?.parse()?,
                 Arg::Long("file-bytes") => limits.file = parser.value()?.parse()?,
+                Arg::Long("session-bytes") => limits.session = parser.value()?.parse()?,
+                Arg::Long("disk-bytes") => limits.disk = parser.value()?.parse()?,
+                Arg::Long("inodes") => limits.inodes = parser.value()?.parse()?,
+                Arg::Long("gauge") => {
+                    let word = parser.value()?.string()?;
+                    let gauge = Gauge::parse(&word).ok_or_else(|| {
+                        let what = "expected LIMIT,USAGE_FD,STAT_FD of open files";
+                        Failure::Usage(format!("{verb}: --gauge {word}: {what}"))
+                    })?;
+                    gauges.groups.push(gauge);
+                }
+                Arg::Long("kills-fd") => gauges.kills = adopt(parser.value()?.parse()?),
                 _ => return Err(argument.unexpected().into()),
             }
         }
@@ -87,6 +103,7 @@ impl Options {
             outer,
             landlock: tmp.zip(bin),
             limits,
+            gauges,
         })
     }
 
@@ -134,7 +151,8 @@ impl Options {
         confine::hide_clone3()?;
         confine::confine(&self.limits, sockets)?;
         if let Some(outer) = &self.outer {
-            inside::close_others(self.listen_fd.as_slice())?;
+            let gauges = self.gauges.descriptors();
+            inside::close_others(&[self.listen_fd.as_slice(), &gauges].concat())?;
             inside::check(outer, &self.at)?;
         }
         // Executed by descriptor, we would be called by its number.
@@ -168,6 +186,7 @@ impl Options {
         let watch = || {
             let mut byte = [0u8; 1];
             while matches!(std::io::stdin().read(&mut byte), Ok(1..)) {}
+            curserve_exec::guard::end_all();
             std::process::exit(0);
         };
         std::thread::Builder::new()

@@ -20,7 +20,7 @@ pub fn run(parser: Parser) -> Result<(), Failure> {
     }
     world.limits = options.limits;
     world.persistent = options.persistent;
-    let worker = Worker::new(world, std::process::id() == 1)?;
+    let worker = Worker::new(world, options.gauges, std::process::id() == 1)?;
     let stop = curserve_serve::Stop::default();
     let served = curserve_serve::serve(
         listener,

@@ -11,6 +11,7 @@ use seccompiler::{
     SeccompRule,
 };
 
+use crate::spawn;
 use crate::world::Limits;
 
 /// System calls that no command of a session needs and that have let programs out of sandboxes: kernel keyrings
@@ -51,6 +52,9 @@ const FORBIDDEN: &[libc::c_long] = &[
     libc::SYS_acct,
 ];
 
+/// Open files of a process: room for all connections of a server, and little for a command that hoards them.
+const DESCRIPTORS: u64 = 4096;
+
 const TIOCSTI: u64 = 0x5412;
 const TIOCLINUX: u64 = 0x541C;
 
@@ -86,7 +90,7 @@ pub fn confine(limits: &Limits, sockets: Sockets) -> io::Result<()> {
     }
     limit(libc::RLIMIT_CORE, 0)?;
     limit(libc::RLIMIT_FSIZE, limits.file)?;
-    limit(libc::RLIMIT_NPROC, limits.processes + 64)?; // our own threads count, too
+    limit(libc::RLIMIT_NOFILE, DESCRIPTORS)?;
     let program = filter(sockets).map_err(io::Error::other)?;
     seccompiler::apply_filter_all_threads(&program).map_err(io::Error::other)
 }
@@ -134,6 +138,30 @@ fn filter(sockets: Sockets) -> Result<BpfProgram, seccompiler::BackendError> {
             SeccompRule::new(vec![equals(1, TIOCLINUX)?])?,
         ],
     );
+    // Limits of others are not to be changed: the worker's are within reach of its commands, which have its user. And the
+    // one that marks the processes of a call (`spawn::Tag`) only by who has the key.
+    let set = |condition| -> Result<_, seccompiler::BackendError> {
+        let is_set = SeccompCondition::new(2, SeccompCmpArgLen::Qword, SeccompCmpOp::Ne, 0)?;
+        Ok([condition, is_set])
+    };
+    let mark = libc::RLIMIT_MSGQUEUE.into();
+    let mut limits = vec![SeccompRule::new(set(differs(0)?)?.into())?];
+    for (argument, key) in spawn::key().into_iter().enumerate() {
+        let without = SeccompCondition::new(
+            argument as u8,
+            SeccompCmpArgLen::Qword,
+            SeccompCmpOp::Ne,
+            key,
+        )?;
+        let mut rule = vec![equals(1, mark)?];
+        rule.extend(set(without)?);
+        limits.push(SeccompRule::new(rule)?);
+    }
+    rules.insert(libc::SYS_prlimit64, limits);
+    rules.insert(
+        libc::SYS_setrlimit,
+        vec![SeccompRule::new(vec![equals(0, mark)?])?],
+    );
     let new_user = libc::CLONE_NEWUSER as u64;
     rules.insert(
         libc::SYS_clone,
@@ -171,8 +199,11 @@ fn filter(sockets: Sockets) -> Result<BpfProgram, seccompiler::BackendError> {
     eperm.try_into()
 }
 
-/// `clone3` hides its flags from filters; answering "no such call" makes the C library fall back to `clone`.
+/// `clone3` hides its flags from filters; answering "no such call" makes the C library fall back to `clone`. The same for
+/// the calls of the x32 interface, which are the ordinary ones by other numbers, and so pass by every rule.
 pub fn hide_clone3() -> io::Result<()> {
+    #[cfg(target_arch = "x86_64")]
+    seccompiler::apply_filter_all_threads(&hide_x32()).map_err(io::Error::other)?;
     let arch = std::env::consts::ARCH
         .try_into()
         .map_err(io::Error::other)?;
@@ -185,4 +216,28 @@ pub fn hide_clone3() -> io::Result<()> {
     .map_err(io::Error::other)?;
     let program: BpfProgram = filter.try_into().map_err(io::Error::other)?;
     seccompiler::apply_filter_all_threads(&program).map_err(io::Error::other)
+}
+
+/// Loads the call's number, and answers ENOSYS to those with the bit of the x32 interface. No rule of the library's can
+/// say "this number, or a higher one".
+#[cfg(target_arch = "x86_64")]
+fn hide_x32() -> BpfProgram {
+    const X32: u32 = 0x4000_0000;
+    let step = |code: u32, jt, jf, k| seccompiler::sock_filter {
+        code: code as u16,
+        jt,
+        jf,
+        k,
+    };
+    vec![
+        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
+        step(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, 0, 1, X32),
+        step(
+            libc::BPF_RET | libc::BPF_K,
+            0,
+            0,
+            libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32,
+        ),
+        step(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ]
 }

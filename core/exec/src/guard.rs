@@ -1,32 +1,77 @@
 //! Keeps a session from taking the machine: finds every process of a call, ends it, and watches for what resource
 //! limits cannot see (a fork bomb as root, memory shared by many, a disk that fills).
+//!
+//! A session is whole, or [broken](Guard::broken): where what was stopped goes on, or took more with it than the calls
+//! that were running, every later call is answered with the reason and nothing else.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use curserve_proto::Answer;
+
+use crate::disk::Disk;
+use crate::gauges::Gauges;
+pub use crate::procs::processes;
+use crate::procs::{is_dead, own_memory, threads_elsewhere, Stat};
 use crate::spawn::Tag;
 use crate::world::Limits;
 
 /// How long a call runs before it is looked at, and how often from then on.
 const FIRST_LOOK: Duration = Duration::from_millis(20);
-/// Share of the machine's memory that must stay available.
-const MEMORY_FLOOR: f64 = 0.04;
-/// Bytes that must stay free on the workspace's file system.
-const DISK_FLOOR: u64 = 512 << 20;
+/// How fast memory may go: it is looked at before the rest of it is gone.
+const BYTES_PER_MS: u64 = 8 << 20;
+/// More processes than this are added up at every tenth look only.
+const MANY: usize = 64;
+/// How long what was ended may take to give back what it had.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Threads of the worker itself, and processes of the sandbox.
+const THREADS: u64 = 256;
+/// What others of this user may start meanwhile, where the kernel counts all of its threads as one.
+const OTHERS: u64 = 4096;
+
+/// How the answer of a broken session begins.
+pub const BROKEN: &str = "session broken: ";
+
+/// The guard of this process.
+static THIS: OnceLock<Weak<Guard>> = OnceLock::new();
+
+/// End all that calls have started and left running, before this process ends: where it is not the first one of a PID
+/// namespace, nobody else does.
+pub fn end_all() {
+    let guard = THIS.get().and_then(Weak::upgrade);
+    if let Some(guard) = guard.filter(|guard| !guard.alone) {
+        let end = guard.sequence.load(Ordering::SeqCst);
+        let ours = |tag: Tag| tag.is_within(guard.first, end);
+        guard.kill_all(|pid| Tag::of(pid).is_some_and(ours));
+    }
+}
 
 /// Watches the calls of one worker.
 pub struct Guard {
-    active: Mutex<HashMap<u64, Arc<Watch>>>,
+    state: Mutex<State>,
     kept: Mutex<Vec<Tag>>,
     changed: Condvar,
+    first: u64,
     sequence: AtomicU64,
     orphans: AtomicUsize,
+    looks: AtomicUsize,
+    kills_seen: AtomicU64,
     limits: Limits,
-    root: PathBuf,
+    disk: Option<Disk>,
+    gauges: Gauges,
     alone: bool,
+    tasks: u64,
+}
+
+#[derive(Default)]
+struct State {
+    active: HashMap<u64, Arc<Watch>>,
+    /// Everything is being ended: no call begins meanwhile.
+    stopping: bool,
+    broken: Option<String>,
 }
 
 /// One running call.
@@ -35,17 +80,9 @@ pub struct Watch {
     /// The tag of its processes.
     pub tag: Tag,
     started: Instant,
-    stopped: Mutex<Option<String>>,
-}
-
-impl Watch {
-    /// Why the guard ended this call, if it did.
-    pub fn stopped(&self) -> Option<String> {
-        self.stopped
-            .lock()
-            .expect("nobody panics with this lock held")
-            .clone()
-    }
+    stopped: OnceLock<String>,
+    /// Its first process was waited for: the rest are orphans.
+    over: AtomicBool,
 }
 
 /// Ends the watch when the call is over.
@@ -55,30 +92,60 @@ pub struct Watching {
     pub watch: Arc<Watch>,
 }
 
+impl Watching {
+    /// The call is over: a last look, and where the guard ended it, or what it did broke the session, that is the answer.
+    pub fn settle(self, answer: &mut Answer) {
+        self.watch.over.store(true, Ordering::SeqCst);
+        self.guard.look_at_end();
+        if self.watch.stopped.get().is_some() {
+            drop(self.guard.wait_until_stopped()); // only then it is known whether the session is whole
+        }
+        let stopped = || Some(format!("stopped: {}", self.watch.stopped.get()?));
+        if let Some(reason) = self.guard.broken().or_else(stopped) {
+            answer.exit_code = None;
+            answer.cwd = None;
+            answer.failed = Some(reason);
+        }
+    }
+}
+
 impl Drop for Watching {
     fn drop(&mut self) {
-        self.guard
-            .active
-            .lock()
-            .expect("nobody panics with this lock held")
-            .remove(&self.watch.number);
+        self.guard.lock().active.remove(&self.watch.number);
     }
 }
 
 impl Guard {
     /// Start watching; `alone` says that this process is the first of its own PID namespace, so that everything
     /// else it sees belongs to its calls.
-    pub fn start(limits: Limits, root: PathBuf, alone: bool) -> Arc<Self> {
+    pub fn start(limits: Limits, root: PathBuf, gauges: Gauges, alone: bool) -> Arc<Self> {
+        // Below other workers of the same user, which may see our processes, tags must not be the same.
+        let first = if alone {
+            0
+        } else {
+            u64::from(std::process::id()) * 7919
+        };
+        let tasks = match alone && counts_by_namespace() {
+            true => limits.processes + THREADS,
+            false if alone => libc::RLIM_INFINITY,
+            false => threads_elsewhere() + limits.processes + OTHERS,
+        };
         let guard = Arc::new(Guard {
-            active: Mutex::new(HashMap::new()),
+            state: Mutex::default(),
             kept: Mutex::new(Vec::new()),
             changed: Condvar::new(),
-            sequence: AtomicU64::new(0),
+            first,
+            sequence: AtomicU64::new(first),
             orphans: AtomicUsize::new(0),
+            looks: AtomicUsize::new(0),
+            kills_seen: AtomicU64::new(gauges.kills()),
+            disk: Disk::new(&root, limits.disk, limits.inodes).ok(),
             limits,
-            root,
+            gauges,
             alone,
+            tasks,
         });
+        let _ = THIS.set(Arc::downgrade(&guard));
         let watching = Arc::clone(&guard);
         let _ = std::thread::Builder::new()
             .name("guard".into())
@@ -86,38 +153,75 @@ impl Guard {
         guard
     }
 
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many tasks the user of a call's processes may have (RLIMIT_NPROC).
+    pub fn tasks(&self) -> u64 {
+        self.tasks
+    }
+
+    /// Why no call is executed any more, as its answer says it; None while the session is whole.
+    pub fn broken(&self) -> Option<String> {
+        self.lock()
+            .broken
+            .as_ref()
+            .map(|reason| format!("{BROKEN}{reason}"))
+    }
+
+    /// Execute nothing any more, for `reason`; returns what to answer. The first reason stays.
+    pub fn give_up(&self, reason: impl Into<String>) -> String {
+        let mut state = self.lock();
+        let reason = state.broken.get_or_insert_with(|| reason.into());
+        format!("{BROKEN}{reason}")
+    }
+
     /// Take a call under watch.
-    pub fn enter(self: &Arc<Self>) -> Watching {
+    ///
+    /// # Errors
+    /// What to answer where the session is broken.
+    pub fn enter(self: &Arc<Self>) -> Result<Watching, String> {
         let number = self.sequence.fetch_add(1, Ordering::Relaxed);
         self.watch_call(number, Tag::new(number))
     }
 
     /// Take a call under watch whose processes carry the kept `tag`.
-    pub fn enter_as(self: &Arc<Self>, tag: Tag) -> Watching {
+    ///
+    /// # Errors
+    /// As [`Guard::enter`].
+    pub fn enter_as(self: &Arc<Self>, tag: Tag) -> Result<Watching, String> {
         self.watch_call(self.sequence.fetch_add(1, Ordering::Relaxed), tag)
     }
 
-    fn watch_call(self: &Arc<Self>, number: u64, tag: Tag) -> Watching {
+    /// Waits while everything is being ended.
+    fn wait_until_stopped(&self) -> MutexGuard<'_, State> {
+        let woken = self.changed.wait_while(self.lock(), |state| state.stopping);
+        woken.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn watch_call(self: &Arc<Self>, number: u64, tag: Tag) -> Result<Watching, String> {
+        let mut state = self.wait_until_stopped();
+        if let Some(reason) = &state.broken {
+            return Err(format!("{BROKEN}{reason}"));
+        }
         let watch = Arc::new(Watch {
             number,
             tag,
             started: Instant::now(),
-            stopped: Mutex::new(None),
+            stopped: OnceLock::new(),
+            over: AtomicBool::new(false),
         });
-        let mut active = self
-            .active
-            .lock()
-            .expect("nobody panics with this lock held");
-        let idle = active.is_empty();
-        active.insert(number, Arc::clone(&watch));
-        drop(active);
+        let idle = state.active.is_empty();
+        state.active.insert(number, Arc::clone(&watch));
+        drop(state);
         if idle {
-            self.changed.notify_one();
+            self.changed.notify_all();
         }
-        Watching {
+        Ok(Watching {
             guard: Arc::clone(self),
             watch,
-        }
+        })
     }
 
     /// Processes whose parents have ended, reaped so far.
@@ -125,145 +229,261 @@ impl Guard {
         self.orphans.load(Ordering::Relaxed)
     }
 
-    /// Kill every process of `tag`, daemonised ones too, until none is left.
+    /// Kill every process of `tag`, daemonised ones too, until none is left. Where they are faster, and cannot be told
+    /// from others fast enough, everything in our PID namespace goes, and the session with it.
     pub fn kill(&self, tag: Tag) {
-        for _ in 0..200 {
-            let mut found = false;
-            for pid in processes() {
-                if tag.is_on(pid) && !is_zombie(pid) {
-                    found = true;
-                    // SAFETY: sends a signal; the tag says that the process belongs to the call.
-                    unsafe { libc::kill(pid, libc::SIGKILL) };
-                }
-            }
-            if !found {
-                return;
-            }
-            std::thread::sleep(Duration::from_micros(200));
+        if self.kill_all(|pid| tag.is_on(pid)) {
+            return;
+        }
+        self.give_up("what a call had started could not be ended by itself");
+        if self.alone {
+            self.kill_namespace();
         }
     }
 
+    /// Kill what `is_one` says, until nothing of it is left; false where that cannot be done.
+    fn kill_all(&self, is_one: impl Fn(libc::pid_t) -> bool) -> bool {
+        let me = std::process::id();
+        for _ in 0..200 {
+            let mut found = false;
+            for pid in processes() {
+                if pid as u32 != me && is_one(pid) && !is_dead(pid) {
+                    // SAFETY: sends a signal; the tag says that the process belongs to the call. Another session's, which
+                    // carries the same one, is out of reach.
+                    let killed = unsafe { libc::kill(pid, libc::SIGKILL) } == 0;
+                    found |= killed;
+                }
+            }
+            if !found {
+                return true;
+            }
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        false
+    }
+
+    /// End everything in our PID namespace at once: nothing can fork while the kernel does it.
+    fn kill_namespace(&self) {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            // SAFETY: as the first process of our PID namespace, -1 is everything in it but ourselves.
+            unsafe { libc::kill(-1, libc::SIGKILL) };
+            self.reap();
+            if processes().iter().filter(|pid| !is_dead(**pid)).count() <= 1 {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.give_up("a process cannot be ended");
+    }
+
     fn watch(&self) {
+        let mut pause = FIRST_LOOK;
         loop {
-            let mut active = self
-                .active
-                .lock()
-                .expect("nobody panics with this lock held");
-            while active.is_empty() {
-                drop(active);
+            let mut state = self.lock();
+            while state.active.is_empty() {
+                drop(state);
                 self.reap();
-                active = self
-                    .active
-                    .lock()
-                    .expect("nobody panics with this lock held");
-                if !active.is_empty() {
+                state = self.lock();
+                if !state.active.is_empty() {
                     break;
                 }
-                active = self
-                    .changed
-                    .wait(active)
-                    .expect("nobody panics with this lock held");
+                let woken = self.changed.wait(state);
+                state = woken.unwrap_or_else(PoisonError::into_inner);
             }
-            drop(active);
-            std::thread::sleep(FIRST_LOOK);
-            let long = |watch: &&Arc<Watch>| watch.started.elapsed() >= FIRST_LOOK;
-            let running: Vec<Arc<Watch>> = {
-                let active = self
-                    .active
-                    .lock()
-                    .expect("nobody panics with this lock held");
-                active.values().filter(long).cloned().collect()
-            };
+            drop(state);
+            std::thread::sleep(pause);
+            pause = FIRST_LOOK;
+            let running = self.active(pause);
             if !running.is_empty() {
-                if let Some(reason) = self.trouble(&running) {
-                    self.stop(&running, &reason);
+                match self
+                    .trouble(&self.count(&running))
+                    .and_then(|left| self.disk_trouble().map_or(Ok(left), Err))
+                {
+                    Err(reason) => self.stop(&reason),
+                    Ok(left) => {
+                        let soon = Duration::from_millis(left / BYTES_PER_MS);
+                        pause = soon.clamp(Duration::from_millis(2), FIRST_LOOK);
+                    }
                 }
             }
             self.reap();
         }
     }
 
-    fn trouble(&self, running: &[Arc<Watch>]) -> Option<String> {
-        let all = processes();
-        let count = if self.alone {
-            all.len().saturating_sub(1)
-        } else {
-            all.iter()
-                .filter(|pid| running.iter().any(|watch| watch.tag.is_on(**pid)))
-                .count()
-        };
-        if count as u64 > self.limits.processes {
-            return Some(format!(
-                "{count} processes, limit {}",
-                self.limits.processes
-            ));
-        }
-        if let Some((available, total)) = memory() {
-            if (available as f64) < total as f64 * MEMORY_FLOOR {
-                return Some(format!(
-                    "the machine's memory ran low ({} MiB available)",
-                    available >> 10
-                ));
-            }
-        }
-        let free = free_bytes(&self.root)?;
-        (free < DISK_FLOOR).then(|| {
-            format!(
-                "the workspace's file system ran full ({} MiB left)",
-                free >> 20
-            )
-        })
+    /// The calls that have been running for `long`.
+    fn active(&self, long: Duration) -> Vec<Arc<Watch>> {
+        let state = self.lock();
+        let all = state.active.values();
+        all.filter(|watch| watch.started.elapsed() >= long)
+            .cloned()
+            .collect()
     }
 
-    fn stop(&self, running: &[Arc<Watch>], reason: &str) {
-        for watch in running {
-            *watch
-                .stopped
-                .lock()
-                .expect("nobody panics with this lock held") = Some(reason.to_owned());
+    /// At the end of each call: one system call for the disk, and one for memory where the kernel counts it.
+    fn look_at_end(&self) {
+        let kills = self.gauges.kills();
+        let before = self.kills_seen.fetch_max(kills, Ordering::SeqCst);
+        if kills > before {
+            let reason = format!(
+                "the session's memory reached its limit, and the kernel ended {} of its processes",
+                kills - before
+            );
+            self.give_up(&*reason); // which ones, nobody knows
+            self.stop(&reason);
+        } else if let Some(reason) = self.disk_trouble() {
+            self.stop(&reason);
         }
+    }
+
+    /// After something else than a process has written: what to answer if the session is over its quota.
+    ///
+    /// # Errors
+    /// What to answer.
+    pub fn check_disk(&self) -> Result<(), String> {
+        self.look_at_end();
+        self.broken().map_or(Ok(()), Err)
+    }
+
+    /// Which of the session's processes belong to `running` calls, or to any where they cannot be told from others.
+    fn count(&self, running: &[Arc<Watch>]) -> Vec<libc::pid_t> {
+        let mut all = processes();
+        let me = std::process::id();
+        match self.alone {
+            true => all.retain(|pid| *pid as u32 != me),
+            false => all.retain(|pid| running.iter().any(|watch| watch.tag.is_on(*pid))),
+        }
+        all
+    }
+
+    /// What the session takes too much of; else how much memory is left.
+    fn trouble(&self, pids: &[libc::pid_t]) -> Result<u64, String> {
+        let (count, most) = (pids.len() as u64, self.limits.processes);
+        if count > most {
+            return Err(format!("{count} processes, limit {most}"));
+        }
+        let left = self.gauges.left()?;
+        let look = self.looks.fetch_add(1, Ordering::Relaxed);
+        if self.gauges.kills.is_none() && (pids.len() <= MANY || look.is_multiple_of(10)) {
+            self.memory(pids)?;
+        }
+        Ok(left)
+    }
+
+    /// What is wrong with the disk, if anything is.
+    fn disk_trouble(&self) -> Option<String> {
+        let disk = self.disk.as_ref().filter(|disk| disk.is_suspicious());
+        disk.and_then(Disk::trouble)
+    }
+
+    /// Adds up the session's memory, where no control group does.
+    fn memory(&self, pids: &[libc::pid_t]) -> Result<(), String> {
+        let mut used: u64 = pids.iter().map(|pid| own_memory(*pid)).sum();
         if self.alone {
-            for _ in 0..200 {
-                // SAFETY: as the first process of our PID namespace, -1 is everything in it but ourselves.
-                unsafe { libc::kill(-1, libc::SIGKILL) };
+            used += ["/tmp", "/dev/shm"]
+                .into_iter()
+                .map(used_below)
+                .sum::<u64>();
+        }
+        let most = self.limits.session;
+        match used > most {
+            true => Err(format!(
+                "{} MiB of memory, limit {}",
+                used >> 20,
+                most >> 20
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// End every call that runs, and make sure that what was wrong is over.
+    fn stop(&self, reason: &str) {
+        let mut state = self.lock();
+        if state.stopping {
+            return;
+        }
+        state.stopping = true;
+        let running: Vec<Arc<Watch>> = state.active.values().cloned().collect();
+        drop(state);
+        for watch in &running {
+            let _ = watch.stopped.set(reason.to_owned());
+        }
+        let theirs = |pid: libc::pid_t| running.iter().any(|watch| watch.tag.is_on(pid));
+        if self.alone {
+            // Fork bombs are faster than we can tell processes apart, so all go. That may be more than the running calls.
+            let me = std::process::id();
+            let others = |pid: &libc::pid_t| *pid as u32 != me && !is_dead(*pid) && !theirs(*pid);
+            if processes().iter().any(others) {
+                self.give_up(format!(
+                    "{reason}; what earlier calls had left running was ended with it"
+                ));
+            }
+            self.kill_namespace();
+        } else if !self.kill_all(theirs) {
+            self.give_up(format!(
+                "{reason}, and what a call had started could not be ended"
+            ));
+        }
+        self.make_sure(reason);
+        self.lock().stopping = false;
+        self.changed.notify_all();
+    }
+
+    /// What was ended gives back what it had; where something stays wrong, later calls would be the ones to suffer.
+    fn make_sure(&self, reason: &str) {
+        let end = Instant::now() + PATIENCE;
+        if self.alone {
+            // The dead are buried, too: the next call may list processes.
+            for _ in 0..50 {
                 self.reap();
-                if processes().iter().filter(|pid| !is_zombie(**pid)).count() <= 1 {
-                    return;
+                if processes().len() <= 1 {
+                    break;
                 }
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
-        for watch in running {
-            self.kill(watch.tag);
+        let alive = || {
+            let all = self.count(&[]).into_iter();
+            all.filter(|pid| !is_dead(*pid)).collect::<Vec<_>>()
+        };
+        while let Err(still) = self.trouble(&alive()) {
+            if Instant::now() >= end {
+                let and = if still == reason {
+                    String::new()
+                } else {
+                    format!("; then: {still}")
+                };
+                self.give_up(format!("{reason}{and}"));
+                return;
+            }
+            self.reap();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if let Some(still) = self.disk_trouble() {
+            self.give_up(still); // what was written stays
         }
     }
 
     /// Whether `pid` may be the first process of a running call, which waits for it itself.
     fn is_waited_for(&self, pid: libc::pid_t) -> bool {
-        let active = self
-            .active
-            .lock()
-            .expect("nobody panics with this lock held");
-        let kept = self.kept.lock().expect("nobody panics with this lock held");
-        active.values().any(|watch| watch.tag.is_on(pid)) || kept.iter().any(|tag| tag.is_on(pid))
+        let state = self.lock();
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let waits = |watch: &Arc<Watch>| !watch.over.load(Ordering::SeqCst) && watch.tag.is_on(pid);
+        state.active.values().any(waits) || kept.iter().any(|tag| tag.is_on(pid))
     }
 
     /// A tag for a process that outlives its call (the persistent shell) and is waited for by its owner.
     pub fn keep(&self) -> Tag {
         let tag = Tag::new(self.sequence.fetch_add(1, Ordering::Relaxed));
-        self.kept
-            .lock()
-            .expect("nobody panics with this lock held")
-            .push(tag);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.push(tag);
         tag
     }
 
     /// Forget a kept tag, after its process was waited for.
     pub fn forget(&self, tag: Tag) {
-        self.kept
-            .lock()
-            .expect("nobody panics with this lock held")
-            .retain(|kept| *kept != tag);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|kept| *kept != tag);
     }
 
     /// Bury orphans that the kernel gave us; calls bury their own children.
@@ -288,59 +508,21 @@ impl Guard {
     }
 }
 
-/// Every process that this one can see.
-pub fn processes() -> Vec<libc::pid_t> {
-    let Ok(entries) = std::fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .collect()
+/// Bytes that are used of the file system at `path`, which is the session's own and lies in memory.
+fn used_below(path: &str) -> u64 {
+    rustix::fs::statvfs(path).map_or(0, |found| {
+        found
+            .f_blocks
+            .saturating_sub(found.f_bfree)
+            .saturating_mul(found.f_frsize)
+    })
 }
 
-fn is_zombie(pid: libc::pid_t) -> bool {
-    Stat::of(pid).is_none_or(|stat| stat.state == b'Z' || stat.state == b'X')
-}
-
-struct Stat {
-    state: u8,
-    parent: u32,
-}
-
-impl Stat {
-    fn of(pid: libc::pid_t) -> Option<Self> {
-        let text = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
-        let after = text.iter().rposition(|byte| *byte == b')')?; // the name may hold anything, `)` too
-        let rest = std::str::from_utf8(&text[after + 1..]).ok()?;
-        let mut fields = rest.split_ascii_whitespace();
-        Some(Stat {
-            state: *fields.next()?.as_bytes().first()?,
-            parent: fields.next()?.parse().ok()?,
-        })
-    }
-}
-
-/// Available and total memory in KiB.
-fn memory() -> Option<(u64, u64)> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let field = |name: &str| -> Option<u64> {
-        text.lines()
-            .find(|line| line.starts_with(name))?
-            .split_ascii_whitespace()
-            .nth(1)?
-            .parse()
-            .ok()
-    };
-    Some((field("MemAvailable:")?, field("MemTotal:")?))
-}
-
-fn free_bytes(path: &std::path::Path) -> Option<u64> {
-    let path = std::ffi::CString::new(path.as_os_str().as_encoded_bytes()).ok()?;
-    // SAFETY: all-zero is a valid statvfs; the kernel fills it.
-    unsafe {
-        let mut stat: libc::statvfs = std::mem::zeroed();
-        (libc::statvfs(path.as_ptr(), &raw mut stat) == 0)
-            .then(|| stat.f_bavail as u64 * stat.f_frsize as u64)
-    }
+/// Whether the kernel counts the tasks of a user in each user namespace by itself: since 5.14.
+fn counts_by_namespace() -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release
+        .split(['.', '-', '+', '\n'])
+        .map_while(|word| word.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(5), Some(14))
 }

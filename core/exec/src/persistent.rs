@@ -3,26 +3,38 @@
 //! A call's command is put into a memory file that the shell sources, so that its parsing is that of a script and its
 //! standard input is `/dev/null`; the exit code comes back on a channel of its own, and what is in the output pipes
 //! by then is the call's output. Calls wait for one another.
+//!
+//! What runs in the shell shall not answer for it. Both channels are sockets, which nobody can open a second time; the
+//! programs that a command starts do not have them; and an answer counts only if the kernel says that the shell's own
+//! process sent it, and it bears the number that this call was given at random. The memory file is sealed, so that nobody
+//! else can write it, and looked at again afterwards, since it could be cut off. What is not promised: a command is run by the
+//! shell itself, and can change it (a trap, a function of a builtin's name), as it can where an agent keeps one.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, Write};
-use std::os::fd::{AsFd, FromRawFd, OwnedFd};
-use std::sync::{Arc, Mutex};
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use curserve_proto::Answer;
 
 use crate::capture::{poll, Stream, AFTERMATH};
+use crate::channel::{self, Told};
 use crate::guard::Guard;
+use crate::script::Script;
 use crate::spawn::{self, Child, Program, Start, Tag};
 use crate::world::World;
 
 const SCRIPT: i32 = 7;
 const STATUS: i32 = 8;
-/// The status of a call, and where the shell is then, which a caller beside it wants to know.
-const SETUP: &str =
-    "__curserve_end() { local status=$?; printf '%d %s' $status \"$PWD\" >&8; return $status; }\n";
-const NEXT: &str = ". /proc/self/fd/7 </dev/null; __curserve_end\n";
+/// Tells the number of the call, its status, and where the shell is, which a caller beside it wants to know.
+const SETUP: &str = "__curserve_end() { local status=$?; \
+    builtin printf '%s %d %s\\n' \"$1\" \"$status\" \"$PWD\" >&8; return \"$status\"; }; \
+    readonly -f __curserve_end\n";
+
+/// Begins and ends a call. The shell keeps its channels by numbers above 10 meanwhile, which no program inherits.
+fn next(number: u64) -> String {
+    format!(". /proc/self/fd/{SCRIPT} </dev/null {STATUS}>&-; __curserve_end {number:016x}\n")
+}
 
 /// The session's shell; started by the first call, and again after one that ended it.
 pub struct Persistent {
@@ -35,9 +47,9 @@ pub struct Persistent {
 struct Live {
     child: Child,
     tag: Tag,
-    control: File,
-    script: File,
-    status: File,
+    control: channel::Control,
+    status: channel::Status,
+    script: Script,
     out: Stream,
     err: Stream,
 }
@@ -46,6 +58,7 @@ enum End {
     Status(i32, Option<Box<str>>),
     Gone,
     Failed(String),
+    Broken(String),
 }
 
 impl Persistent {
@@ -61,7 +74,7 @@ impl Persistent {
 
     /// Run `command` in the shell; a new shell begins in `cwd`.
     pub fn run(&self, command: &str, cwd: &str, timeout: Duration) -> Answer {
-        let mut slot = self.live.lock().expect("nobody panics with this lock held");
+        let mut slot = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         let deadline = Instant::now() + timeout;
         if slot.is_none() {
             match self.start(cwd) {
@@ -74,48 +87,45 @@ impl Persistent {
             }
         }
         let live = slot.as_mut().expect("started above");
-        let watching = self.guard.enter_as(live.tag);
-        let end = match live.send(command) {
-            Ok(()) => live.wait(deadline, timeout, self.world.limits.output),
-            Err(error) => End::Failed(format!("the shell does not listen: {error}")),
+        let watching = match self.guard.enter_as(live.tag) {
+            Ok(watching) => watching,
+            Err(reason) => return Answer::failed(reason),
         };
+        let end = live.answer(command, deadline, timeout, self.world.limits.output);
         let mut answer = Answer {
             stdout: std::mem::take(&mut live.out.bytes),
             stderr: std::mem::take(&mut live.err.bytes),
             ..Answer::default()
         };
+        let lives = matches!(end, End::Status(..));
         match end {
             End::Status(code, cwd) => {
                 answer.exit_code = Some(code);
                 answer.cwd = cwd;
             }
-            End::Gone => {
-                match live.child.wait() {
-                    Ok(code) => answer.exit_code = Some(code),
-                    Err(error) => {
-                        answer.failed = Some(format!("the shell could not be waited for: {error}"))
-                    }
+            End::Gone => match live.child.wait() {
+                Ok(code) => answer.exit_code = Some(code),
+                Err(error) => {
+                    answer.failed = Some(format!("the shell could not be waited for: {error}"))
                 }
-                self.bury(slot.take());
-            }
+            },
             End::Failed(reason) => {
                 answer.failed = Some(reason);
                 self.guard.kill(live.tag);
                 let _ = live.child.wait();
-                self.bury(slot.take());
+            }
+            End::Broken(reason) => {
+                answer.failed = Some(self.guard.give_up(reason));
+                self.guard.kill(live.tag);
+                let _ = live.child.wait();
             }
         }
-        if let Some(reason) = watching.watch.stopped() {
-            answer.exit_code = None;
-            answer.failed = Some(format!("stopped: {reason}"));
-        }
-        answer
-    }
-
-    fn bury(&self, live: Option<Live>) {
-        if let Some(live) = live {
+        if !lives {
             self.guard.forget(live.tag);
+            *slot = None;
         }
+        watching.settle(&mut answer);
+        answer
     }
 
     fn start(&self, cwd: &str) -> io::Result<Live> {
@@ -125,67 +135,56 @@ impl Persistent {
             &self.world.environment,
             cwd.as_bytes(),
         )?;
-        let (control_end, control) = spawn::pipe()?;
-        let (status, status_end) = spawn::pipe()?;
+        let (control, control_end) = channel::pair()?;
+        let (status, status_end) = channel::pair()?;
         let (out, out_end) = spawn::pipe()?;
         let (err, err_end) = spawn::pipe()?;
-        // SAFETY: makes a descriptor, which is then ours.
-        let script = unsafe {
-            let fd = libc::memfd_create(c"command".as_ptr(), libc::MFD_CLOEXEC);
-            if fd < 0 {
-                return Err(io::Error::last_os_error());
-            }
-            OwnedFd::from_raw_fd(fd)
-        };
+        let script = Script::new()?;
         // Out of the way of the numbers that the child gives them.
-        let (script_end, status_end) = (above(&script)?, above(&status_end)?);
+        let (script_end, status_end) = (script.readable(64)?, channel::above(&status_end, 64)?);
         let tag = self.guard.keep();
         let start = Start {
             stdio: [control_end.as_fd(), out_end.as_fd(), err_end.as_fd()],
             extra: &[(script_end.as_fd(), SCRIPT), (status_end.as_fd(), STATUS)],
             memory: self.world.limits.memory,
+            tasks: self.guard.tasks(),
             tag,
         };
-        let child = spawn::spawn(&program, &start)?;
-        let mut control = File::from(control);
-        control.write_all(SETUP.as_bytes())?;
+        let child = spawn::spawn(&program, &start).inspect_err(|_| self.guard.forget(tag))?;
+        let control = channel::Control::new(control);
+        control.send(SETUP.as_bytes())?;
         Ok(Live {
+            status: channel::Status::new(status, child.pid)?,
             child,
             tag,
             control,
-            script: script.into(),
-            status: status.into(),
+            script,
             out: Stream::new(out),
             err: Stream::new(err),
         })
     }
 }
 
-fn above(fd: &OwnedFd) -> io::Result<OwnedFd> {
-    // SAFETY: duplicates an open descriptor; the new one is ours.
-    unsafe {
-        let fd = libc::fcntl(
-            std::os::fd::AsRawFd::as_raw_fd(fd),
-            libc::F_DUPFD_CLOEXEC,
-            64,
-        );
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(OwnedFd::from_raw_fd(fd))
-    }
-}
-
 impl Live {
-    fn send(&mut self, command: &str) -> io::Result<()> {
-        self.script.set_len(0)?;
-        self.script.rewind()?;
-        self.script.write_all(command.as_bytes())?;
-        self.script.write_all(b"\n")?;
-        self.control.write_all(NEXT.as_bytes())
+    fn answer(&mut self, command: &str, deadline: Instant, timeout: Duration, limit: usize) -> End {
+        let sent = channel::random().and_then(|number| {
+            self.script.set(command)?;
+            self.control.send(next(number).as_bytes())?;
+            Ok(number)
+        });
+        let end = match sent {
+            Ok(number) => self.wait(number, deadline, timeout, limit),
+            Err(error) => return End::Failed(format!("the shell does not listen: {error}")),
+        };
+        match (&end, self.script.is_as_set()) {
+            (End::Status(..), false) => {
+                End::Broken("somebody cut off the command that the shell was to read".into())
+            }
+            _ => end,
+        }
     }
 
-    fn wait(&mut self, deadline: Instant, timeout: Duration, limit: usize) -> End {
+    fn wait(&mut self, number: u64, deadline: Instant, timeout: Duration, limit: usize) -> End {
         let mut until = deadline;
         let mut gone = false;
         let mut told: Option<(i32, Option<Box<str>>)> = None;
@@ -225,7 +224,11 @@ impl Live {
                 return End::Failed(format!("more than {limit} bytes of output"));
             }
             if status_ready {
-                told = self.read_status();
+                match self.status.read(number) {
+                    Ok(Some(Told { status, folder })) => told = Some((status, folder)),
+                    Ok(None) => {}
+                    Err(forged) => return End::Broken(forged),
+                }
             }
             if told.is_some() {
                 until = Instant::now(); // all that the call wrote is in the pipes: take it, wait for nothing
@@ -234,15 +237,5 @@ impl Live {
                 until = deadline.min(Instant::now() + AFTERMATH);
             }
         }
-    }
-
-    /// One write of less than PIPE_BUF bytes: it comes whole. A longer folder is not told.
-    fn read_status(&mut self) -> Option<(i32, Option<Box<str>>)> {
-        let mut text = [0u8; libc::PIPE_BUF];
-        let n = self.status.read(&mut text).ok()?;
-        let told = String::from_utf8_lossy(&text[..n]);
-        let (status, cwd) = told.split_once(' ')?;
-        let known = n < text.len() && cwd.starts_with('/') && !cwd.contains('\u{fffd}');
-        Some((status.parse().ok()?, known.then(|| cwd.into())))
     }
 }

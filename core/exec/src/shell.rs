@@ -70,7 +70,10 @@ impl Runner {
 
     fn run(&self, path: &str, argv: &[&[u8]], cwd: &str, timeout: Duration) -> Answer {
         let deadline = Instant::now() + timeout;
-        let watching = self.guard.enter();
+        let watching = match self.guard.enter() {
+            Ok(watching) => watching,
+            Err(reason) => return Answer::failed(reason),
+        };
         let started =
             Program::new(path, argv, &self.world.environment, cwd.as_bytes()).and_then(|program| {
                 let (out, out_end) = spawn::pipe()?;
@@ -79,6 +82,7 @@ impl Runner {
                     stdio: [self.null.as_fd(), out_end.as_fd(), err_end.as_fd()],
                     extra: &[],
                     memory: self.world.limits.memory,
+                    tasks: self.guard.tasks(),
                     tag: watching.watch.tag,
                 };
                 Ok((
@@ -89,9 +93,7 @@ impl Runner {
             });
         let (child, mut out, mut err) = match started {
             Ok(started) => started,
-            Err(error) => {
-                return Answer::failed(format!("{path} could not be started in {cwd}: {error}"))
-            }
+            Err(error) => return self.not_started(path, cwd, &error),
         };
         let end = capture(
             &child,
@@ -122,11 +124,19 @@ impl Runner {
             self.guard.kill(watching.watch.tag);
         }
         finish(&mut answer, &child);
-        if let Some(reason) = watching.watch.stopped() {
-            answer.exit_code = None;
-            answer.failed = Some(format!("stopped: {reason}"));
-        }
+        watching.settle(&mut answer);
         answer
+    }
+
+    /// What to answer where `path` did not start; where nothing would, the session is broken.
+    fn not_started(&self, path: &str, cwd: &str, error: &io::Error) -> Answer {
+        let what = format!("{path} could not be started in {cwd}: {error}");
+        let exhausted = [libc::EAGAIN, libc::ENOMEM, libc::EMFILE, libc::ENFILE];
+        let is_exhausted = error.raw_os_error().is_some_and(|n| exhausted.contains(&n));
+        Answer::failed(match is_exhausted {
+            true => self.guard.give_up(what),
+            false => what,
+        })
     }
 }
 

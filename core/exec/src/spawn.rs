@@ -55,8 +55,24 @@ pub struct Start<'a> {
     pub extra: &'a [(BorrowedFd<'a>, RawFd)],
     /// Address space in bytes.
     pub memory: u64,
+    /// Tasks that the user may have, see [`Guard::tasks`](crate::guard::Guard::tasks).
+    pub tasks: u64,
     /// See [`Tag`].
     pub tag: Tag,
+}
+
+/// The first two arguments of the `prlimit64` that puts a tag on: its own process, and RLIMIT_MSGQUEUE, in their lower
+/// halves, as the kernel reads them. The upper halves are a key that only this process knows: the filter
+/// ([`confine`](crate::confine)) refuses that limit to everybody who does not have it.
+pub(crate) fn key() -> [u64; 2] {
+    static KEY: std::sync::OnceLock<[u64; 2]> = std::sync::OnceLock::new();
+    *KEY.get_or_init(|| {
+        let mut random = [0u32; 2];
+        // SAFETY: the kernel writes as many bytes. Where it does not, a key of zeros is one that any command has.
+        unsafe { libc::getrandom(random.as_mut_ptr().cast(), size_of_val(&random), 0) };
+        let [pid, resource] = random.map(|half| u64::from(half) << 32);
+        [pid, resource | u64::from(libc::RLIMIT_MSGQUEUE)]
+    })
 }
 
 /// A number that a call's processes carry and hand on to every descendant, however often they fork, `setsid` or are
@@ -71,8 +87,34 @@ impl Tag {
         Tag(819_199 - n % 800_000)
     }
 
+    /// Put it on the calling process: only system calls.
+    ///
+    /// # Safety
+    /// Only in a child, which keeps it for good.
+    unsafe fn put_on(self) -> bool {
+        let limit = libc::rlimit {
+            rlim_cur: self.0,
+            rlim_max: self.0,
+        };
+        let [pid, resource] = key();
+        let none = std::ptr::null_mut::<libc::rlimit>();
+        // SAFETY: sets a limit of the calling process; the kernel looks at the lower halves of the first two arguments.
+        unsafe { libc::syscall(libc::SYS_prlimit64, pid, resource, &raw const limit, none) == 0 }
+    }
+
     /// Whether process `pid` descends from this tag's call.
     pub fn is_on(self, pid: libc::pid_t) -> bool {
+        Tag::of(pid) == Some(self)
+    }
+
+    /// Whether it is that of one of the calls from number `first` up to the one before `end`.
+    pub(crate) fn is_within(self, first: u64, end: u64) -> bool {
+        let is_one = (19_200..=819_199).contains(&self.0);
+        is_one && (Tag::new(first).0 + 800_000 - self.0) % 800_000 < end - first
+    }
+
+    /// The tag of process `pid`, or a limit that is none.
+    pub(crate) fn of(pid: libc::pid_t) -> Option<Self> {
         let mut limit = libc::rlimit {
             rlim_cur: 0,
             rlim_max: 0,
@@ -80,7 +122,7 @@ impl Tag {
         // SAFETY: the kernel writes one rlimit into `limit`.
         let rc =
             unsafe { libc::prlimit(pid, libc::RLIMIT_MSGQUEUE, std::ptr::null(), &raw mut limit) };
-        rc == 0 && limit.rlim_max == self.0
+        (rc == 0).then_some(Tag(limit.rlim_max))
     }
 }
 
@@ -186,6 +228,7 @@ pub fn spawn(program: &Program, start: &Start<'_>) -> io::Result<Child> {
         start,
         error: 0,
     };
+    key(); // made here, not in the child
     let mut pidfd: RawFd = -1;
     let pid = SPAWN_STACK.with_borrow_mut(|stack| -> io::Result<libc::pid_t> {
         let stack = match stack {
@@ -251,6 +294,13 @@ unsafe fn run(arguments: &ChildArguments<'_>) -> libc::c_int {
                 return errno();
             }
         }
+        // Everything of ours is marked so already; that a command never gets a socket or a control file hangs on no list.
+        libc::syscall(
+            libc::SYS_close_range,
+            3,
+            libc::c_uint::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        );
         for (fd, number) in start.extra {
             if libc::dup2(fd.as_raw_fd(), *number) < 0 {
                 return errno();
@@ -261,15 +311,19 @@ unsafe fn run(arguments: &ChildArguments<'_>) -> libc::c_int {
         }
         for (resource, value) in [
             (libc::RLIMIT_AS, start.memory),
-            (libc::RLIMIT_MSGQUEUE, start.tag.0),
+            (libc::RLIMIT_NPROC, start.tasks),
         ] {
             let limit = libc::rlimit {
                 rlim_cur: value,
                 rlim_max: value,
             };
-            if libc::setrlimit(resource, &raw const limit) < 0 {
+            // More tasks than the hard limit cannot be had, and need not.
+            if libc::setrlimit(resource, &raw const limit) < 0 && resource == libc::RLIMIT_AS {
                 return errno();
             }
+        }
+        if !start.tag.put_on() {
+            return errno();
         }
         // Rust ignores SIGPIPE, and who started us may have ignored others (nohup does): programs must not.
         for number in [
@@ -314,5 +368,24 @@ pub fn open(path: &CStr) -> io::Result<OwnedFd> {
             return Err(io::Error::last_os_error());
         }
         Ok(OwnedFd::from_raw_fd(fd))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_of_some_calls_are_told_from_others() {
+        for first in [0, 5, 799_990, 800_001, 79_190_000] {
+            for n in first..first + 30 {
+                assert!(Tag::new(n).is_within(first, first + 30), "{first} {n}");
+            }
+            assert!(!Tag::new(first + 30).is_within(first, first + 30));
+            assert!(!Tag::new(first + 799_999).is_within(first, first + 30));
+            for limit in [0, 19_199, 819_200, u64::MAX] {
+                assert!(!Tag(limit).is_within(first, first + 30));
+            }
+        }
     }
 }

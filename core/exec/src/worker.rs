@@ -8,6 +8,7 @@ use curserve_proto::{Answer, Call, Handler, Identity};
 use serde_json::{json, Value};
 
 use crate::files::{Glob, List, Read};
+use crate::gauges::Gauges;
 use crate::guard::Guard;
 use crate::places::Places;
 use crate::search::{is_file, Search};
@@ -24,9 +25,9 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Prepare a worker; `alone` says that this process is the first of its own PID namespace.
-    pub fn new(world: World, alone: bool) -> io::Result<Self> {
-        let guard = Guard::start(world.limits, world.root.clone(), alone);
+    /// Prepare a worker; `alone` says that this process is the first of its own PID namespace, `gauges` what memory is left.
+    pub fn new(world: World, gauges: Gauges, alone: bool) -> io::Result<Self> {
+        let guard = Guard::start(world.limits, world.root.clone(), gauges, alone);
         let places = Places::new(&world.root, &world.at);
         Ok(Worker {
             places,
@@ -59,6 +60,12 @@ impl Worker {
             )),
             None => Answer::misused("bash: no command (a string) among the arguments"),
         }
+    }
+
+    /// The answer of a tool that has written, unless that was more than the session may.
+    fn written(&self, answer: Result<Answer, Answer>) -> Result<Answer, Answer> {
+        self.guard.check_disk().map_err(Answer::failed)?;
+        answer
     }
 
     /// Where the working directory really is.
@@ -101,6 +108,9 @@ impl Handler for Worker {
     }
 
     fn call(&self, call: &Call) -> Answer {
+        if let Some(reason) = self.guard.broken() {
+            return Answer::failed(reason);
+        }
         let cwd = call.cwd.as_deref().unwrap_or(&self.world.at);
         let timeout = call
             .timeout_ms
@@ -115,8 +125,8 @@ impl Handler for Worker {
                 Read::new(call).and_then(|read| read.on_disk(&self.places, cwd, most, due()))
             }
             "list" => List::new(call).and_then(|list| list.on_disk(&self.places, cwd, due())),
-            "edit" => edit::edit(call, &self.places, cwd, self.world.limits.file),
-            "write" => edit::write(call, &self.places, cwd),
+            "edit" => self.written(edit::edit(call, &self.places, cwd, self.world.limits.file)),
+            "write" => self.written(edit::write(call, &self.places, cwd)),
             other => Err(Answer::failed(format!("the worker has no tool {other:?}"))),
         }
         .unwrap_or_else(|wrong| wrong)

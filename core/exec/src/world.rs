@@ -16,6 +16,12 @@ pub struct Limits {
     pub processes: u64,
     /// One written file, in bytes.
     pub file: u64,
+    /// Memory of all processes of the session, in bytes.
+    pub session: u64,
+    /// What the session may add to its workspace, in bytes.
+    pub disk: u64,
+    /// How many files it may add.
+    pub inodes: u64,
 }
 
 impl Default for Limits {
@@ -26,6 +32,9 @@ impl Default for Limits {
             memory: 4 << 30,
             processes: 512,
             file: 1 << 30,
+            session: 8 << 30,
+            disk: 4 << 30,
+            inodes: 300_000,
         }
     }
 }

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from curserve_engines.protocol import Limits
+from curserve_engines.sandbox import room
 from curserve_engines.sandbox.hierarchy import Standing, standing, words
-from curserve_engines.sandbox.room import room, tightest
 
 ALL = "curserve-sessions"
 OURS_BYTES = 128 << 20
@@ -78,6 +78,12 @@ class Group:
         self.folders = {}
         while self._locks:
             os.close(self._locks.pop())
+
+
+def gauges(group: Group | None) -> room.Gauges:
+    """Open what tells a worker in `group`, or in none of its own, how much memory is left to it."""
+    memory = group.folders.get("memory") if group is not None else None
+    return room.gauges(memory, group.kills_file() if group is not None else None)
 
 
 def make(limits: Limits) -> Group | None:
@@ -186,11 +192,11 @@ def _limit(controller: str, version: int, folder: Path, limits: Limits) -> None:
         (folder / "pids.max").write_text(str(limits.processes + THREADS))
         return
     name = "memory.max" if version == 2 else "memory.limit_in_bytes"
-    left = room()
+    left = room.room()
     if left is not None:
         # All sessions together: what they have now, and what is left but for our own part.
         has = sum(map(int, words(folder.parent / ("memory.current" if version == 2 else "memory.usage_in_bytes"))))
-        kept = min(OURS_BYTES, (tightest() or left) // 8)
+        kept = min(OURS_BYTES, (room.tightest() or left) // 8)
         with contextlib.suppress(OSError):  # below what they have now
             (folder.parent / name).write_text(str(max(has + left - kept, 64 << 20)))
     (folder / name).write_text(str(limits.session_bytes))

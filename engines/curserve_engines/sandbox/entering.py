@@ -56,7 +56,7 @@ def _identity(world: World, engine: str) -> tuple[int, int] | None:
 
 def confined(program: Sequence[str], world: World, keep: int) -> list[str]:
     """Return the words by which `curserve` becomes a program that is not ours, which inherits `keep`."""
-    return ["confined", f"--at={world.at}", f"--keep-fd={keep}", *limits(world.limits)[3:], "--", *program]
+    return ["confined", f"--at={world.at}", f"--keep-fd={keep}", *limits(world.limits)[3:4], "--", *program]
 
 
 def limits(given: Limits) -> list[str]:
@@ -66,6 +66,9 @@ def limits(given: Limits) -> list[str]:
         f"--output-bytes={given.output_bytes}",
         f"--memory-bytes={given.memory_bytes}",
         f"--processes={given.processes}",
+        f"--session-bytes={given.session_bytes}",
+        f"--disk-bytes={given.disk_bytes}",
+        f"--inodes={given.inodes}",
     ]
 
 

@@ -33,11 +33,12 @@ def launch(world: World, *, verb: str = "worker", engine: str = "engine") -> San
 
     def command(folder: Path, fd: int, sources: Sources) -> list[str]:
         filled = [word.replace("{fd}", str(fd)) for word in words]
+        filled += sources.gauges.options
         if kind == "landlock":
             return landlock(filled, folder, engine=engine)
         return enter(world, filled, sources, engine=engine)
 
-    return _started(world, command, engine, kind)
+    return _started(world, command, engine, kind, gauged=verb == "worker")
 
 
 def launch_program(
@@ -67,7 +68,7 @@ def launch_program(
     return _started(world, command, engine, kind)
 
 
-def _started(world: World, command: Command, engine: str, kind: str) -> Sandboxed:
+def _started(world: World, command: Command, engine: str, kind: str, *, gauged: bool = False) -> Sandboxed:
     """Start what `command` makes of (the session's folder, the listening socket, sources), and greet it."""
     folder = scratch.new("session")
     group = cgroups.make(world.limits) if kind != "none" else None
@@ -82,8 +83,10 @@ def _started(world: World, command: Command, engine: str, kind: str) -> Sandboxe
             path.chmod(0o600)
             listener.listen(512)
             sources.join = group.join_fds if group is not None else ()
+            if gauged:
+                sources.gauges = cgroups.gauges(group)
             words = command(folder, listener.fileno(), sources)
-            process = spawn(words, (listener.fileno(), *sources.fds, *sources.join))
+            process = spawn(words, (listener.fileno(), *sources.fds, *sources.join, *sources.gauges.fds))
         client = Client(path, silence_s=world.limits.timeout_s + 60)
         try:
             client.hello()

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from curserve_engines.protocol import EngineError
+from curserve_engines.sandbox.room import Gauges
 from curserve_traces import scratch
 
 STAGE = "/tmp"  # noqa: S108 - as in core/exec/src/stage.rs: in a mount namespace of its own
@@ -30,6 +31,8 @@ class Sources:
         self.on_stage: list[int] = []
         self.join: tuple[int, ...] = ()
         """The session's control groups, which belong to whoever made them."""
+        self.gauges = Gauges()
+        """What tells our worker how much memory is left."""
 
     def __enter__(self) -> Self:
         return self
@@ -57,6 +60,7 @@ class Sources:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.gauges.close()
         while self.fds:
             os.close(self.fds.pop())
 
