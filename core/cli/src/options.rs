@@ -73,6 +73,7 @@ impl Options {
                     gauges.groups.push(gauge);
                 }
                 Arg::Long("kills-fd") => gauges.kills = adopt(parser.value()?.parse()?),
+                Arg::Long("call-bytes") => limits.values = parser.value()?.parse()?,
                 _ => return Err(argument.unexpected().into()),
             }
         }

@@ -22,6 +22,8 @@ pub struct Limits {
     pub disk: u64,
     /// How many files it may add.
     pub inodes: u64,
+    /// What the daemon holds for one call, in bytes: values, streams and lists of words together.
+    pub values: usize,
 }
 
 impl Default for Limits {
@@ -35,6 +37,7 @@ impl Default for Limits {
             session: 8 << 30,
             disk: 4 << 30,
             inodes: 300_000,
+            values: 512 << 20,
         }
     }
 }

@@ -16,7 +16,7 @@ use curserve_exec::search::Search;
 use curserve_exec::{edit, late, Due, Limits, Places};
 use curserve_proto::{Answer, Call, Handler, Identity};
 use curserve_shell::Outcome;
-use curserve_tools::{Deadline, Out, Stdin, World};
+use curserve_tools::{Deadline, Memory, Out, Stdin, World};
 use serde_json::{json, Value};
 
 use crate::apply::{apply, Failure};
@@ -161,6 +161,7 @@ impl Daemon {
         let limits = curserve_shell::Limits {
             output: self.limits.output,
             deadline,
+            memory: self.limits.values,
             ..curserve_shell::Limits::default()
         };
         let (world, place) = (&self.world, cwd.as_bytes());
@@ -194,7 +195,10 @@ impl Daemon {
         let name = argv
             .first()
             .ok_or_else(|| Answer::failed("bash: argv is empty"))?;
-        let (mut out, mut err) = (Out::new(self.limits.output), Out::new(self.limits.output));
+        curserve_tools::fits(argv).map_err(|refusal| Answer::refused(refusal.0))?;
+        let memory = Memory::new(self.limits.values);
+        let stream = || Out::within(self.limits.output, &memory);
+        let (mut out, mut err) = (stream(), stream());
         let mut call = curserve_tools::Call {
             args: argv,
             stdin: Stdin::DevNull,
@@ -205,6 +209,7 @@ impl Daemon {
             err: &mut err,
             writes: None,
             deadline,
+            memory: &memory,
         };
         let code =
             curserve_tools::run(name, &mut call).map_err(|refusal| Answer::refused(refusal.0))?;

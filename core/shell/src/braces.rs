@@ -6,6 +6,8 @@ use crate::{syntax, Refusal};
 
 /// More words than agents ask for are refused.
 const MAX_WORDS: usize = 10_000;
+/// And so are longer ones, all together.
+const MAX_BYTES: usize = 8 << 20;
 
 /// The words that `word` stands for.
 pub fn expand(word: &str) -> Result<Vec<String>, Refusal> {
@@ -103,7 +105,9 @@ fn join(
                 options
             }
         };
-        if words.len() * options.len() > MAX_WORDS {
+        let length = |of: &[String]| of.iter().map(String::len).sum::<usize>();
+        let bytes = length(&words) * options.len() + length(&options) * words.len();
+        if words.len() * options.len() > MAX_WORDS || bytes > MAX_BYTES {
             return Err(Refusal::new("braces with too many words"));
         }
         words = words

@@ -117,8 +117,8 @@ impl Shell<'_> {
         if !Writes::harmless(words) {
             self.unwritten()?;
         }
-        let mut out = Out::new(self.limits.output);
-        let mut err = Out::new(self.limits.output);
+        let mut out = Out::within(self.limits.output, &self.memory);
+        let mut err = Out::within(self.limits.output, &self.memory);
         let mut call = Call {
             args: words,
             stdin: Stdin::DevNull,
@@ -129,6 +129,7 @@ impl Shell<'_> {
             err: &mut err,
             writes: None,
             deadline: self.limits.deadline,
+            memory: &self.memory,
         };
         let status = tool(&mut call)?;
         if out.overflowed() || !err.as_bytes().is_empty() {
@@ -155,6 +156,7 @@ impl Shell<'_> {
             err: &mut err,
             writes: None,
             deadline: self.limits.deadline,
+            memory: &self.memory,
         };
         test::unary(&call, op, word)
     }
@@ -165,7 +167,7 @@ impl Shell<'_> {
             _ => args,
         };
         let target = match args {
-            [] => self.get("HOME")?.unwrap_or_default(),
+            [] => self.get("HOME")?.map_or(Vec::new(), |home| home.to_vec()),
             [b"-"] => match &self.vars.old_cwd {
                 Some(old) => old.clone(),
                 None => return Err(Refusal::new("cd - without a folder before")),

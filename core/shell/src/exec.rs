@@ -5,6 +5,8 @@ use brush_parser::ast::{
     SeparatorOperator,
 };
 
+use curserve_tools::stack;
+
 use crate::state::Shell;
 use crate::streams::{Io, Sink, Source, STDERR, STDOUT};
 use crate::Refusal;
@@ -57,8 +59,7 @@ impl<'s> Shell<'s> {
                 let path = self.single(word, io)?;
                 match self.open_input(&path)? {
                     Ok(Source::File(file)) => {
-                        let bytes = file.borrow().bytes.clone();
-                        self.write(Sink::Stream(n), &bytes);
+                        self.write(Sink::Stream(n), &file.borrow().bytes);
                     }
                     Ok(_) => {}
                     Err(_) => return Err(Refusal::new("$(<file) of a file that is not there")),
@@ -124,6 +125,14 @@ impl<'s> Shell<'s> {
     /// Runs one command in this shell.
     pub fn command(&mut self, command: &Command, io: &Io) -> Result<Flow, Refusal> {
         self.step()?;
+        stack::check()?;
+        let mark = self.held;
+        let flow = self.run_command(command, io)?;
+        self.release(mark);
+        Ok(flow)
+    }
+
+    fn run_command(&mut self, command: &Command, io: &Io) -> Result<Flow, Refusal> {
         match command {
             Command::Simple(simple) => self.simple(simple, io),
             Command::Compound(compound, redirects) => {
@@ -140,8 +149,9 @@ impl<'s> Shell<'s> {
                 Ok(flow)
             }
             Command::ExtendedTest(test, None) => {
-                self.depth = 0;
+                let around = std::mem::take(&mut self.depth);
                 self.vars.status = i32::from(!self.extended_test(&test.expr, io)?);
+                self.depth = around;
                 Ok(Flow::On)
             }
             Command::ExtendedTest(..) => Err(Refusal::new("a redirection of [[ ]]")),

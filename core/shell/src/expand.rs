@@ -2,6 +2,8 @@
 
 use brush_parser::word::{TildeExpr, WordPiece, WordPieceWithSource};
 
+use curserve_tools::{Memory, Watch};
+
 use crate::state::{Shell, Within};
 use crate::streams::Io;
 use crate::{braces, syntax, Refusal};
@@ -45,20 +47,28 @@ struct Fields {
     mode: Mode,
     done: Vec<Field>,
     open: Option<Field>,
+    /// Where the memory is taken from, and how much has been: a field is held twice, as text and as pattern.
+    memory: Memory,
+    taken: usize,
+    watch: Watch,
 }
 
 impl Fields {
-    fn push(&mut self, bytes: &[u8], quoted: bool) {
+    fn push(&mut self, bytes: &[u8], quoted: bool) -> Result<(), Refusal> {
+        let taken = 4 * bytes.len() + size_of::<Field>();
+        self.memory.take(taken)?;
+        self.taken += taken;
+        self.watch.pass(taken)?;
         let field = self.open.get_or_insert_default();
         field.quoted |= quoted;
         field.push(bytes, quoted);
+        Ok(())
     }
 
     /// The result of an expansion: split where it is not quoted.
     fn expansion(&mut self, bytes: &[u8], quoted: bool) -> Result<(), Refusal> {
         if quoted || self.mode == Mode::Single {
-            self.push(bytes, quoted);
-            return Ok(());
+            return self.push(bytes, quoted);
         }
         if bytes.contains(&b'\\') && bytes.iter().any(|b| matches!(b, b'*' | b'?' | b'[')) {
             return Err(Refusal::new("a glob with backslashes from a variable"));
@@ -72,7 +82,7 @@ impl Fields {
             .filter(|w| !w.is_empty())
             .peekable();
         while let Some(word) = words.next() {
-            self.push(word, false);
+            self.push(word, false)?;
             if words.peek().is_some() {
                 self.done.extend(self.open.take());
             }
@@ -123,13 +133,11 @@ impl Shell<'_> {
             return Ok(());
         }
         for word in braces::expand(word)? {
-            let mut f = Fields {
-                mode: Mode::Fields,
-                done: Vec::new(),
-                open: None,
-            };
+            self.watch.pass(word.len())?;
+            let mut f = self.no_fields(Mode::Fields);
             let pieces = syntax::pieces(&word)?;
             self.pieces(&pieces, false, &mut f, io)?;
+            self.held += f.taken;
             f.done.extend(f.open.take());
             for field in f.done {
                 if field.magic {
@@ -145,6 +153,18 @@ impl Shell<'_> {
             }
         }
         Ok(())
+    }
+
+    /// No fields yet.
+    fn no_fields(&self, mode: Mode) -> Fields {
+        Fields {
+            mode,
+            done: Vec::new(),
+            open: None,
+            memory: self.memory.clone(),
+            taken: 0,
+            watch: self.watch,
+        }
     }
 
     /// The one value of a word that is neither split nor globbed.
@@ -164,24 +184,18 @@ impl Shell<'_> {
 
     fn one(&mut self, word: &str, io: &Io) -> Result<Field, Refusal> {
         let pieces = syntax::pieces(word)?;
-        let mut f = Fields {
-            mode: Mode::Single,
-            done: Vec::new(),
-            open: None,
-        };
+        let mut f = self.no_fields(Mode::Single);
         self.pieces(&pieces, false, &mut f, io)?;
+        self.held += f.taken;
         Ok(f.open.unwrap_or_default())
     }
 
     /// The body of a here-document.
     pub fn heredoc(&mut self, text: &str, io: &Io) -> Result<Vec<u8>, Refusal> {
         let pieces = syntax::heredoc(text)?;
-        let mut f = Fields {
-            mode: Mode::Single,
-            done: Vec::new(),
-            open: None,
-        };
+        let mut f = self.no_fields(Mode::Single);
         self.pieces(&pieces, true, &mut f, io)?;
+        self.held += f.taken;
         Ok(f.open.unwrap_or_default().text)
     }
 
@@ -201,7 +215,7 @@ impl Shell<'_> {
         for (i, piece) in pieces.iter().enumerate() {
             match &piece.piece {
                 WordPiece::Text(text) if quoted => {
-                    f.push(text.replace("\\\n", "").as_bytes(), true)
+                    f.push(text.replace("\\\n", "").as_bytes(), true)?
                 }
                 WordPiece::Text(text) => {
                     if f.mode == Mode::Fields && text.contains(['(', ')', '<', '>', '&', '|', ';'])
@@ -212,17 +226,17 @@ impl Shell<'_> {
                     if text.contains("=~") || text.contains(":~") {
                         return Err(Refusal::new("a tilde within a word"));
                     }
-                    f.push(text.as_bytes(), false)
+                    f.push(text.as_bytes(), false)?
                 }
-                WordPiece::SingleQuotedText(text) => f.push(text.as_bytes(), true),
-                WordPiece::AnsiCQuotedText(text) => f.push(&ansi_c(text)?, true),
+                WordPiece::SingleQuotedText(text) => f.push(text.as_bytes(), true)?,
+                WordPiece::AnsiCQuotedText(text) => f.push(&ansi_c(text)?, true)?,
                 WordPiece::DoubleQuotedSequence(inner) => {
-                    f.push(b"", true);
+                    f.push(b"", true)?;
                     self.pieces(inner, true, f, io)?;
                 }
                 WordPiece::EscapeSequence(text) => match text.as_bytes() {
                     [b'\\', b'\n'] => {}
-                    [b'\\', rest @ ..] => f.push(rest, true),
+                    [b'\\', rest @ ..] => f.push(rest, true)?,
                     _ => return Err(Refusal::new("an escape that is none")),
                 },
                 WordPiece::TildeExpansion(TildeExpr::Home) => {
@@ -235,8 +249,8 @@ impl Shell<'_> {
                     if !ended {
                         return Err(Refusal::new("a tilde with a name"));
                     }
-                    let home = self.get("HOME")?.unwrap_or_default();
-                    f.push(&home, true);
+                    let home = self.get("HOME")?;
+                    f.push(home.as_deref().unwrap_or_default(), true)?;
                 }
                 WordPiece::TildeExpansion(_) => return Err(Refusal::new("a tilde with a name")),
                 WordPiece::ParameterExpansion(expr) => {

@@ -8,7 +8,7 @@ use crate::Refusal;
 
 impl Shell<'_> {
     /// The paths that match `pattern` (quoted characters behind backslashes), sorted; none where nothing matches.
-    pub fn glob(&self, pattern: &[u8]) -> Result<Vec<Vec<u8>>, Refusal> {
+    pub fn glob(&mut self, pattern: &[u8]) -> Result<Vec<Vec<u8>>, Refusal> {
         self.unwritten()?;
         if memchr::memmem::find(pattern, b"//").is_some() || pattern.ends_with(b"\\") {
             return Err(Refusal::new("a glob with double slashes"));
@@ -41,7 +41,7 @@ impl Shell<'_> {
     }
 
     fn step_into(
-        &self,
+        &mut self,
         prefix: &[u8],
         part: &[u8],
         last: bool,
@@ -57,12 +57,14 @@ impl Shell<'_> {
                 self.kind(&path, true)?.is_some()
             };
             if there {
+                self.take(path.len() + size_of::<Vec<u8>>())?;
                 next.push(path);
             }
             return Ok(());
         }
         let folder = if prefix.is_empty() { &b"."[..] } else { prefix };
-        let node = match self.snapshot.resolve(&self.vars.cwd, folder, true) {
+        let snapshot = self.snapshot;
+        let node = match snapshot.resolve(&self.vars.cwd, folder, true) {
             Ok(node) if node.kind() == Kind::Folder => node,
             Ok(_) => return Ok(()),
             Err(Errno::Outside) => return Err(Refusal::new("a glob outside the root")),
@@ -73,6 +75,7 @@ impl Shell<'_> {
             .entries()
             .map_err(|_| Refusal::new("a folder not in memory"))?
         {
+            self.watch.pass(name.len())?;
             if name.starts_with(b".") && !dots || !compiled.matches(name)? {
                 continue;
             }
@@ -83,6 +86,7 @@ impl Shell<'_> {
                 _ => false,
             };
             if last || is_folder {
+                self.take(path.len() + size_of::<Vec<u8>>())?;
                 next.push(path);
             }
         }

@@ -41,6 +41,7 @@ mod tool;
 mod variables;
 
 use curserve_corpus::Snapshot;
+use curserve_tools::{stack, CALL};
 pub use curserve_tools::{Deadline, How, Refusal, World, Write, Writes};
 pub use quick::is_quick;
 
@@ -53,6 +54,8 @@ pub struct Limits {
     pub steps: u32,
     /// When the line gives up.
     pub deadline: Deadline,
+    /// Bytes of all values, streams and lists of words together.
+    pub memory: usize,
 }
 
 impl Default for Limits {
@@ -61,6 +64,7 @@ impl Default for Limits {
             output: 64 << 20,
             steps: 10_000,
             deadline: Deadline::default(),
+            memory: CALL,
         }
     }
 }
@@ -84,10 +88,20 @@ pub fn run_in(
     cwd: &[u8],
     limits: Limits,
 ) -> Result<Answer, Refusal> {
-    let program = syntax::parse(command)?;
-    let mut shell = state::Shell::new(world, snapshot, cwd, limits)?;
-    let exit_code = shell.program(&program)?;
-    shell.answer(exit_code)
+    deep_enough(command, || {
+        let program = syntax::parse(command)?;
+        let mut shell = state::Shell::new(world, snapshot, cwd, limits)?;
+        let exit_code = shell.program(&program)?;
+        shell.answer(exit_code)
+    })
+}
+
+/// Runs `answer`, which parses `command`, on a stack that is long enough for it.
+fn deep_enough<T>(command: &str, answer: impl FnOnce() -> T) -> T {
+    match syntax::is_flat(command) {
+        true => answer(),
+        false => stack::on_a_long_one(answer),
+    }
 }
 
 /// What a line gave, and what it leaves to its caller.
@@ -115,16 +129,18 @@ pub fn run_writing(
     lasting: bool,
 ) -> Result<Outcome, Refusal> {
     let writes = Writes::new();
-    let program = syntax::parse(command)?;
-    let mut shell = state::Shell::new(world, snapshot, cwd, limits)?;
-    shell.writes = Some(&writes);
-    shell.lasting = lasting;
-    let exit_code = shell.program(&program)?;
-    if lasting && !shell.vars.set.is_empty() {
-        return Err(Refusal::new("a variable that the shell keeps"));
-    }
-    let folder = shell.vars.old_cwd.is_some().then(|| shell.vars.cwd.clone());
-    let answer = shell.answer(exit_code)?;
+    let (answer, folder) = deep_enough(command, || {
+        let program = syntax::parse(command)?;
+        let mut shell = state::Shell::new(world, snapshot, cwd, limits)?;
+        shell.writes = Some(&writes);
+        shell.lasting = lasting;
+        let exit_code = shell.program(&program)?;
+        if lasting && !shell.vars.set.is_empty() {
+            return Err(Refusal::new("a variable that the shell keeps"));
+        }
+        let folder = shell.vars.old_cwd.is_some().then(|| shell.vars.cwd.clone());
+        Ok((shell.answer(exit_code)?, folder))
+    })?;
     Ok(Outcome {
         answer,
         writes: writes.into_list(),
@@ -151,5 +167,5 @@ pub fn run(
 
 /// Whether the parser takes `command` at all; for fuzzers, which need no tree.
 pub fn parses(command: &str) -> bool {
-    syntax::parse(command).is_ok()
+    deep_enough(command, || syntax::parse(command).is_ok())
 }

@@ -3,9 +3,9 @@
 use brush_parser::word::{
     Parameter, ParameterExpr as E, ParameterTestType, SpecialParameter, SubstringMatchKind,
 };
-use curserve_tools::fnmatch::Pattern;
+use curserve_tools::{fnmatch::Pattern, Watch};
 
-use crate::state::Shell;
+use crate::state::{Shell, Value};
 use crate::streams::Io;
 use crate::Refusal;
 
@@ -20,7 +20,7 @@ impl Shell<'_> {
             E::Parameter {
                 parameter,
                 indirect: false,
-            } => self.value_of(parameter),
+            } => Ok(self.value_of(parameter)?.map(|value| value.to_vec())),
             E::UseDefaultValues {
                 parameter,
                 indirect: false,
@@ -31,7 +31,7 @@ impl Shell<'_> {
                 if is_missing(&value, test_type) {
                     self.operand(default_value, io).map(Some)
                 } else {
-                    Ok(value)
+                    Ok(value.map(|value| value.to_vec()))
                 }
             }
             E::AssignDefaultValues {
@@ -42,7 +42,7 @@ impl Shell<'_> {
             } => {
                 let value = self.get(name)?;
                 if !is_missing(&value, test_type) {
-                    return Ok(value);
+                    return Ok(value.map(|value| value.to_vec()));
                 }
                 let value = self.operand(default_value, io)?;
                 self.set(name, Some(value.clone()))?;
@@ -65,8 +65,8 @@ impl Shell<'_> {
                 parameter,
                 indirect: false,
             } => {
-                let value = self.value_of(parameter)?.unwrap_or_default();
-                match std::str::from_utf8(&value) {
+                let value = self.value_of(parameter)?;
+                match std::str::from_utf8(value.as_deref().unwrap_or_default()) {
                     Ok(text) => Ok(Some(text.chars().count().to_string().into_bytes())),
                     Err(_) => refuse("the length of what is not UTF-8"),
                 }
@@ -75,40 +75,22 @@ impl Shell<'_> {
                 parameter,
                 indirect: false,
                 pattern,
-            } => self.cut(parameter, pattern, io, |text, p| {
-                boundaries(text)
-                    .rev()
-                    .find(|&i| p.matches(&text[i..]) == Ok(true))
-                    .map(|i| text[..i].to_vec())
-            }),
+            } => self.cut(parameter, pattern, io, Cut::Suffix, false),
             E::RemoveLargestSuffixPattern {
                 parameter,
                 indirect: false,
                 pattern,
-            } => self.cut(parameter, pattern, io, |text, p| {
-                boundaries(text)
-                    .find(|&i| p.matches(&text[i..]) == Ok(true))
-                    .map(|i| text[..i].to_vec())
-            }),
+            } => self.cut(parameter, pattern, io, Cut::Suffix, true),
             E::RemoveSmallestPrefixPattern {
                 parameter,
                 indirect: false,
                 pattern,
-            } => self.cut(parameter, pattern, io, |text, p| {
-                boundaries(text)
-                    .find(|&i| p.matches(&text[..i]) == Ok(true))
-                    .map(|i| text[i..].to_vec())
-            }),
+            } => self.cut(parameter, pattern, io, Cut::Prefix, false),
             E::RemoveLargestPrefixPattern {
                 parameter,
                 indirect: false,
                 pattern,
-            } => self.cut(parameter, pattern, io, |text, p| {
-                boundaries(text)
-                    .rev()
-                    .find(|&i| p.matches(&text[..i]) == Ok(true))
-                    .map(|i| text[i..].to_vec())
-            }),
+            } => self.cut(parameter, pattern, io, Cut::Prefix, true),
             E::Substring {
                 parameter,
                 indirect: false,
@@ -163,7 +145,12 @@ impl Shell<'_> {
                 };
                 let mut out = Vec::new();
                 let mut from = 0;
+                let mut watch = self.watch;
                 for at in memchr::memmem::find_iter(&value, needle).take(most) {
+                    watch.pass(at - from + with.len())?;
+                    if out.len() > self.limits.output {
+                        return refuse("a value that grows very long");
+                    }
                     out.extend_from_slice(&value[from..at]);
                     out.extend_from_slice(&with);
                     from = at + needle.len();
@@ -185,7 +172,7 @@ impl Shell<'_> {
         }
     }
 
-    fn value_of(&self, parameter: &Parameter) -> Result<Option<Vec<u8>>, Refusal> {
+    fn value_of(&self, parameter: &Parameter) -> Result<Option<Value>, Refusal> {
         match parameter {
             Parameter::Named(name) => self.get(name),
             // `bash -c COMMAND` has no positional parameters.
@@ -194,12 +181,12 @@ impl Shell<'_> {
                 Err(Refusal::new("$? of a shell that lasts"))
             }
             Parameter::Special(SpecialParameter::LastExitStatus) => {
-                Ok(Some(self.vars.status.to_string().into_bytes()))
+                Ok(Some(self.vars.status.to_string().into_bytes().into()))
             }
             Parameter::Special(SpecialParameter::PositionalParameterCount) => {
-                Ok(Some(b"0".to_vec()))
+                Ok(Some(b"0".to_vec().into()))
             }
-            Parameter::Special(SpecialParameter::ShellName) => Ok(Some(b"bash".to_vec())),
+            Parameter::Special(SpecialParameter::ShellName) => Ok(Some(b"bash".to_vec().into())),
             other => refuse(&other.to_string()),
         }
     }
@@ -215,8 +202,9 @@ impl Shell<'_> {
         }
     }
 
-    fn ascii(&self, parameter: &Parameter) -> Result<Vec<u8>, Refusal> {
-        let value = self.value_of(parameter)?.unwrap_or_default();
+    fn ascii(&self, parameter: &Parameter) -> Result<Value, Refusal> {
+        let value = self.value_of(parameter)?;
+        let value = value.unwrap_or_else(|| Vec::new().into());
         if value.is_ascii() {
             Ok(value)
         } else {
@@ -224,12 +212,14 @@ impl Shell<'_> {
         }
     }
 
+    /// `value` without the beginning or the end that matches `pattern`; the longest that does, or the shortest.
     fn cut(
         &mut self,
         parameter: &Parameter,
         pattern: &Option<String>,
         io: &Io,
-        cut: impl Fn(&[u8], &Pattern) -> Option<Vec<u8>>,
+        cut: Cut,
+        longest: bool,
     ) -> Result<Option<Vec<u8>>, Refusal> {
         let value = self.ascii(parameter)?;
         let pattern = match pattern {
@@ -237,12 +227,37 @@ impl Shell<'_> {
             Some(p) => self.pattern(p, io)?,
         };
         let compiled = Pattern::of_bash(&pattern, false)?;
-        let shorter = cut(&value, &compiled);
-        Ok(Some(shorter.unwrap_or(value)))
+        let mut watch = Watch::new(self.limits.deadline);
+        for length in 0..=value.len() {
+            let length = if longest {
+                value.len() - length
+            } else {
+                length
+            };
+            let (matched, rest) = match cut {
+                Cut::Prefix => value.split_at(length),
+                Cut::Suffix => {
+                    let (rest, matched) = value.split_at(value.len() - length);
+                    (matched, rest)
+                }
+            };
+            watch.pass(matched.len())?;
+            if compiled.matches(matched)? {
+                return Ok(Some(rest.to_vec()));
+            }
+        }
+        Ok(Some(value.to_vec()))
     }
 }
 
-fn is_missing(value: &Option<Vec<u8>>, test: &ParameterTestType) -> bool {
+/// Which end of a value is cut off.
+#[derive(Clone, Copy)]
+enum Cut {
+    Prefix,
+    Suffix,
+}
+
+fn is_missing(value: &Option<Value>, test: &ParameterTestType) -> bool {
     match (value, test) {
         (None, _) => true,
         (Some(v), ParameterTestType::UnsetOrNull) => v.is_empty(),
@@ -252,8 +267,4 @@ fn is_missing(value: &Option<Vec<u8>>, test: &ParameterTestType) -> bool {
 
 fn no_pattern(pattern: &Option<String>) -> bool {
     pattern.as_deref().unwrap_or("").is_empty()
-}
-
-fn boundaries(text: &[u8]) -> impl DoubleEndedIterator<Item = usize> {
-    0..=text.len()
 }

@@ -15,12 +15,18 @@ use crate::state::Shell;
 use crate::streams::{Io, Sink, Source};
 use crate::Refusal;
 
+/// Who stops whom is worked out for every pair of parts, and their output is kept for that.
+const MOST_PARTS: usize = 64;
+
 /// What every part of a pipeline but the last wrote, and the messages of all.
 type Written = (Vec<Out>, Vec<Out>);
 
 impl Shell<'_> {
     /// Runs the parts of a pipeline; leaves the status of the last.
     pub fn pipe(&mut self, commands: &[Command], io: &Io) -> Result<(), Refusal> {
+        if commands.len() > MOST_PARTS {
+            return Err(Refusal::new("a pipeline of more than 64 parts"));
+        }
         // The parts of a pipeline run at once: who sees a write is a matter of timing.
         let barred = self.writes.map(|writes| writes.bar(true));
         let parts: Vec<Part> = commands.iter().map(describe).collect();
@@ -96,11 +102,11 @@ impl Shell<'_> {
                     (parts.get(i + 1).map(|p| p.reads), quiet)
                 {
                     let lines = usize::try_from(lines).unwrap_or(usize::MAX);
-                    self.streams[n] = Out::new(self.limits.output).want_lines_and(lines, BLOCK);
+                    self.streams[n] = self.stream().want_lines_and(lines, BLOCK);
                 }
             }
             if let (0, Sink::Stream(n), Some(prefix)) = (i, out, prefix) {
-                self.streams[n] = Out::new(self.limits.output).want_lines_and(prefix.asked, BLOCK);
+                self.streams[n] = self.stream().want_lines_and(prefix.asked, BLOCK);
             }
             let flow = self.command(
                 command,
@@ -118,7 +124,7 @@ impl Shell<'_> {
             self.vars = saved.clone();
             if let (Sink::Stream(n), true) = (out, i < last) {
                 let produced = self.close_stream(n)?;
-                stdin = Source::pipe(produced.as_bytes().to_vec());
+                stdin = Source::pipe(produced.as_bytes().to_vec(), &self.memory)?;
                 outs.push(produced);
             }
             match err {

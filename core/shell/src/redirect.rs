@@ -69,14 +69,14 @@ impl Shell<'_> {
                 IoRedirect::HereString(None | Some(0), word) => {
                     let mut text = self.single(&word.value, &new)?;
                     text.push(b'\n');
-                    new.stdin = Source::here(text);
+                    new.stdin = Source::here(text, &self.memory)?;
                 }
                 IoRedirect::HereDocument(None | Some(0), doc) if !doc.remove_tabs => {
                     let text = match doc.requires_expansion {
                         true => self.heredoc(&doc.doc.value, &new)?,
                         false => doc.doc.value.clone().into_bytes(),
                     };
-                    new.stdin = Source::here(text);
+                    new.stdin = Source::here(text, &self.memory)?;
                 }
                 _ => return refuse("its kind or file descriptor"),
             }
@@ -119,7 +119,7 @@ impl Shell<'_> {
         self.unwritten()?;
         match self.snapshot.resolve(&self.vars.cwd, path, true) {
             Ok(node) if node.kind() == Kind::File => match node.bytes() {
-                Ok(content) => Ok(Ok(Source::file(content.to_vec()))),
+                Ok(content) => Source::file(content.to_vec(), &self.memory).map(Ok),
                 Err(_) => Err(Refusal::new("a file not in memory")),
             },
             Ok(_) => refuse("input from what is no file"),

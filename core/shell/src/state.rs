@@ -1,16 +1,44 @@
 //! The state of a shell: folder, status, limits, and where it stands in its line.
 
 use curserve_corpus::{Kind, Snapshot};
-use curserve_tools::{Out, World, Writes};
+use curserve_tools::{Held, Memory, Out, Watch, World, Writes};
+use std::rc::Rc;
 
 use crate::streams::{Io, Sink, STDERR, STDOUT};
 use crate::{Answer, Limits, Refusal};
+
+/// The value of a variable, shared by all copies of a shell's state.
+#[derive(Clone, Debug)]
+pub struct Value(Rc<(Vec<u8>, Option<Held>)>);
+
+impl Value {
+    /// A value that takes its bytes from `memory` as long as anybody has it.
+    pub fn new(bytes: Vec<u8>, memory: &Memory) -> Result<Value, Refusal> {
+        let held = memory.hold(bytes.capacity())?;
+        Ok(Value(Rc::new((bytes, Some(held)))))
+    }
+}
+
+impl From<Vec<u8>> for Value {
+    /// A value that was there before.
+    fn from(bytes: Vec<u8>) -> Value {
+        Value(Rc::new((bytes, None)))
+    }
+}
+
+impl std::ops::Deref for Value {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0 .0
+    }
+}
 
 /// What a subshell copies, and loses again.
 #[derive(Clone, Debug)]
 pub struct Vars {
     /// Shell variables that were set here; the environment lies in the world.
-    pub set: Vec<(String, Option<Vec<u8>>)>,
+    pub set: Vec<(Rc<str>, Option<Value>)>,
     /// `$PWD`.
     pub cwd: Vec<u8>,
     /// `$OLDPWD`.
@@ -24,6 +52,12 @@ pub struct Shell<'s> {
     pub(crate) world: &'s World,
     pub(crate) snapshot: &'s Snapshot,
     pub(crate) limits: Limits,
+    /// What the line may still hold.
+    pub(crate) memory: Memory,
+    /// So much of it is held by words of commands that have not ended.
+    pub(crate) held: usize,
+    /// Looks at the clock where a command has many bytes in hand.
+    pub(crate) watch: Watch,
     pub(crate) vars: Vars,
     pub(crate) streams: Vec<Out>,
     pub(crate) steps: u32,
@@ -95,11 +129,16 @@ impl<'s> Shell<'s> {
             old_cwd: None,
             status: 0,
         };
-        let streams = vec![Out::new(limits.output), Out::new(limits.output)];
+        let memory = Memory::new(limits.memory);
+        let stream = || Out::within(limits.output, &memory);
+        let streams = vec![stream(), stream()];
         Ok(Shell {
             world,
             snapshot,
             limits,
+            memory,
+            held: 0,
+            watch: Watch::new(limits.deadline),
             vars,
             streams,
             steps: 0,
@@ -153,6 +192,19 @@ impl<'s> Shell<'s> {
         let prefix = format!("bash: line {line}: ");
         self.write(io.err, &[prefix.as_bytes(), text, b"\n"].concat());
         Ok(())
+    }
+
+    /// Takes so many bytes for the words of the present command, and the time that it takes to fill them.
+    pub fn take(&mut self, bytes: usize) -> Result<(), Refusal> {
+        self.memory.take(bytes)?;
+        self.held += bytes;
+        self.watch.pass(bytes)
+    }
+
+    /// Gives back what was taken since `mark` was held: the words are gone.
+    pub fn release(&mut self, mark: usize) {
+        self.memory.give(self.held - mark);
+        self.held = mark;
     }
 
     /// Counts a command against the limit.

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use curserve_tools::{How, Out};
+use curserve_tools::{Held, How, Memory, Out};
 
 use crate::state::Shell;
 use crate::Refusal;
@@ -40,9 +40,16 @@ pub struct Pipe {
     pub bytes: Vec<u8>,
     /// How many have been read.
     pub at: usize,
+    _held: Held,
 }
 
 impl Pipe {
+    fn new(bytes: Vec<u8>, memory: &Memory) -> Result<Rc<RefCell<Pipe>>, Refusal> {
+        let _held = memory.hold(bytes.capacity())?;
+        let at = 0;
+        Ok(Rc::new(Pipe { bytes, at, _held }.into()))
+    }
+
     /// Says that an unknown part of what was left has been read.
     pub fn spoil(&mut self) {
         if self.at < self.bytes.len() {
@@ -61,23 +68,23 @@ impl Pipe {
 
 impl Source {
     /// A pipe that holds `bytes`.
-    pub fn pipe(bytes: Vec<u8>) -> Source {
-        Source::Pipe(Rc::new(Pipe { bytes, at: 0 }.into()))
+    pub fn pipe(bytes: Vec<u8>, memory: &Memory) -> Result<Source, Refusal> {
+        Pipe::new(bytes, memory).map(Source::Pipe)
     }
 
     /// A here-document or here-string: bash hands over a pipe as long as the text fits into one.
-    pub fn here(bytes: Vec<u8>) -> Source {
+    pub fn here(bytes: Vec<u8>, memory: &Memory) -> Result<Source, Refusal> {
         const FITS: usize = 64 << 10;
         if bytes.len() <= FITS {
-            Source::pipe(bytes)
+            Source::pipe(bytes, memory)
         } else {
-            Source::file(bytes)
+            Source::file(bytes, memory)
         }
     }
 
     /// A file that holds `bytes`.
-    pub fn file(bytes: Vec<u8>) -> Source {
-        Source::File(Rc::new(Pipe { bytes, at: 0 }.into()))
+    pub fn file(bytes: Vec<u8>, memory: &Memory) -> Result<Source, Refusal> {
+        Pipe::new(bytes, memory).map(Source::File)
     }
 
     /// Refuses where an unknown part of it has been read.
@@ -126,7 +133,9 @@ impl Shell<'_> {
         while self.files.len() > mark {
             if let (Some((stream, number)), Some(writes)) = (self.files.pop(), self.writes) {
                 let written = self.close_stream(stream)?;
-                writes.fill(number, written.into_bytes());
+                let bytes = written.into_bytes();
+                self.memory.take(bytes.capacity())?; // until the line has ended
+                writes.fill(number, bytes);
             }
         }
         Ok(())
@@ -137,9 +146,15 @@ impl Shell<'_> {
         std::mem::replace(&mut self.streams[n], Out::new(0))
     }
 
+    /// A stream that is not yet open.
+    pub fn stream(&self) -> Out {
+        Out::within(self.limits.output, &self.memory)
+    }
+
     /// Opens a stream and returns its number.
     pub fn open_stream(&mut self) -> usize {
-        self.streams.push(Out::new(self.limits.output));
+        let stream = self.stream();
+        self.streams.push(stream);
         self.streams.len() - 1
     }
 

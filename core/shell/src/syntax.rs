@@ -12,6 +12,14 @@ const MAX_LENGTH: usize = 64 << 10;
 /// The parsers are recursive, and backtrack: this bounds both.
 const MAX_OPENINGS: usize = 300;
 const MAX_DEPTH: usize = 24;
+/// The parser goes one deeper at each of so many words at most …
+const MAX_NESTING: usize = 1000;
+/// … of which a thread's own stack bears so many.
+const FLAT: usize = 24;
+/// So much of a stack do they take there, and what runs them.
+const ROOM: usize = 1 << 20;
+/// Operators of an arithmetic expression, each of which may be one level.
+const MAX_OPERATORS: usize = 60;
 
 fn options() -> &'static ParserOptions {
     static OPTIONS: std::sync::OnceLock<ParserOptions> = std::sync::OnceLock::new();
@@ -19,6 +27,51 @@ fn options() -> &'static ParserOptions {
         enable_extended_globbing: false,
         ..ParserOptions::default()
     })
+}
+
+/// How many levels deep the parser may go in a command line, at most: every word that may open something counts, also
+/// where it is an argument or quoted.
+fn nesting(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let mut levels = 0;
+    for (at, &b) in bytes.iter().enumerate() {
+        levels += usize::from(match b {
+            b'(' | b'{' | b'`' => true,
+            b'!' => matches!(bytes.get(at + 1), Some(b' ' | b'\t' | b'\n')),
+            b'i' | b'w' | b'u' | b'f' | b'c' | b's' | b'e' | b't' | b'[' | b'&' | b'|' => {
+                let before = at.checked_sub(1).map(|before| bytes[before]);
+                let opens = before.is_none_or(|b| !b.is_ascii_alphanumeric());
+                opens && opening(&bytes[at..])
+            }
+            _ => false,
+        });
+    }
+    levels
+}
+
+/// Whether `text` begins with a word, or an operator within `[[ ]]`, behind which the parser may go deeper.
+fn opening(text: &[u8]) -> bool {
+    const WORDS: [&[u8]; 11] = [
+        b"if",
+        b"elif",
+        b"while",
+        b"until",
+        b"for",
+        b"case",
+        b"select",
+        b"time",
+        b"coproc",
+        b"function",
+        b"[[",
+    ];
+    let operator = text.starts_with(b"&&") || text.starts_with(b"||");
+    operator || WORDS.iter().any(|word| text.starts_with(word))
+}
+
+/// Whether a thread's own stack is long enough for a command line, as far as it goes by now.
+pub fn is_flat(text: &str) -> bool {
+    let left = curserve_tools::stack::left();
+    text.len() <= MAX_LENGTH && nesting(text) <= FLAT && left >= ROOM
 }
 
 fn guard(text: &str) -> Result<(), Refusal> {
@@ -42,7 +95,7 @@ fn guard(text: &str) -> Result<(), Refusal> {
     if openings > MAX_OPENINGS || deepest > MAX_DEPTH {
         return Err(Refusal::new("a command line nested too deeply"));
     }
-    Ok(())
+    curserve_tools::stack::check()
 }
 
 /// Runs a parser of brush-parser; a panic in it is a refusal.
@@ -56,6 +109,9 @@ fn guarded<T, E>(what: &str, parse: impl FnOnce() -> Result<T, E>) -> Result<T, 
 /// Parses a whole command line.
 pub fn parse(command: &str) -> Result<Program, Refusal> {
     guard(command)?;
+    if nesting(command) > MAX_NESTING {
+        return Err(Refusal::new("a command line nested too deeply"));
+    }
     let mut parser = brush_parser::Parser::new(command.as_bytes(), options());
     let program = guarded("a command line", || parser.parse_program())?;
     if loses_blanks(command, &program) {
@@ -109,5 +165,9 @@ pub fn braces(text: &str) -> Result<Option<Vec<word::BraceExpressionOrText>>, Re
 /// Parses an arithmetic expression.
 pub fn arithmetic(text: &str) -> Result<brush_parser::ast::ArithmeticExpr, Refusal> {
     guard(text)?;
+    let operators = text.bytes().filter(|b| b"!~+-*/%?=<>&|^,".contains(b));
+    if operators.count() > MAX_OPERATORS {
+        return Err(Refusal::new("arithmetic nested too deeply"));
+    }
     guarded("arithmetic", || brush_parser::arithmetic::parse(text))
 }

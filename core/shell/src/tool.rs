@@ -22,11 +22,12 @@ impl Shell<'_> {
             )));
         }
         io.stdin.unspoiled()?;
-        let limit = self.limits.output;
+        curserve_tools::fits(words)?;
+        let (limit, memory) = (self.limits.output, self.memory.clone());
         let merged = io.out == io.err && io.out != Sink::Null;
         let mut take = |sink: Sink| match sink {
             Sink::Stream(n) if !merged => self.take_stream(n),
-            _ => Out::new(limit),
+            _ => Out::within(limit, &memory),
         };
         let (mut out, mut err) = (take(io.out), take(io.err));
         let (printed, said) = (out.as_bytes().len(), err.as_bytes().len());
@@ -50,6 +51,7 @@ impl Shell<'_> {
                 err: &mut err,
                 writes: self.writes,
                 deadline: self.limits.deadline,
+                memory: &memory,
             };
             curserve_tools::run(&words[0], &mut call)?
         };

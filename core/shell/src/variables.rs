@@ -1,22 +1,22 @@
 //! Variables: what is set, what the environment holds, and which names bash or programs heed.
 
-use crate::state::Shell;
+use crate::state::{Shell, Value};
 use crate::Refusal;
 
 impl Shell<'_> {
     /// A variable's value; `Ok(None)` where it is not set.
-    pub fn get(&self, name: &str) -> Result<Option<Vec<u8>>, Refusal> {
-        if let Some((_, value)) = self.vars.set.iter().find(|(n, _)| n == name) {
+    pub fn get(&self, name: &str) -> Result<Option<Value>, Refusal> {
+        if let Some((_, value)) = self.vars.set.iter().find(|(n, _)| **n == *name) {
             return Ok(value.clone());
         }
         match name {
-            "PWD" => return Ok(Some(self.vars.cwd.clone())),
+            "PWD" => return Ok(Some(self.vars.cwd.clone().into())),
             "OLDPWD" if self.lasting && self.vars.old_cwd.is_none() => {}
-            "OLDPWD" => return Ok(self.vars.old_cwd.clone()),
+            "OLDPWD" => return Ok(self.vars.old_cwd.clone().map(Value::from)),
             _ => {}
         }
         if let Some((_, value)) = self.world.environment.iter().find(|(n, _)| n == name) {
-            return Ok(Some(value.clone().into_bytes()));
+            return Ok(Some(value.clone().into_bytes().into()));
         }
         if is_shells_own(name) {
             return Err(Refusal::new(format!("the shell's own variable {name}")));
@@ -48,9 +48,12 @@ impl Shell<'_> {
                 "an assignment that changes how commands work: {name}"
             )));
         }
-        match self.vars.set.iter_mut().find(|(n, _)| n == name) {
+        let value = value
+            .map(|bytes| Value::new(bytes, &self.memory))
+            .transpose()?;
+        match self.vars.set.iter_mut().find(|(n, _)| **n == *name) {
             Some(slot) => slot.1 = value,
-            None => self.vars.set.push((name.to_string(), value)),
+            None => self.vars.set.push((name.into(), value)),
         }
         Ok(())
     }

@@ -5,11 +5,26 @@ use crate::{Call, Refusal, Stdin};
 /// What findutils lets a command line hold: every word and its NUL (measured: exactly 131,072 fits).
 pub const SIZE: usize = 128 * 1024;
 
+/// What the kernel takes of one word, with its NUL (MAX_ARG_STRLEN).
+const WORD: usize = 128 << 10;
+/// What it takes of all words and the environment hangs on the limit of the stack; never less than this.
+const WORDS: usize = 1 << 20;
+
+/// Refuses a command line that the kernel might not start a program with.
+pub fn fits(words: &[Vec<u8>]) -> Result<(), Refusal> {
+    let pointers = words.len() * size_of::<usize>();
+    match words.iter().any(|word| word.len() >= WORD) || size(words) + pointers > WORDS {
+        true => Err(Refusal::new("an argument list that may be too long")),
+        false => Ok(()),
+    }
+}
+
 /// Runs `args` as a tool of its own with this call's output; standard input is `stdin`.
 pub fn run(call: &mut Call, args: &[Vec<u8>], stdin: Stdin) -> Result<i32, Refusal> {
     let Some(name) = args.first() else {
         return Err(Refusal::new("a command without a name"));
     };
+    fits(args)?;
     let start = call.out.as_bytes().len();
     let again = call.again();
     let mut inner = Call {
@@ -22,6 +37,7 @@ pub fn run(call: &mut Call, args: &[Vec<u8>], stdin: Stdin) -> Result<i32, Refus
         err: again.err,
         writes: again.writes,
         deadline: again.deadline,
+        memory: again.memory,
     };
     let status = crate::run(name, &mut inner)?;
     call.out.span(start, name);

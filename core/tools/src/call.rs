@@ -3,6 +3,7 @@
 use curserve_corpus::Snapshot;
 
 use crate::deadline::Deadline;
+use crate::memory::Memory;
 use crate::out::Out;
 use crate::world::World;
 use crate::writes::Writes;
@@ -48,6 +49,8 @@ pub struct Call<'a> {
     pub writes: Option<&'a Writes>,
     /// When it gives up.
     pub deadline: Deadline,
+    /// What it may hold.
+    pub memory: &'a Memory,
 }
 
 impl<'a> Call<'a> {
@@ -76,6 +79,7 @@ impl<'a> Call<'a> {
             err: self.err,
             writes: self.writes,
             deadline: self.deadline,
+            memory: self.memory,
         }
     }
 }

@@ -34,14 +34,14 @@ impl Deadline {
 
 /// Looks at the clock once in a while: asking for each line would cost more than many a line does.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Watch {
+pub struct Watch {
     deadline: Deadline,
     passed: usize,
 }
 
 impl Watch {
     /// One that gives up when `deadline` is over.
-    pub(crate) fn new(deadline: Deadline) -> Self {
+    pub fn new(deadline: Deadline) -> Self {
         Watch {
             deadline,
             passed: 0,
@@ -50,7 +50,7 @@ impl Watch {
 
     /// A line (or a step) of so many bytes is done with.
     #[inline]
-    pub(crate) fn pass(&mut self, bytes: usize) -> Result<(), Refusal> {
+    pub fn pass(&mut self, bytes: usize) -> Result<(), Refusal> {
         self.passed += bytes + 16; // an empty one takes its time too
         if self.passed < BETWEEN_LOOKS {
             return Ok(());

@@ -19,6 +19,7 @@ pub mod headtail;
 mod input;
 mod locale;
 mod ls;
+mod memory;
 mod nl;
 pub mod opts;
 mod out;
@@ -27,6 +28,7 @@ mod quote;
 mod rg;
 mod sed;
 mod sort;
+pub mod stack;
 mod tac;
 pub mod test;
 mod times;
@@ -39,8 +41,10 @@ mod world;
 mod writes;
 mod xargs;
 
+pub use batch::fits;
 pub use call::{Call, Refusal, Stdin};
-pub use deadline::Deadline;
+pub use deadline::{Deadline, Watch};
+pub use memory::{Held, Memory, CALL};
 pub use out::{Mark, Out, Span};
 pub use world::World;
 pub use writes::{How, Target, Write, Writes};
@@ -93,6 +97,7 @@ pub fn run(name: &[u8], call: &mut Call<'_>) -> Result<i32, Refusal> {
         ));
     }
     call.deadline.check()?;
+    stack::check()?; // `xargs xargs …` and `find -exec` come here again
     match look_up(name) {
         Some(tool) if call.world.is_c() => {
             locale::same_before(name, call)?;

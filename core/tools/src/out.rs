@@ -2,7 +2,9 @@
 
 use memchr::memchr_iter;
 
-/// An output stream held in memory.
+use crate::memory::Memory;
+
+/// An output stream held in memory, of which it takes what it needs from its call's budget.
 ///
 /// A reader that needs no more (`head -5`) sets a limit of lines or bytes: beyond it nothing is kept, and [`Out::full`]
 /// tells the producer that it may stop. The hard limit is the caller's: beyond it the answer is void
@@ -19,6 +21,18 @@ pub struct Out {
     least: usize,
     marks: Vec<Mark>,
     spans: Vec<Span>,
+    /// Where its memory is taken from; None: from nowhere.
+    budget: Option<Budget>,
+}
+
+/// What a stream has taken of its call's memory.
+#[derive(Debug)]
+struct Budget {
+    memory: Memory,
+    /// For its bytes: as many as there is room for.
+    room: usize,
+    /// For marks and spans.
+    notes: usize,
 }
 
 /// Where a message on standard error stands among the output.
@@ -56,7 +70,19 @@ impl Out {
             least: 0,
             marks: Vec::new(),
             spans: Vec::new(),
+            budget: None,
         }
+    }
+
+    /// The same, of a call that may take so much memory.
+    pub fn within(hard_limit: usize, memory: &Memory) -> Out {
+        let mut out = Out::new(hard_limit);
+        out.budget = Some(Budget {
+            memory: memory.clone(),
+            room: 0,
+            notes: 0,
+        });
+        out
     }
 
     /// Only the first `lines` lines are wanted.
@@ -77,6 +103,7 @@ impl Out {
     /// Notes where the message that is written next stands.
     pub(crate) fn mark(&mut self, out: usize, early: bool) {
         let at = self.bytes.len();
+        self.note(size_of::<Mark>());
         self.marks.push(Mark { at, out, early });
     }
 
@@ -93,6 +120,7 @@ impl Out {
     /// Notes what a program wrote that was started by another.
     pub(crate) fn span(&mut self, start: usize, name: &[u8]) {
         let end = self.bytes.len();
+        self.note(size_of::<Span>() + name.len());
         self.spans.push(Span {
             start,
             end,
@@ -116,8 +144,45 @@ impl Out {
     /// blocks of half the size behind.
     pub(crate) fn expect(&mut self, bytes: usize) {
         if !self.full {
-            self.bytes.reserve(bytes.min(self.room()));
+            self.make_room(bytes.min(self.room()));
         }
+    }
+
+    /// Makes room for so many bytes more; false where the call has no memory left for them.
+    fn make_room(&mut self, bytes: usize) -> bool {
+        let needed = self.bytes.len() + bytes;
+        if needed <= self.bytes.capacity() {
+            return true;
+        }
+        let Some(budget) = &mut self.budget else {
+            self.bytes.reserve(bytes);
+            return true;
+        };
+        // Twice as much as before, as a vector grows; where there is not so much, what is needed.
+        for capacity in [needed.max(2 * self.bytes.capacity()).max(64), needed] {
+            if budget.memory.take(capacity - budget.room).is_ok() {
+                budget.room = capacity;
+                self.bytes.reserve_exact(capacity - self.bytes.len());
+                return true;
+            }
+        }
+        false
+    }
+
+    /// About to be noted: something of so many bytes, which the vector may double.
+    fn note(&mut self, bytes: usize) {
+        if let Some(budget) = &mut self.budget {
+            match budget.memory.take(2 * bytes) {
+                Ok(()) => budget.notes += 2 * bytes,
+                Err(_) => self.overflow(),
+            }
+        }
+    }
+
+    /// Not all that is written can be kept.
+    fn overflow(&mut self) {
+        self.overflowed = true;
+        self.full = true;
     }
 
     /// Appends `bytes`, as far as they are wanted.
@@ -151,10 +216,12 @@ impl Out {
         }
         if wanted.len() > self.hard_limit - self.bytes.len() {
             wanted = &wanted[..self.hard_limit - self.bytes.len()];
-            self.overflowed = true;
-            self.full = true;
+            self.overflow();
         }
-        self.bytes.extend_from_slice(wanted);
+        match self.make_room(wanted.len()) {
+            true => self.bytes.extend_from_slice(wanted),
+            false => self.overflow(),
+        }
     }
 
     /// Nothing more will be kept: a producer may stop.
@@ -186,8 +253,16 @@ impl Out {
     }
 
     /// What has been written, the stream given up.
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.bytes
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
+    }
+}
+
+impl Drop for Out {
+    fn drop(&mut self) {
+        if let Some(budget) = &self.budget {
+            budget.memory.give(budget.room + budget.notes);
+        }
     }
 }
 
@@ -235,6 +310,24 @@ mod tests {
         out.write(b"d");
         assert!(out.overflowed() && out.full());
         assert_eq!(out.as_bytes(), b"abc");
+    }
+
+    #[test]
+    fn streams_of_one_call_take_from_one_budget_and_give_back() {
+        let memory = Memory::new(1000);
+        let mut first = Out::within(1 << 20, &memory);
+        let mut second = Out::within(1 << 20, &memory);
+        first.write(&[b'a'; 600]);
+        second.write(&[b'b'; 300]);
+        assert!(!first.overflowed() && !second.overflowed());
+        second.write(&[b'b'; 300]);
+        assert!(second.overflowed() && second.full());
+        drop(first);
+        let mut third = Out::within(1 << 20, &memory);
+        third.write(&[b'c'; 600]);
+        assert!(!third.overflowed());
+        drop((second, third));
+        assert_eq!(memory.left(), 1000);
     }
 
     #[test]

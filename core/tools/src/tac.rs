@@ -1,5 +1,6 @@
 //! `tac`: files from their last line to their first.
 
+use crate::deadline::Watch;
 use crate::{input, quote, Call, Refusal};
 
 /// Runs `tac`.
@@ -16,8 +17,10 @@ pub fn tac(call: &mut Call) -> Result<i32, Refusal> {
         match input::open(call, operand)? {
             input::Operand::Content(content) => {
                 let mut end = content.len();
+                let mut watch = Watch::new(call.deadline);
                 while end > 0 {
                     let start = memchr::memrchr(b'\n', &content[..end - 1]).map_or(0, |i| i + 1);
+                    watch.pass(end - start)?;
                     call.out.write(&content[start..end]);
                     end = start;
                 }

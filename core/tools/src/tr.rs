@@ -76,6 +76,7 @@ pub fn tr(call: &mut Call) -> Result<i32, Refusal> {
         _ => return Err(Refusal::new("a use of tr not known here")),
     }
     let text = input::stdin(call)?;
+    let _held = call.memory.hold(text.len())?;
     let mut out = Vec::with_capacity(text.len());
     let mut last = None;
     for part in text.chunks(BETWEEN_LOOKS) {

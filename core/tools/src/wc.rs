@@ -1,6 +1,6 @@
 //! `wc`: counts of lines, words, characters, bytes, and the longest line.
 
-use crate::deadline::{Deadline, BETWEEN_LOOKS};
+use crate::deadline::{Deadline, Watch, BETWEEN_LOOKS};
 use crate::input::{self, Operand};
 use crate::opts::{self, Takes};
 use crate::{quote, Call, Refusal};
@@ -149,7 +149,11 @@ fn count(text: &[u8], wanted: [bool; 5], deadline: Deadline) -> Result<Counts, R
             l.iter()
                 .fold(0u64, |n, &b| if b == b'\t' { n / 8 * 8 + 8 } else { n + 1 })
         };
-        counts[4] = text.split(|&b| b == b'\n').map(width).max().unwrap_or(0);
+        let mut watch = Watch::new(deadline);
+        for line in text.split(|&b| b == b'\n') {
+            watch.pass(line.len())?;
+            counts[4] = counts[4].max(width(line));
+        }
     }
     Ok(counts)
 }

@@ -1,5 +1,6 @@
 //! The small tools whose answer lies in their words: `echo`, `basename`, `dirname`, `true`, `seq`.
 
+use crate::deadline::Watch;
 use crate::escapes::{unescape, Escapes};
 use crate::printf::integer;
 use crate::{input, Call, Refusal};
@@ -143,7 +144,9 @@ pub fn seq(call: &mut Call) -> Result<i32, Refusal> {
         _ => return Err(Refusal::new("seq without its numbers")),
     };
     let mut n = first;
+    let mut watch = Watch::new(call.deadline);
     while if step > 0 { n <= last } else { n >= last } {
+        watch.pass(width)?;
         call.out.write(format!("{n:0width$}\n").as_bytes());
         if call.out.full() {
             break;

@@ -24,7 +24,7 @@ pub fn xargs(call: &mut Call) -> Result<i32, Refusal> {
             (b'd', Some(b"\\0")) => delimiter = Some(0),
             (b'd', Some([d])) if *d != b'\\' => delimiter = Some(*d),
             (b'I', Some(v)) if !v.is_empty() => replace = Some(v),
-            (b'n', Some(v)) => most = opts::number(v)?.max(1) as usize,
+            (b'n', Some(v)) => most = count(v)?,
             (b'r', _) => keep_empty = false,
             _ => return Err(Refusal::new("an option of xargs not known here")),
         }
@@ -37,14 +37,23 @@ pub fn xargs(call: &mut Call) -> Result<i32, Refusal> {
         command.push(b"echo".to_vec());
     }
     let text = input::stdin(call)?;
+    let _held = call.memory.hold(items_take(text))?;
     let items = match (delimiter, replace) {
         (Some(d), _) => split_plain(text, d),
         (None, None) => split_words(text)?,
         (None, Some(_)) => split_lines(text)?,
     };
+    call.deadline.check()?;
     let mut status = 0;
     if let Some(pattern) = replace {
         for item in items {
+            let replaced = |word: &Vec<u8>| {
+                let places = memchr::memmem::find_iter(word, pattern).count();
+                word.len() + places * item.len()
+            };
+            if command.iter().map(replaced).sum::<usize>() > batch::SIZE {
+                return Err(Refusal::new("a command of xargs that is too long"));
+            }
             let words: Vec<Vec<u8>> = command
                 .iter()
                 .enumerate()
@@ -87,6 +96,26 @@ pub fn xargs(call: &mut Call) -> Result<i32, Refusal> {
         }
     }
     Ok(status)
+}
+
+/// How many items a command line may have; GNU xargs complains of none.
+fn count(text: &[u8]) -> Result<usize, Refusal> {
+    match opts::number(text)? {
+        n @ 1..=0x7fff_ffff => Ok(n as usize),
+        _ => Err(Refusal::new("an extreme count of xargs")),
+    }
+}
+
+/// What the items of `text` take at most: a vector each, with room of its own.
+fn items_take(text: &[u8]) -> usize {
+    const ITEM: usize = size_of::<Vec<u8>>() + 24;
+    /// Less than this is not worth a look.
+    const LITTLE: usize = 64 << 10;
+    if text.len() < LITTLE {
+        return 0;
+    }
+    let ends = text.iter().filter(|&&b| !b.is_ascii_graphic()).count();
+    3 * text.len() + ITEM * (ends + 1)
 }
 
 /// Runs one command line; true when no more are to run.

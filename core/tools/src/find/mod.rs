@@ -48,7 +48,7 @@ pub fn find(call: &mut Call) -> Result<i32, Refusal> {
         || starts
             .iter()
             .all(|start| matches!(input::look(call, start, follow_start), Ok(Ok(_))));
-    let together = Candidates::of(&parsed.expr).filter(|_| all_there);
+    let together = Candidates::of(&parsed.expr, call.memory).filter(|_| all_there);
     let mut walk = Walk::new(&parsed, call);
     let mut command = None;
     if let Some((candidates, words)) = together {

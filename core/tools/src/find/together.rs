@@ -8,7 +8,7 @@ use curserve_corpus::{Kind, Node};
 
 use super::expr::Expr;
 use super::walk::run_with;
-use crate::{Call, Out, Refusal, Stdin};
+use crate::{Call, Held, Memory, Out, Refusal, Stdin};
 
 /// What the one search may print, which is names.
 const NAMES: usize = 256 << 20;
@@ -21,12 +21,13 @@ pub struct Candidates {
     alone: Vec<(usize, Vec<u8>)>,
     /// How many words come before the files.
     options: usize,
+    held: Held,
 }
 
 impl Candidates {
     /// Nothing yet, for the only action of `expr`; None where it has others, or its command is not known to do nothing
     /// but print the names of the files that match.
-    pub fn of(expr: &Expr) -> Option<(Candidates, &[Vec<u8>])> {
+    pub fn of<'e>(expr: &'e Expr, memory: &Memory) -> Option<(Candidates, &'e [Vec<u8>])> {
         let mut actions = Vec::new();
         collect(expr, &mut actions);
         // Whether what stands behind a command is reached hangs on how the command ends.
@@ -43,17 +44,20 @@ impl Candidates {
             words: words.to_vec(),
             alone: Vec::new(),
             options: words.len(),
+            held: memory.hold(0).ok()?,
         };
         Some((gathered, command))
     }
 
     /// Adds a node that `-exec` is given.
-    pub fn add(&mut self, path: &[u8], node: Node<'_>, kind: Kind) {
+    pub fn add(&mut self, path: &[u8], node: Node<'_>, kind: Kind) -> Result<(), Refusal> {
+        self.held.more(path.len() + size_of::<Vec<u8>>() + 24)?;
         if kind == Kind::File && node.bytes().is_ok() && !path.contains(&b'\n') {
             self.words.push(path.to_vec());
         } else {
             self.alone.push((self.words.len(), path.to_vec()));
         }
+        Ok(())
     }
 
     /// Runs `command` for all of them.
@@ -92,7 +96,8 @@ impl Candidates {
         if self.words.len() == self.options {
             return Ok(Some(Vec::new()));
         }
-        let (mut out, mut err) = (Out::new(NAMES), Out::new(NAMES));
+        let stream = || Out::within(NAMES, call.memory);
+        let (mut out, mut err) = (stream(), stream());
         let mut inner = Call {
             args: &self.words,
             out: &mut out,

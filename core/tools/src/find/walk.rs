@@ -257,7 +257,7 @@ impl<'w, 'c> Walk<'w, 'c> {
             Expr::Exec(words) => {
                 self.path(here.name);
                 if let Some(gathered) = &mut self.gathered {
-                    gathered.add(&self.path, here.node, here.kind);
+                    gathered.add(&self.path, here.node, here.kind)?;
                     self.quit = true;
                     return Ok(false);
                 }
@@ -265,7 +265,10 @@ impl<'w, 'c> Walk<'w, 'c> {
             }
             Expr::ExecPlus(words, number) => {
                 let path = self.path(here.name).clone();
-                let room = batch::SIZE.saturating_sub(batch::size(words) + path.len() + 1);
+                let alone = batch::size(words) + path.len() + 1;
+                let Some(room) = batch::SIZE.checked_sub(alone) else {
+                    return Err(Refusal::new("an item of find -exec + that does not fit"));
+                };
                 if self.batches[*number].size > room {
                     let full = std::mem::take(&mut self.batches[*number]);
                     self.run_batch(words, full.paths)?;
@@ -319,6 +322,14 @@ impl<'w, 'c> Walk<'w, 'c> {
 
 /// Runs the command of an `-exec … ;` on one path.
 pub fn run_with(call: &mut Call<'_>, words: &[Vec<u8>], path: &[u8]) -> Result<i32, Refusal> {
+    let places = |word: &Vec<u8>| memchr::memmem::find_iter(word, b"{}").count();
+    let length: usize = words
+        .iter()
+        .map(|word| word.len() + places(word) * path.len())
+        .sum();
+    if length > batch::SIZE {
+        return Err(Refusal::new("a command of find -exec that is too long"));
+    }
     let words: Vec<Vec<u8>> = words.iter().map(|word| replace(word, path)).collect();
     run(call, &words)
 }

@@ -154,7 +154,12 @@ impl Pattern {
     }
 
     fn matches_items(&self, name: &[u8]) -> Result<bool, Refusal> {
+        /// Steps that matching may take: hundredths of a second.
+        const WORK: usize = 1 << 24;
         let refuse = |what: &str| Err(Refusal::new(what));
+        if name.len().saturating_mul(self.items.len()) > WORK {
+            return refuse("a long text against a long pattern");
+        }
         if self.fold {
             let text = std::str::from_utf8(name).unwrap_or_default();
             // The characters beyond ASCII whose small letters lie within.

@@ -8,6 +8,7 @@ mod options;
 mod pattern;
 mod plain;
 mod printer;
+mod room;
 mod search;
 mod walk;
 mod worker;
@@ -15,7 +16,7 @@ mod worker;
 use curserve_corpus::{Errno, Kind};
 use curserve_index::{Query, Within};
 
-use crate::{Call, Refusal, Stdin};
+use crate::{Call, Held, Refusal, Stdin};
 use options::{refuse, Mode, Options, Sort};
 use walk::{File, Filter};
 
@@ -54,6 +55,9 @@ fn type_list(call: &mut Call<'_>, options: &Options) -> Result<i32, Refusal> {
     Ok(0)
 }
 
+/// What a file in the list takes, with a name of usual length, and while it is chosen.
+const FILE: usize = 256;
+
 struct Run<'r, 'c> {
     call: &'r mut Call<'c>,
     options: &'r Options,
@@ -64,6 +68,8 @@ struct Run<'r, 'c> {
     /// The real program walks with one thread, and words its errors otherwise.
     single: bool,
     errored: bool,
+    /// What the list of files takes.
+    held: Held,
 }
 
 impl<'r, 'c> Run<'r, 'c> {
@@ -88,6 +94,7 @@ impl<'r, 'c> Run<'r, 'c> {
             .with_filename
             .unwrap_or(options.vimgrep || !is_one_file);
         Ok(Run {
+            held: call.memory.hold(0)?,
             call,
             options,
             operands,
@@ -152,6 +159,7 @@ impl<'r, 'c> Run<'r, 'c> {
         let mut files = Vec::new();
         self.errored = false;
         for operand in self.operands.clone() {
+            self.call.deadline.check()?;
             if operand == b"-" {
                 files.push(File::stdin(self.call.stdin.bytes().to_vec()));
                 continue;
@@ -178,7 +186,14 @@ impl<'r, 'c> Run<'r, 'c> {
                     let filter = Filter::new(snapshot, self.options, self.call.cwd, node)?;
                     let prefix = if self.implicit { Vec::new() } else { operand };
                     let start = files.len();
-                    filter.files(node, &prefix, (query, within), &mut files)?;
+                    filter.files(
+                        node,
+                        &prefix,
+                        (query, within),
+                        self.call.deadline,
+                        &mut files,
+                    )?;
+                    self.held.more((files.len() - start) * FILE)?;
                     if self.options.sort == Some((Sort::Path, false)) {
                         walk::sort(&mut files[start..], self.options.sort);
                     }

@@ -9,6 +9,13 @@ use grep_regex::{RegexMatcher, RegexMatcherBuilder};
 use super::options::{refuse, Case, Options};
 use crate::Refusal;
 
+/// A pattern whose automaton takes more bytes is refused, after tens of milliseconds.
+const AUTOMATON: usize = 4 << 20;
+/// What each thread may keep of the states that it has met; the crate's own limit is a gigabyte.
+const CACHE: usize = 16 << 20;
+/// Longer patterns are refused, all together.
+const LONGEST: usize = 64 << 10;
+
 /// The compiled patterns, as far as anybody needs them.
 pub(super) struct Matchers<'o> {
     options: &'o Options,
@@ -19,6 +26,9 @@ pub(super) struct Matchers<'o> {
 impl<'o> Matchers<'o> {
     /// Refuses a pattern that does not compile. What means itself does, and most files are searched without.
     pub(super) fn new(options: &'o Options) -> Result<Self, Refusal> {
+        if options.patterns.iter().map(String::len).sum::<usize>() > LONGEST {
+            return refuse("patterns of more than 64 KiB");
+        }
         Ok(Matchers {
             options,
             unicode: match literal(options) {
@@ -69,6 +79,8 @@ fn matcher(options: &Options, unicode: bool) -> Result<RegexMatcher, Refusal> {
     }
     let mut builder = RegexMatcherBuilder::new();
     builder
+        .size_limit(AUTOMATON)
+        .dfa_size_limit(CACHE)
         .multi_line(true)
         .unicode(unicode)
         .octal(false)

@@ -11,6 +11,7 @@ use grep_searcher::{Searcher, Sink, SinkMatch};
 use super::lead::Lead;
 use super::options::{Mode, Options};
 use super::pattern::literal;
+use super::room::Room;
 use crate::Deadline;
 
 /// More than this is not searched without a look at the clock.
@@ -75,7 +76,7 @@ impl Plain {
         bytes: &[u8],
         parts: &[Range<usize>],
         name: Option<&[u8]>,
-        into: &mut Vec<u8>,
+        into: &mut Room,
     ) -> Option<()> {
         let mut lines = Lines {
             out: into,
@@ -122,7 +123,7 @@ impl Plain {
             let text = line.strip_suffix(b"\n").unwrap_or(line);
             if self.itself || matcher?.is_match(text).ok()? {
                 let number = self.numbers.then(|| lines.before(start) + 1);
-                lines.push(number, line);
+                lines.push(number, line).then_some(())?;
             }
             at = end;
         }
@@ -149,7 +150,7 @@ fn pieces<'b>(bytes: &'b [u8], part: &Range<usize>) -> impl Iterator<Item = Rang
 }
 
 struct Lines<'l> {
-    out: &'l mut Vec<u8>,
+    out: &'l mut Room,
     name: Option<&'l [u8]>,
     bytes: &'l [u8],
     /// So many bytes were looked through for line ends …
@@ -169,19 +170,26 @@ impl Lines<'_> {
         self.before
     }
 
-    fn push(&mut self, number: Option<u64>, line: &[u8]) {
+    /// Prints a line; false where there is no room for it.
+    fn push(&mut self, number: Option<u64>, line: &[u8]) -> bool {
+        let before = self.name.map_or(0, |name| name.len() + 1) + 21;
+        if !self.out.has_room(before + line.len() + 1) {
+            return false;
+        }
+        let out = self.out.bytes();
         if let Some(name) = self.name {
-            self.out.extend_from_slice(name);
-            self.out.push(b':');
+            out.extend_from_slice(name);
+            out.push(b':');
         }
         if let Some(number) = number {
-            crate::decimal::push_number(self.out, number);
-            self.out.push(b':');
+            crate::decimal::push_number(out, number);
+            out.push(b':');
         }
-        self.out.extend_from_slice(line);
+        out.extend_from_slice(line);
         if line.last() != Some(&b'\n') {
-            self.out.push(b'\n');
+            out.push(b'\n');
         }
+        true
     }
 }
 
@@ -193,7 +201,9 @@ impl Sink for Lines<'_> {
         // Lines are counted from where the part begins.
         let above = number.map_or(0, |_| self.before(self.start));
         for (place, line) in found.lines().enumerate() {
-            self.push(number.map(|n| above + n + place as u64), line);
+            if !self.push(number.map(|n| above + n + place as u64), line) {
+                return Err(std::io::ErrorKind::OutOfMemory.into());
+            }
         }
         Ok(true)
     }

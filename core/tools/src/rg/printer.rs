@@ -13,13 +13,14 @@ use grep_searcher::{MmapChoice, Searcher, SearcherBuilder, Sink};
 use termcolor::NoColor;
 
 use super::options::{Mode, Options};
+use super::room::{Pool, Room};
 use crate::Deadline;
 
 /// The printer of one thread.
 pub(super) enum Printer {
-    Standard(Standard<NoColor<Vec<u8>>>),
-    Summary(Summary<NoColor<Vec<u8>>>),
-    Json(JSON<Vec<u8>>),
+    Standard(Standard<NoColor<Room>>),
+    Summary(Summary<NoColor<Room>>),
+    Json(JSON<Room>),
 }
 
 /// What a printer made of one file.
@@ -31,7 +32,7 @@ pub(super) struct Printed {
 
 impl Printer {
     /// The one for this form of output.
-    pub(super) fn new(options: &Options, with_filename: bool) -> Printer {
+    pub(super) fn new(options: &Options, with_filename: bool, pool: &Pool) -> Printer {
         let terminator = options.null.then_some(0);
         let summary = |kind| {
             Printer::Summary(
@@ -41,7 +42,7 @@ impl Printer {
                     .path(with_filename)
                     .path_terminator(terminator)
                     .separator_field(b":".to_vec())
-                    .build(NoColor::new(Vec::new())),
+                    .build(NoColor::new(Room::new(pool))),
             )
         };
         match options.mode {
@@ -55,7 +56,7 @@ impl Printer {
                 JSONBuilder::new()
                     .pretty(false)
                     .always_begin_end(false)
-                    .build(Vec::new()),
+                    .build(Room::new(pool)),
             ),
             Mode::Lines | Mode::Files | Mode::TypeList => Printer::Standard(
                 StandardBuilder::new()
@@ -72,7 +73,7 @@ impl Printer {
                     .replacement(options.replace.clone().map(|text| text.into_bytes()))
                     .separator_context(options.separator.clone())
                     .trim_ascii(options.trim)
-                    .build(NoColor::new(Vec::new())),
+                    .build(NoColor::new(Room::new(pool))),
             ),
         }
     }
@@ -110,7 +111,7 @@ impl Printer {
             }
         };
         Some(Printed {
-            out: std::mem::take(out),
+            out: out.take(),
             has_match,
             stats: stats.unwrap_or_default(),
         })

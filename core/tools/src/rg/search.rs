@@ -10,6 +10,7 @@ use super::options::{refuse, Mode, Sort};
 use super::pattern::{query, Matchers};
 use super::plain::Plain;
 use super::printer::Printed;
+use super::room::Pool;
 use super::walk::{self, File};
 use super::worker::{Outcome, Shared, Worker};
 use super::Run;
@@ -19,6 +20,8 @@ use crate::{Out, Refusal};
 const ALONE: usize = 256 << 10;
 /// At most so many files are searched before the first of them is reported.
 const BATCH: usize = 8192;
+/// A longer file is searched in parts, or not at all.
+const LONG: usize = 4 << 20;
 /// A smaller automaton for ASCII files pays from so many files on.
 const MANY: usize = 32;
 
@@ -47,6 +50,9 @@ impl Run<'_, '_> {
             false => query(options, within),
         };
         let mut files = self.files(&query, within)?;
+        if options.multiline && files.iter().any(|file| file.bytes_to_search() > LONG) {
+            return refuse("a long file searched across lines"); // at once, without a look at the clock
+        }
         let by_path = options.sort == Some((Sort::Path, false));
         if files.is_empty() && self.implicit && (query == Query::All || !self.any_file()?) {
             return refuse("nothing to search");
@@ -61,6 +67,7 @@ impl Run<'_, '_> {
         let shared = Shared {
             options,
             deadline: self.call.deadline,
+            pool: Pool::new(self.call.memory.left() / 2),
             matchers: &matchers,
             plain: Plain::of(options),
             with_filename: self.with_filename,
@@ -95,6 +102,8 @@ impl Run<'_, '_> {
             let (batch, after) = rest.split_at(size.min(rest.len()));
             rest = after;
             size = (size * 4).min(BATCH);
+            // What was gathered before has been written, or dropped.
+            shared.pool.refill(self.call.memory.left() / 2);
             let outcomes = outcomes(batch, shared);
             self.call
                 .out
@@ -130,6 +139,7 @@ impl Run<'_, '_> {
             }
             Outcome::Unknown => return refuse("a file that is not in memory"),
             Outcome::Late => return refuse("out of time"),
+            Outcome::TooLong => return refuse("more output than a call may hold"),
         };
         sum.matched |= has_match;
         sum.stats += &stats;

@@ -14,7 +14,7 @@ use ignore::overrides::{Override, OverrideBuilder};
 use ignore::types::{Types, TypesBuilder};
 
 use super::options::{refuse, Options, Sort};
-use crate::Refusal;
+use crate::{Deadline, Refusal, Watch};
 
 /// A file to search, known by this name.
 pub(super) struct File<'s> {
@@ -96,6 +96,16 @@ pub(super) fn sort(files: &mut [File<'_>], sort: Option<(Sort, bool)>) {
     }
 }
 
+/// More globs are refused.
+const GLOBS: usize = 256;
+
+/// Whether a glob is longer, or has more alternatives within alternatives, than the crate that reads it bears.
+fn is_deep(glob: &str) -> bool {
+    const LONGEST: usize = 4 << 10;
+    const BRACES: usize = 32;
+    glob.len() > LONGEST || glob.bytes().filter(|&b| b == b'{').count() > BRACES
+}
+
 /// The rules of one walk.
 pub(super) struct Filter<'f, 's> {
     snapshot: &'s Snapshot,
@@ -130,6 +140,9 @@ impl<'f, 's> Filter<'f, 's> {
                 .any(|(glob, _)| glob.trim_start_matches('!').contains('/'))
         {
             return refuse("globs with slashes over a folder that is not below the working folder");
+        }
+        if options.globs.len() > GLOBS || options.globs.iter().any(|(glob, _)| is_deep(glob)) {
+            return refuse("globs that are many or nested deeply");
         }
         let mut overrides = OverrideBuilder::new(OsStr::from_bytes(&cwd));
         // As rg does: all -g first, then all --iglob.
@@ -175,6 +188,7 @@ impl<'f, 's> Filter<'f, 's> {
         folder: Node<'s>,
         prefix: &[u8],
         (query, within): (&Query, Within),
+        deadline: Deadline,
         into: &mut Vec<File<'s>>,
     ) -> Result<(), Refusal> {
         let Some(chosen) = self.snapshot.files_below(folder, query, within) else {
@@ -189,7 +203,9 @@ impl<'f, 's> Filter<'f, 's> {
             base.push(b'/');
         }
         let mut folders = IdMap::from_iter([(folder, Some(Vec::new()))]);
+        let mut watch = Watch::new(deadline);
         for Chosen { node, parts } in chosen {
+            watch.pass(node.name().len())?;
             let Some(parent) = node.parent() else {
                 continue;
             };

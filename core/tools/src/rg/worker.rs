@@ -8,6 +8,7 @@ use super::options::Options;
 use super::pattern::Matchers;
 use super::plain::Plain;
 use super::printer::{searcher, Printed, Printer};
+use super::room::{Pool, Room};
 use super::walk::File;
 use crate::Deadline;
 
@@ -24,6 +25,8 @@ pub(super) struct Shared<'w> {
     /// The real program maps the files.
     pub(super) mapped: bool,
     pub(super) deadline: Deadline,
+    /// Where what is printed is taken from.
+    pub(super) pool: Pool,
 }
 
 /// What became of one file.
@@ -32,6 +35,8 @@ pub(super) enum Outcome {
     Failed(i32),
     Unknown,
     Late,
+    /// There was no memory left for what it prints.
+    TooLong,
 }
 
 impl Outcome {
@@ -39,7 +44,7 @@ impl Outcome {
     pub(super) fn len(&self) -> usize {
         match self {
             Outcome::Done(printed) => printed.out.len(),
-            Outcome::Failed(_) | Outcome::Unknown | Outcome::Late => 0,
+            Outcome::Failed(_) | Outcome::Unknown | Outcome::Late | Outcome::TooLong => 0,
         }
     }
 }
@@ -50,7 +55,7 @@ pub(super) struct Worker<'w> {
     searcher: Option<Searcher>,
     printer: Option<Printer>,
     /// Lines are gathered here, and kept in as much memory as they need.
-    lines: Vec<u8>,
+    lines: Room,
 }
 
 impl<'w> Worker<'w> {
@@ -59,7 +64,7 @@ impl<'w> Worker<'w> {
             shared,
             searcher: None,
             printer: None,
-            lines: Vec::new(),
+            lines: Room::new(&shared.pool),
         }
     }
 
@@ -68,9 +73,11 @@ impl<'w> Worker<'w> {
             return Outcome::Late;
         }
         match file.content() {
-            Ok(_) => self
-                .try_search(file)
-                .map_or(Outcome::Unknown, Outcome::Done),
+            Ok(_) => match self.try_search(file) {
+                Some(printed) => Outcome::Done(printed),
+                None if self.shared.pool.is_spent() => Outcome::TooLong,
+                None => Outcome::Unknown,
+            },
             Err(Unreadable::Errno(errno)) => Outcome::Failed(errno),
             Err(_) => Outcome::Unknown,
         }
@@ -96,7 +103,7 @@ impl<'w> Worker<'w> {
                 )),
             };
             let all = 0..content.len();
-            self.lines.clear();
+            self.lines.bytes().clear();
             plain.search(
                 self.shared.deadline,
                 with,
@@ -106,8 +113,8 @@ impl<'w> Worker<'w> {
                 &mut self.lines,
             )?;
             return Some(Printed {
-                has_match: !self.lines.is_empty(),
-                out: self.lines.clone(),
+                has_match: !self.lines.bytes().is_empty(),
+                out: self.lines.copy_out()?,
                 stats: Stats::new(),
             });
         }
@@ -123,13 +130,14 @@ impl<'w> Worker<'w> {
         let is_long = content.len() > LONG && !options.multiline;
         // A slice is what the real program searches when it maps; where there is no NUL and no mark it is all the same.
         let is_plain = !facts.has_nul && !facts.has_bom;
+
         let as_slice = match is_plain {
             true => !is_long,
             false => self.shared.mapped,
         };
-        let with_filename = self.shared.with_filename;
+        let (with_filename, pool) = (self.shared.with_filename, &self.shared.pool);
         self.printer
-            .get_or_insert_with(|| Printer::new(options, with_filename))
+            .get_or_insert_with(|| Printer::new(options, with_filename, pool))
             .search(
                 searcher,
                 matchers.of(content)?,

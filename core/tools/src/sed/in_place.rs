@@ -35,7 +35,7 @@ pub fn edit(
             Ok(content) => content,
             Err(_) => return Err(Refusal::new("sed -i of a file that cannot be read")),
         };
-        let mut edited = Out::new(EDITED);
+        let mut edited = Out::within(EDITED, call.memory);
         let mut inner = call.again();
         inner.out = &mut edited;
         let lines = Lines {
@@ -48,7 +48,9 @@ pub fn edit(
             return Err(Refusal::new("sed -i that makes a file very long"));
         }
         let how = How::Replace(*node.meta());
-        writes.plan(target.path, edited.into_bytes(), how)?;
+        let edited = edited.into_bytes();
+        call.memory.take(edited.capacity())?; // until the line has ended
+        writes.plan(target.path, edited, how)?;
     }
     Ok(0)
 }

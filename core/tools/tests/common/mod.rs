@@ -36,6 +36,7 @@ pub fn ours(corpus: &Corpus, args: &[String], stdin: Option<&[u8]>) -> Result<An
         err: &mut err,
         writes: None,
         deadline: curserve_tools::Deadline::default(),
+        memory: &curserve_tools::Memory::default(),
     };
     let code = curserve_tools::run(&args[0], &mut call)?;
     Ok(Answer(out.into_bytes(), err.into_bytes(), code))

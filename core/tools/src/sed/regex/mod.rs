@@ -35,7 +35,16 @@ pub struct Compiled {
     pub doubtful_groups: bool,
     /// How many groups there are.
     pub groups: usize,
+    /// The longest text in which a search ends before anybody waits for it.
+    longest_text: usize,
 }
+
+/// Longer expressions are refused: what translates them, and the crate's own parser, take the square of it.
+const LONGEST: usize = 4 << 10;
+/// Steps of a search that nobody can stop, where no automaton holds: a tenth of a second.
+const WORK: usize = 1 << 25;
+/// Bytes that the crate takes for a state of an automaton, at least.
+const STATE: usize = 64;
 
 impl Matcher {
     /// Compiles `pattern` as a basic, or with `extended` an extended, expression; `fold` ignores case.
@@ -43,6 +52,9 @@ impl Matcher {
         let Ok(pattern) = std::str::from_utf8(pattern) else {
             return refuse("bytes that are not UTF-8");
         };
+        if pattern.len() > LONGEST {
+            return refuse("more than 4 KiB");
+        }
         if fold && !pattern.is_ascii() {
             return refuse("letters beyond ASCII without case");
         }
@@ -79,12 +91,14 @@ impl Matcher {
         } else {
             None
         };
+        let longest_text = WORK / (regex.memory_usage() / STATE).max(1);
         Ok(Self::Regex(Box::new(Compiled {
             regex,
             longest,
             tables: t.tables || fold,
             doubtful_groups: t.quantified_group || (t.alternation && t.groups > 0),
             groups: t.groups,
+            longest_text,
         })))
     }
 
@@ -104,12 +118,16 @@ impl Matcher {
         &self,
         text: &[u8],
         groups: bool,
-        mut f: impl FnMut(usize, usize, &dyn Fn(usize) -> Option<(usize, usize)>) -> bool,
+        mut f: impl FnMut(
+            usize,
+            usize,
+            &dyn Fn(usize) -> Option<(usize, usize)>,
+        ) -> Result<bool, Refusal>,
     ) -> Result<(), Refusal> {
         match self {
             Self::Literal(finder) => {
                 for start in finder.find_iter(text) {
-                    if !f(start, start + finder.needle().len(), &|_| None) {
+                    if !f(start, start + finder.needle().len(), &|_| None)? {
                         break;
                     }
                 }
@@ -119,7 +137,7 @@ impl Matcher {
                 if !groups {
                     for found in r.regex.find_iter(text) {
                         r.check_longest(text, found.start(), found.end())?;
-                        if !f(found.start(), found.end(), &|_| None) {
+                        if !f(found.start(), found.end(), &|_| None)? {
                             break;
                         }
                     }
@@ -131,7 +149,7 @@ impl Matcher {
                     };
                     r.check_longest(text, whole.start, whole.end)?;
                     let group = |i: usize| captures.get_group(i).map(|m| (m.start, m.end));
-                    if !f(whole.start, whole.end, &group) {
+                    if !f(whole.start, whole.end, &group)? {
                         break;
                     }
                 }
@@ -143,6 +161,9 @@ impl Matcher {
 
 impl Compiled {
     fn check(&self, text: &[u8]) -> Result<(), Refusal> {
+        if text.len() > self.longest_text {
+            return refuse("a long text against a long expression");
+        }
         if text.is_ascii() || (!self.tables && std::str::from_utf8(text).is_ok()) {
             Ok(())
         } else {
@@ -175,7 +196,7 @@ pub(crate) fn first_match(
     let mut first = None;
     Matcher::new(pattern, extended, fold)?.each(text, false, |start, end, _| {
         first = Some((start, end));
-        false
+        Ok(false)
     })?;
     Ok(first)
 }
@@ -228,7 +249,7 @@ mod tests {
     fn a_match_that_posix_reads_longer_is_refused() {
         let m = Matcher::new(b"a|ab", true, false)
             .unwrap_or_else(|_| unreachable!("a plain alternation"));
-        assert!(m.each(b"ab", false, |_, _, _| true).is_err());
-        assert!(m.each(b"a", true, |_, _, _| true).is_ok());
+        assert!(m.each(b"ab", false, |_, _, _| Ok(true)).is_err());
+        assert!(m.each(b"a", true, |_, _, _| Ok(true)).is_ok());
     }
 }

@@ -7,7 +7,7 @@ use crate::sed::command::{Action, Address, Command};
 use crate::Refusal;
 
 /// What the pattern space and the hold space may grow to.
-const SPACE: usize = 64 << 20;
+pub const SPACE: usize = 16 << 20;
 
 /// What a command asks of the cycle.
 pub enum Step {
@@ -100,7 +100,7 @@ pub fn act<'a>(
             }
         }
         Action::Map(map) => state.space.iter_mut().for_each(|b| *b = map[*b as usize]),
-        Action::After(text) => state.after.push(text.clone()),
+        Action::After(text) => state.append(text)?,
         Action::Before(text) => state.write_text(text),
         Action::Change(_)
             if command.end.is_some() && matches!(command.start, Some(Address::Last)) =>
@@ -123,7 +123,7 @@ pub fn act<'a>(
         }
     }
     if state.space.len() > SPACE || state.hold.len() > SPACE {
-        return Err(Refusal::new("a pattern space of sed beyond 64 MiB"));
+        return Err(Refusal::new("a pattern space of sed beyond 16 MiB"));
     }
     Ok(Step::Next)
 }

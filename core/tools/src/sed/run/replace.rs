@@ -1,8 +1,9 @@
 //! `s`: what matches goes, what replaces it comes.
 
+use super::act::SPACE;
 use super::state::State;
 use crate::sed::command::{Part, Substitute};
-use crate::Refusal;
+use crate::{Refusal, Watch};
 
 /// Replaces in the pattern space what `s` seeks; whether there was any.
 pub fn replace<'a>(state: &mut State<'a, '_, '_>, s: &'a Substitute) -> Result<bool, Refusal> {
@@ -12,11 +13,15 @@ pub fn replace<'a>(state: &mut State<'a, '_, '_>, s: &'a Substitute) -> Result<b
     let grouped = |part: &Part| matches!(part, Part::Group(n) if *n > 0);
     let groups = s.parts.iter().any(grouped);
     let (mut copied, mut seen) = (0, 0);
+    let mut watch = Watch::new(state.call.deadline);
+    let mut looked = 0;
     let space = std::mem::take(&mut state.space);
     let found = matcher.each(&space, groups, |start, end, group| {
+        watch.pass(end - looked)?;
+        looked = end;
         seen += 1;
         if seen < s.number {
-            return true;
+            return Ok(true);
         }
         out.extend_from_slice(&space[copied..start]);
         for part in &s.parts {
@@ -31,7 +36,10 @@ pub fn replace<'a>(state: &mut State<'a, '_, '_>, s: &'a Substitute) -> Result<b
             }
         }
         copied = end;
-        s.global
+        match out.len() > SPACE {
+            true => Err(Refusal::new("a pattern space of sed beyond 16 MiB")),
+            false => Ok(s.global),
+        }
     });
     let replaced = seen >= s.number;
     if replaced {

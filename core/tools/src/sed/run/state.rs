@@ -29,7 +29,7 @@ pub struct State<'a, 'c, 'd> {
     /// The same for the hold space; commands carry it along with the text.
     pub hold_newline: bool,
     /// The texts of `a` that the end of the cycle prints.
-    pub after: Vec<Vec<u8>>,
+    pub after: Vec<&'a [u8]>,
     /// Whether an `s` has replaced something since the last line was read, for `t`.
     pub replaced: bool,
     /// A newline that the last output still owes, should anything follow.
@@ -117,10 +117,20 @@ impl<'a, 'c, 'd> State<'a, 'c, 'd> {
         self.space = space;
     }
 
+    /// Leaves a text for the end of the cycle.
+    pub fn append(&mut self, text: &'a [u8]) -> Result<(), Refusal> {
+        const MOST: usize = 1 << 20;
+        self.after.push(text);
+        match self.after.len() > MOST {
+            true => Err(Refusal::new("a cycle of sed with very many texts")),
+            false => Ok(()),
+        }
+    }
+
     /// Prints what `a` has left for the end of the cycle.
     pub fn flush_after(&mut self) {
         for text in std::mem::take(&mut self.after) {
-            self.write_text(&text);
+            self.write_text(text);
         }
     }
 
