@@ -52,7 +52,11 @@ pub fn cut(call: &mut Call) -> Result<i32, Refusal> {
     }
     let own = [delimiter];
     let joiner = joiner.unwrap_or(&own);
-    let chosen = |n: usize| list.iter().any(|&(a, b)| a <= n && n <= b) != complement;
+    let list = joined(list);
+    let chosen = |n: usize| {
+        let before = list.partition_point(|&(a, _)| a <= n);
+        (before > 0 && n <= list[before - 1].1) != complement
+    };
     let mut out = Vec::new();
     let mut watch = Watch::new(call.deadline);
     input::each(call, "cut", parsed.operands, |call, content| {
@@ -99,18 +103,15 @@ fn parse_list(text: &[u8]) -> Result<Vec<(usize, usize)>, Refusal> {
         .map(|part| {
             let range = match memchr::memchr(b'-', part) {
                 None => {
-                    let n = opts::number(part)? as usize;
+                    let n = place(part)?;
                     (n, n)
                 }
                 Some(_) if part.len() == 1 => {
                     return Err(Refusal::new("a range of cut with no end"))
                 }
-                Some(0) => (1, opts::number(&part[1..])? as usize),
-                Some(i) if i + 1 == part.len() => (opts::number(&part[..i])? as usize, usize::MAX),
-                Some(i) => (
-                    opts::number(&part[..i])? as usize,
-                    opts::number(&part[i + 1..])? as usize,
-                ),
+                Some(0) => (1, place(&part[1..])?),
+                Some(i) if i + 1 == part.len() => (place(&part[..i])?, usize::MAX),
+                Some(i) => (place(&part[..i])?, place(&part[i + 1..])?),
             };
             if range.0 == 0 || range.0 > range.1 {
                 return Err(Refusal::new("a list of cut that is not one"));
@@ -118,4 +119,25 @@ fn parse_list(text: &[u8]) -> Result<Vec<(usize, usize)>, Refusal> {
             Ok(range)
         })
         .collect()
+}
+
+/// A place in a line; one that no line has may be an error to the real program.
+fn place(text: &[u8]) -> Result<usize, Refusal> {
+    match u32::try_from(opts::number(text)?) {
+        Ok(number) => Ok(number as usize),
+        Err(_) => Err(Refusal::new("an extreme place of cut")),
+    }
+}
+
+/// Ranges in their order, those that overlap as one: a line of many fields asks for each of them.
+fn joined(mut ranges: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
+    ranges.sort_unstable();
+    let mut joined: Vec<(usize, usize)> = Vec::new();
+    for (start, end) in ranges {
+        match joined.last_mut().filter(|last| start <= last.1) {
+            Some(last) => last.1 = last.1.max(end),
+            None => joined.push((start, end)),
+        }
+    }
+    joined
 }

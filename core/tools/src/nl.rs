@@ -17,7 +17,7 @@ const KNOWN: &[opts::Known] = &[
 pub fn nl(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
     let parsed = opts::parse(KNOWN, &args, false)?;
-    let (mut all, mut none, mut width, mut line, mut step) = (false, false, 6usize, 1u64, 1u64);
+    let (mut all, mut none, mut width, mut line, mut step) = (false, false, 6usize, 1i64, 1i64);
     let (mut separator, mut format) = (&b"\t"[..], &b"rn"[..]);
     for &(key, value) in &parsed.options {
         let value = value.unwrap_or(b"");
@@ -25,16 +25,13 @@ pub fn nl(call: &mut Call) -> Result<i32, Refusal> {
             b'b' if value == b"a" => (all, none) = (true, false),
             b'b' if value == b"t" => (all, none) = (false, false),
             b'b' if value == b"n" => (all, none) = (false, true),
-            b'w' => width = opts::number(value)?.clamp(1, 1000) as usize,
+            b'w' => width = within(value, 1, 1000)? as usize,
             b's' => separator = value,
-            b'v' => line = opts::number(value)?,
-            b'i' => step = opts::number(value)?,
+            b'v' => line = within(value, 0, i64::MAX)?,
+            b'i' => step = within(value, 0, i64::MAX)?,
             b'n' if matches!(value, b"ln" | b"rn" | b"rz") => format = value,
             _ => return Err(Refusal::new("a numbering of nl not known here")),
         }
-    }
-    if width == 1000 {
-        return Err(Refusal::new("an extreme width of nl"));
     }
     let mut watch = Watch::new(call.deadline);
     input::each(call, "nl", parsed.operands, |call, content| {
@@ -64,4 +61,12 @@ pub fn nl(call: &mut Call) -> Result<i32, Refusal> {
         }
         Ok(())
     })
+}
+
+/// A number that `nl` takes as it is; it complains of others, or they are extreme.
+fn within(text: &[u8], least: i64, most: i64) -> Result<i64, Refusal> {
+    match i64::try_from(opts::number(text)?) {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(Refusal::new("an extreme number of nl")),
+    }
 }

@@ -1,7 +1,11 @@
 //! `printf`: its format, over and over while it has values.
 
+use crate::deadline::Watch;
 use crate::escapes::{unescape, Escapes};
 use crate::{input, opts, Call, Refusal};
+
+/// A wider field, or more precision, is refused.
+const WIDEST: u64 = 1 << 20;
 
 /// `printf`, the builtin and the program alike where both agree; a value that is no number is refused.
 pub fn printf(call: &mut Call) -> Result<i32, Refusal> {
@@ -17,8 +21,10 @@ pub fn printf(call: &mut Call) -> Result<i32, Refusal> {
     }
     let values: Vec<&[u8]> = args.collect();
     let mut rest = values.as_slice();
+    let mut watch = Watch::new(call.deadline);
     loop {
         let before = rest.len();
+        watch.pass(format.len())?;
         let stopped = once(format, &mut rest, call)?;
         if stopped || rest.is_empty() || rest.len() == before {
             return Ok(0);
@@ -65,7 +71,10 @@ fn once(format: &[u8], values: &mut &[&[u8]], call: &mut Call) -> Result<bool, R
             if start == *i {
                 Ok(None)
             } else {
-                opts::number(&format[start..*i]).map(|n| Some(n.min(10_000) as usize))
+                match opts::number(&format[start..*i])? {
+                    n if n > WIDEST => Err(Refusal::new("an extreme width of printf")),
+                    n => Ok(Some(n as usize)),
+                }
             }
         };
         let width = digits(&mut i)?.unwrap_or(0);

@@ -73,8 +73,8 @@ pub fn tree(call: &mut Call) -> Result<i32, Refusal> {
             (b'n' | b'N', _) => {}
             (b'L', Some(v)) => {
                 t.levels = opts::number(v)? as usize;
-                if t.levels == 0 {
-                    return Err(Refusal::new("tree with no level"));
+                if !(1..=0x7fff_ffff).contains(&t.levels) {
+                    return Err(Refusal::new("tree with no level, or with an extreme one"));
                 }
             }
             (b'I', Some(v)) => t.ignore.extend(patterns(v)?),
@@ -217,6 +217,7 @@ impl Tree {
         let last = shown.len().saturating_sub(1);
         // The root counts as a folder where anything is listed below it.
         self.folders += u64::from(level == 1 && !shown.is_empty());
+        call.deadline.check()?;
         for (i, (name, child)) in shown.into_iter().enumerate() {
             let slash: &[u8] = if path.ends_with(b"/") { b"" } else { b"/" };
             let child_path = [path, slash, name].concat();

@@ -64,6 +64,9 @@ pub fn uniq(call: &mut Call) -> Result<i32, Refusal> {
     let key = |line: &[u8]| -> Vec<u8> {
         let mut rest = line;
         for _ in 0..fields {
+            if rest.is_empty() {
+                break;
+            }
             let start = rest
                 .iter()
                 .position(|b| !matches!(b, b' ' | b'\t'))

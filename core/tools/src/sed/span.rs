@@ -12,7 +12,7 @@ pub fn printed(command: &Command) -> Option<(u64, u64)> {
         (Some(Address::Line(a)), None) => Some((*a, *a)),
         (Some(Address::Line(a)), Some(End::At(Address::Line(b)))) => Some((*a, (*b).max(*a))),
         (Some(Address::Line(a)), Some(End::At(Address::Last))) => Some((*a, u64::MAX)),
-        (Some(Address::Line(a)), Some(End::Plus(n))) => Some((*a, a.saturating_add(*n))),
+        (Some(Address::Line(a)), Some(End::Plus(n))) => Some((*a, a.checked_add(*n)?)),
         _ => None,
     }
 }

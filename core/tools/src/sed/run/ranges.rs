@@ -61,14 +61,17 @@ impl Ranges {
                 if !matches(state, start)? {
                     return Ok(false);
                 }
+                let far = || Refusal::new("a range of sed beyond the last number");
                 let until = match end {
                     End::At(Address::Line(n)) => Some(*n),
-                    End::Plus(n) => Some(state.line.saturating_add(*n)),
+                    End::Plus(n) => Some(state.line.checked_add(*n).ok_or_else(far)?),
                     End::Multiple(0) => Some(state.line),
                     End::Multiple(n) if state.line.is_multiple_of(*n) => {
                         return Err(Refusal::new("a range of sed from a multiple to the next"))
                     }
-                    End::Multiple(n) => Some(state.line.div_ceil(*n).saturating_mul(*n)),
+                    End::Multiple(n) => {
+                        Some(state.line.div_ceil(*n).checked_mul(*n).ok_or_else(far)?)
+                    }
                     End::At(_) => None,
                 };
                 let one = until.is_some_and(|u| u <= state.line);
