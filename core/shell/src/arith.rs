@@ -22,6 +22,9 @@ impl Shell<'_> {
             return Err(Refusal::new("arithmetic on numbers of other bases"));
         }
         let expr = syntax::arithmetic(text)?;
+        if assigns_within(&expr) {
+            return Err(Refusal::new("an assignment within arithmetic"));
+        }
         self.value(&expr, 0)
     }
 
@@ -87,12 +90,11 @@ impl Shell<'_> {
         let ArithmeticTarget::Variable(name) = target else {
             return Err(Refusal::new("an array in arithmetic"));
         };
-        let value = self.get(name)?.unwrap_or_default();
+        let Some(value) = self.get(name)?.filter(|value| !value.is_empty()) else {
+            return Ok(0);
+        };
         let text = std::str::from_utf8(&value).unwrap_or("?");
         let digits = text.strip_prefix('-').unwrap_or(text);
-        if value.is_empty() {
-            return Ok(0);
-        }
         let plain = digits.bytes().all(|b| b.is_ascii_digit())
             && (digits == "0" || !digits.starts_with('0'));
         let number = text.parse().ok().filter(|_| plain);
@@ -106,6 +108,23 @@ impl Shell<'_> {
         self.set(name, Some(value.to_string().into_bytes()))?;
         Ok(value)
     }
+}
+
+/// Whether an assignment is an operand, also where it is not evaluated. Without parentheses, which the parser does not tell,
+/// bash takes all that stands before the `=` for its target, and complains.
+fn assigns_within(expr: &A) -> bool {
+    let operands: [Option<&A>; 2] = match expr {
+        A::BinaryOp(B::Comma, x, y) => return assigns_within(x) || assigns_within(y),
+        A::Conditional(c, x, y) if !assigns_within(x) => [Some(c), Some(y)],
+        A::Conditional(..) => return true,
+        A::BinaryOp(_, x, y) => [Some(x), Some(y)],
+        A::UnaryOp(_, x) => [Some(x), None],
+        A::Assignment(_, x) | A::BinaryAssignment(_, _, x) => return assigns_within(x),
+        A::Literal(_) | A::Reference(_) | A::UnaryAssignment(..) => [None, None],
+    };
+    let assigns = |x: &A| matches!(x, A::Assignment(..) | A::BinaryAssignment(..));
+    let mut operands = operands.into_iter().flatten();
+    operands.any(|x| assigns(x) || assigns_within(x))
 }
 
 fn combine(op: &B, x: i64, y: i64) -> Result<i64, Refusal> {
