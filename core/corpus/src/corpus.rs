@@ -64,9 +64,13 @@ pub(crate) struct Inner {
 
 impl Shared {
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.inner.lock().unwrap_or_else(|poisoned| {
+            // Whoever panicked may have left the tree half-changed: all is read again.
+            self.inner.clear_poison();
+            let mut inner = poisoned.into_inner();
+            inner.dirty.doubt_everything();
+            inner
+        })
     }
 }
 

@@ -19,7 +19,7 @@ use crate::ignored::Rules;
 use crate::merge::{Merge, WatchMap};
 use crate::meta::{Kind, Meta};
 use crate::read;
-use crate::scan::{is_searchable, names_in, Found, FoundBody, FoundFolder};
+use crate::scan::{is_beyond, is_searchable, names_in, Found, FoundBody, FoundFolder};
 use crate::snapshot::{Place, Snapshot, State};
 use crate::tree::{Indexed, Unreadable, ROOT};
 use crate::watch::Watches;
@@ -65,6 +65,9 @@ impl Snapshot {
 impl<'p> Names<'p> {
     /// Notes the components of `path` below the root, which lies at `at`.
     fn add(&mut self, path: &'p [u8], at: &[Box<[u8]>]) {
+        if is_beyond(Path::new(OsStr::from_bytes(path))) {
+            return;
+        }
         let mut parts: Vec<&[u8]> = path
             .split(|&b| b == b'/')
             .filter(|part| !part.is_empty() && *part != b".")
@@ -100,7 +103,7 @@ fn look(path: &Path, wanted: Option<&Names<'_>>) -> Option<Found> {
 /// The entries of a folder that can be read as a whole.
 fn list(path: &Path, wanted: &Names<'_>) -> Result<Vec<Found>, Unreadable> {
     let names = names_in(path).map_err(|_| Unreadable::Unknown)?;
-    if names.len() > MOST_NAMES {
+    if names.len() > MOST_NAMES || is_beyond(path) {
         return Err(Unreadable::Unknown);
     }
     let found = names.iter().map(|name| {

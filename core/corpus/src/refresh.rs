@@ -44,6 +44,11 @@ struct Touched {
 }
 
 impl Dirty {
+    /// Nothing that is held can be trusted.
+    pub(crate) fn doubt_everything(&mut self) {
+        self.reload = true;
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         !self.rescan && !self.reload && self.folders.is_empty()
     }

@@ -4,7 +4,7 @@ use std::ffi::{CString, OsStr};
 use std::fs;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
@@ -37,55 +37,143 @@ pub(crate) struct FoundFolder {
     pub(crate) watch: Option<i32>,
 }
 
+/// Below so many folders, counted from `/`, nothing is looked at: what walks the tree needs a stack of that depth.
+const DEEPEST: usize = 256;
+/// Names below a folder of a longer path could not be looked at by their paths.
+const LONGEST: usize = 3800;
+/// To look at fewer names is not worth more than one thread.
+const FEW: usize = 64;
+
+/// A folder on its way into the tree: its names, which are still to be looked at.
+struct Listed {
+    names: Result<Vec<Vec<u8>>, Unreadable>,
+    searchable: bool,
+    watch: Option<i32>,
+}
+
 /// What lies at `path`; None where it is gone. Folders are watched before they are read, so that nothing falls between.
 pub(crate) fn scan(path: &Path, watches: &Watches) -> Result<Option<Found>, Error> {
-    let Ok(metadata) = fs::symlink_metadata(path) else {
+    let Some(mut found) = look(path) else {
         return Ok(None);
     };
-    let meta = Meta::of(&metadata);
+    if matches!(found.body, FoundBody::Folder(_)) {
+        found.body = FoundBody::Folder(scan_folder(path, watches)?);
+    }
+    Ok(Some(found))
+}
+
+/// What lies at `path`; a folder is not looked into.
+fn look(path: &Path) -> Option<Found> {
+    let meta = Meta::of(&fs::symlink_metadata(path).ok()?);
     let body = match meta.kind() {
         Kind::File => FoundBody::File,
-        Kind::Folder => FoundBody::Folder(scan_folder(path, watches)?),
-        Kind::Link => match fs::read_link(path) {
-            Ok(target) => FoundBody::Link(target.into_os_string().into_vec().into()),
-            Err(_) => return Ok(None),
-        },
+        Kind::Folder => FoundBody::Folder(FoundFolder::unknown()),
+        Kind::Link => FoundBody::Link(fs::read_link(path).ok()?.into_os_string().into_vec().into()),
         Kind::Other => FoundBody::Other,
     };
     let name = path.file_name().unwrap_or_default().as_bytes().into();
-    Ok(Some(Found { name, meta, body }))
+    Some(Found { name, meta, body })
 }
 
+/// The folder at `path` with all below it: level by level, so that neither a deep tree nor threads that take over each
+/// other's work while they wait need more of a stack.
 fn scan_folder(path: &Path, watches: &Watches) -> Result<FoundFolder, Error> {
+    let mut levels: Vec<Vec<FoundFolder>> = Vec::new();
+    let mut paths = vec![path.to_path_buf()];
+    while !paths.is_empty() {
+        let list = |path: &PathBuf| list(path, watches);
+        let listed: Result<Vec<Listed>, Error> = match paths.len() {
+            1 => paths.iter().map(list).collect(),
+            _ => paths.par_iter().map(list).collect(),
+        };
+        let (level, next) = look_at_all(&paths, listed?);
+        levels.push(level);
+        paths = next;
+    }
+    // Each level's folders stand in the order in which the level above has them among its entries.
+    let mut below = Vec::new();
+    while let Some(mut level) = levels.pop() {
+        let mut children = below.into_iter();
+        let entries = level
+            .iter_mut()
+            .flat_map(|folder| folder.entries.iter_mut());
+        for entry in entries.flatten() {
+            if let FoundBody::Folder(folder) = &mut entry.body {
+                *folder = children.next().unwrap_or_else(FoundFolder::unknown);
+            }
+        }
+        below = level;
+    }
+    Ok(below.pop().unwrap_or_else(FoundFolder::unknown))
+}
+
+impl FoundFolder {
+    /// One that has not been looked into.
+    fn unknown() -> Self {
+        FoundFolder {
+            entries: Err(Unreadable::Unknown),
+            searchable: true,
+            watch: None,
+        }
+    }
+}
+
+/// Watches a folder, and lists its names.
+fn list(path: &Path, watches: &Watches) -> Result<Listed, Error> {
     let watch = watches.add(path)?;
     let searchable = is_searchable(path);
-    let names = match names_in(path) {
-        Ok(names) => names,
-        Err(why) => {
-            return Ok(FoundFolder {
-                entries: Err(why),
-                searchable,
-                watch,
-            })
-        }
+    let names = match is_beyond(path) {
+        true => Err(Unreadable::Unknown),
+        false => names_in(path),
     };
-    if !searchable && !names.is_empty() {
-        return Ok(FoundFolder {
-            entries: Err(Unreadable::Unknown),
-            searchable,
-            watch,
-        });
-    }
-    let found: Result<Vec<Option<Found>>, Error> = names
-        .par_iter()
-        .map(|name| scan(&path.join(OsStr::from_bytes(name)), watches))
-        .collect();
-    let entries = Ok(found?.into_iter().flatten().collect());
-    Ok(FoundFolder {
-        entries,
+    let names = match names {
+        Ok(names) if !searchable && !names.is_empty() => Err(Unreadable::Unknown),
+        names => names,
+    };
+    Ok(Listed {
+        names,
         searchable,
         watch,
     })
+}
+
+/// Whether what lies in the folder at `path` is not looked at.
+pub(crate) fn is_beyond(path: &Path) -> bool {
+    let path = path.as_os_str().as_bytes();
+    path.len() > LONGEST || path.iter().filter(|&&b| b == b'/').count() > DEEPEST
+}
+
+/// The entries of all folders of a level, and the paths of the folders among them.
+fn look_at_all(paths: &[PathBuf], listed: Vec<Listed>) -> (Vec<FoundFolder>, Vec<PathBuf>) {
+    let mut all: Vec<PathBuf> = Vec::new();
+    for (path, listed) in paths.iter().zip(&listed) {
+        let names = listed.names.iter().flatten();
+        all.extend(names.map(|name| path.join(OsStr::from_bytes(name))));
+    }
+    let found: Vec<Option<Found>> = match all.len() {
+        0..FEW => all.iter().map(|path| look(path)).collect(),
+        _ => all
+            .par_iter()
+            .with_min_len(FEW / 4)
+            .map(|path| look(path))
+            .collect(),
+    };
+    let is_folder = |found: &Option<Found>| {
+        let body = found.as_ref().map(|found| &found.body);
+        matches!(body, Some(FoundBody::Folder(_)))
+    };
+    let folders = found.iter().map(is_folder);
+    let next = all.iter().zip(folders).filter(|(_, is)| *is);
+    let next = next.map(|(path, _)| path.clone()).collect();
+    let mut found = found.into_iter();
+    let level = listed.into_iter().map(|listed| FoundFolder {
+        entries: listed
+            .names
+            .map(|names| found.by_ref().take(names.len()).flatten().collect()),
+        searchable: listed.searchable,
+        watch: listed.watch,
+    });
+    (level.collect(), next)
 }
 
 /// The names in a folder, in readdir's order.
