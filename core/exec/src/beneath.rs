@@ -17,6 +17,8 @@ use crate::places::Places;
 
 /// How often a path is resolved again because it has changed meanwhile.
 const TRIES: usize = 16;
+/// The kernel takes no longer path, with its NUL.
+const PATH_MAX: usize = 4096;
 /// How many links to what is not there are followed, as the kernel does.
 const LINKS: usize = 40;
 
@@ -73,7 +75,7 @@ impl Places {
 
     /// Where `path` really leads, which is below the limit.
     pub(crate) fn resolve(&self, path: &Path) -> Result<PathBuf, Miss> {
-        match straighten(path, &mut 0) {
+        match straighten(path) {
             Ok(real) if real.starts_with(self.limit()) => Ok(real),
             Ok(_) => Err(Miss::Outside(path.to_owned())),
             Err(error) if self.errs_inside(path) => Err(Miss::Failed(error)),
@@ -105,22 +107,37 @@ fn is_swapped(error: &io::Error) -> bool {
 }
 
 /// `path` without links. Its end, and folders before that, may be missing.
-fn straighten(path: &Path, links: &mut usize) -> io::Result<PathBuf> {
-    let missing = match path.canonicalize() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => error,
-        found => return found,
-    };
-    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(missing);
-    };
-    if let Ok(target) = path.read_link() {
-        *links += 1;
-        return match *links {
-            ..=LINKS => straighten(&folder.join(target), links),
-            _ => Err(Errno::LOOP.into()),
+fn straighten(path: &Path) -> io::Result<PathBuf> {
+    let (mut path, mut links) = (path.to_owned(), 0);
+    // The names behind it, the last one first.
+    let mut behind: Vec<OsString> = Vec::new();
+    loop {
+        if path.as_os_str().len() >= PATH_MAX {
+            return Err(Errno::NAMETOOLONG.into());
+        }
+        let missing = match path.canonicalize() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => error,
+            found => {
+                let mut found = found?;
+                found.extend(behind.iter().rev());
+                return Ok(found);
+            }
         };
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(missing);
+        };
+        match path.read_link() {
+            Ok(_) if links == LINKS => return Err(Errno::LOOP.into()),
+            Ok(target) => {
+                links += 1;
+                path = folder.join(target);
+            }
+            Err(_) => {
+                behind.push(name.to_owned());
+                path = folder.to_owned();
+            }
+        }
     }
-    Ok(straighten(folder, links)?.join(name))
 }
 
 impl Spot {

@@ -17,6 +17,11 @@ use crate::places::Places;
 /// After so many entries the clock is looked at.
 const BETWEEN_LOOKS: usize = 1 << 8;
 
+/// A longer pattern is none …
+const LONGEST: usize = 4096;
+/// … nor is one with more braces: what reads it goes one deeper at each.
+const BRACES: usize = 32;
+
 /// A file that matches: when it was changed, and its path.
 pub type Found = ((i64, i64), Vec<u8>);
 
@@ -40,6 +45,10 @@ impl<'c> Glob<'c> {
         let hidden = flag(call, "hidden", false)?;
         let no_ignore = flag(call, "no_ignore", false)?;
         let limit = number(call, "limit")?.map_or(usize::MAX, |n| n as usize);
+        if pattern.len() > LONGEST || pattern.bytes().filter(|&b| b == b'{').count() > BRACES {
+            let what = "a pattern of more than 4096 bytes or 32 braces";
+            return Err(complaint("glob", "the pattern", what));
+        }
         let anywhere = if pattern.contains('/') {
             pattern.to_owned()
         } else {
@@ -101,10 +110,12 @@ impl<'c> Glob<'c> {
             .filter_entry(|entry| entry.file_name() != ".git" || entry.depth() == 0)
             .build();
         let mut found = Vec::new();
-        for (number, entry) in walk.flatten().enumerate() {
+        // An error is an entry too: a walk that finds nothing else must not go on for ever.
+        for (number, entry) in walk.enumerate() {
             if (number + 1) % BETWEEN_LOOKS == 0 {
                 due.check()?;
             }
+            let Ok(entry) = entry else { continue };
             let path = entry.path();
             let is_meant = entry.file_type().is_some_and(|kind| kind.is_file())
                 && path
