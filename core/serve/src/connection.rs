@@ -6,8 +6,9 @@
 
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::time::{Duration, Instant};
 
 use curserve_proto::{
@@ -230,7 +231,7 @@ impl<H: Handler> Connection<H> {
         let id = request.id;
         match request.op {
             Op::Call => {
-                let mut answer = self.shared.handler.call(&request.call);
+                let mut answer = self.execute(&request);
                 if answer.stdout.len() + answer.stderr.len() > MAX_PAYLOAD {
                     answer = Answer::refused("more output than the protocol carries");
                 }
@@ -250,6 +251,12 @@ impl<H: Handler> Connection<H> {
                 sent
             }
         }
+    }
+
+    /// Executes a call. A defect in it costs this call, not the connection: what the handler shares it guards itself.
+    fn execute(&self, request: &Request) -> Answer {
+        let call = AssertUnwindSafe(|| self.shared.handler.call(&request.call));
+        catch_unwind(call).unwrap_or_else(|_| Answer::failed("the program met a defect of its own"))
     }
 
     fn hello(&self, id: u64, version: Option<u32>) -> Value {
@@ -299,11 +306,12 @@ impl<H: Handler> Connection<H> {
     }
 
     fn send(&self, header: &[u8], parts: &[&[u8]]) -> bool {
-        let Ok(_turn) = self.writer.lock() else {
-            return false;
-        };
+        // It guards the order of frames, not memory.
+        let _turn = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         self.seat.answers();
-        write_frame(&mut &self.seat.stream, header, parts).is_ok()
+        let sent = write_frame(&mut &self.seat.stream, header, parts).is_ok();
+        self.seat.has_answered();
+        sent
     }
 
     fn close(&self) {

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use curserve_corpus::{Error, Options, Snapshot};
 
-/// More words than this are not looked at.
+/// More words than this are not looked at …
 const MOST: usize = 64;
+/// … nor are longer ones, or longer paths: the kernel takes none.
+const LONGEST: usize = 4096;
 
 /// What lies along the words of `text`, run in `cwd` below `root`, which tools see at `at`.
 ///
@@ -25,14 +27,16 @@ pub(crate) fn glimpse(root: &Path, at: &str, text: &[u8], cwd: &[u8]) -> Result<
 fn paths(text: &[u8], cwd: &[u8]) -> Vec<Vec<u8>> {
     let words: Vec<&[u8]> = text
         .split(|b| b.is_ascii_whitespace() || b"'\"|&;<>()`$={},:".contains(b))
-        .filter(|word| !word.is_empty())
+        .filter(|word| !word.is_empty() && word.len() < LONGEST)
         .take(MOST)
         .collect();
     let mut bases = vec![cwd.to_vec()];
     for pair in words.windows(2) {
         if pair[0] == b"cd" {
             let to = seen_from(&bases[bases.len() - 1], pair[1]);
-            bases.push(to);
+            if to.len() < LONGEST {
+                bases.push(to);
+            }
         }
     }
     let below = |base: &Vec<u8>| -> Vec<Vec<u8>> {

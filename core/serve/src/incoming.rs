@@ -35,7 +35,7 @@ impl Incoming {
     }
 
     /// Reads a frame; None at the end. The peer may be silent between two for as long as it likes, but one that it has begun
-    /// must be here within `limit`: a connection that waits for the rest keeps others out.
+    /// must be here within `limit`, and before that where somebody else needs the seat.
     ///
     /// # Errors
     /// [`ErrorKind::TimedOut`] where it is not; the socket's.
@@ -48,9 +48,6 @@ impl Incoming {
                 Err(error) => return Err(error.into()),
             }
         }
-        if !self.0.get_ref().0.begin() {
-            return Ok(None);
-        }
         let mut timed = Timed {
             source: &mut self.0,
             limit,
@@ -60,7 +57,10 @@ impl Incoming {
         if timed.end.is_some() {
             self.0.get_ref().0.stream.set_read_timeout(None)?;
         }
-        frame
+        match self.0.get_ref().0.begin() {
+            true => frame,
+            false => Ok(None),
+        }
     }
 }
 
@@ -76,6 +76,9 @@ impl Read for Timed<'_> {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
         if self.source.buffer().is_empty() {
             let now = Instant::now();
+            if self.end.is_none() {
+                self.source.get_ref().0.waits();
+            }
             let left = *self.end.get_or_insert(now + self.limit) - now;
             let late =
                 || std::io::Error::new(ErrorKind::TimedOut, "the rest of it did not come in time");

@@ -1,5 +1,6 @@
-//! Who is connected: so many at a time. Where all seats are taken, whoever has been silent longest makes room for a
-//! newcomer; a call in flight, or a frame that has begun, keeps its connection.
+//! Who is connected: so many at a time. Where all seats are taken, whoever has kept the server waiting longest makes room for
+//! a newcomer: by silence between two calls, with a frame that has begun and does not end, or with an answer that is not
+//! taken. A call that is being executed keeps its connection.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -23,17 +24,26 @@ pub(crate) struct Seats {
 /// One connection.
 pub(crate) struct Seat {
     pub(crate) stream: UnixStream,
-    /// Frames that have begun and are not answered; [`GONE`]: it has made room.
+    /// Frames that have come and are not answered; [`GONE`]: it has made room.
     busy: AtomicUsize,
+    /// Those of them whose answer is being sent.
+    sending: AtomicUsize,
     /// When it was last heard of: came, or was answered; in nanoseconds after the server started.
     since: AtomicU64,
     started: Instant,
 }
 
 const GONE: usize = usize::MAX;
+/// Whoever has not taken an answer for so long does not read.
+const DEAF: Duration = Duration::from_millis(100);
 
 impl Seat {
-    /// A frame begins; false where the connection has just made room: it is not executed.
+    /// Of a frame that has begun, more is waited for.
+    pub(crate) fn waits(&self) {
+        self.since.store(self.now(), Ordering::SeqCst);
+    }
+
+    /// A frame has come; false where the connection has just made room: it is not executed.
     pub(crate) fn begin(&self) -> bool {
         let more = |busy| (busy != GONE).then(|| busy + 1);
         self.busy
@@ -45,6 +55,12 @@ impl Seat {
     /// asks next, however late this thread goes on.
     pub(crate) fn answers(&self) {
         self.since.store(self.now(), Ordering::SeqCst);
+        self.sending.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// The answer has gone out, or never will.
+    pub(crate) fn has_answered(&self) {
+        self.sending.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// A frame is answered.
@@ -56,23 +72,37 @@ impl Seat {
         self.started.elapsed().as_nanos() as u64
     }
 
-    /// When it fell silent; None while it is busy, or gone.
+    /// Since when the server has waited for it; None while something is executed for it, or when it is gone.
     fn silent_since(&self) -> Option<u64> {
-        let is_silent = self.busy.load(Ordering::SeqCst) == 0;
-        is_silent.then(|| self.since.load(Ordering::SeqCst))
+        let (busy, since) = (
+            self.busy.load(Ordering::SeqCst),
+            self.since.load(Ordering::SeqCst),
+        );
+        let is_deaf = || {
+            let waited = Duration::from_nanos(self.now().saturating_sub(since));
+            busy <= self.sending.load(Ordering::SeqCst) && waited >= DEAF
+        };
+        (busy == 0 || is_deaf()).then_some(since)
     }
 
-    fn leave(&self) -> bool {
-        let gone = self
+    /// Makes room, if it has still been waited for since `since`.
+    fn leave(&self, since: u64) -> bool {
+        let silent = self
             .busy
             .compare_exchange(0, GONE, Ordering::SeqCst, Ordering::SeqCst);
-        if gone.is_ok() {
+        if silent.is_ok() {
             dismiss(
                 &self.stream,
                 "closed: silent longest, and all connections are taken",
             );
+            return true;
         }
-        gone.is_ok()
+        // In the middle of an answer there is nothing to say.
+        let is_deaf = self.silent_since() == Some(since);
+        if is_deaf {
+            let _ = self.stream.shutdown(std::net::Shutdown::Both);
+        }
+        is_deaf
     }
 }
 
@@ -101,13 +131,14 @@ impl Seats {
         if taken.len() >= self.most && !self.clear(&mut taken) {
             let (most, idle) = (self.most, self.idle.as_secs_f64());
             let why =
-                format!("full: of {most} connections none has been silent for {idle} s; try again");
+                format!("full: of {most} connections none has kept the server waiting for {idle} s; try again");
             dismiss(&stream, &why);
             return None;
         }
         let seat = Arc::new(Seat {
             stream,
             busy: AtomicUsize::new(0),
+            sending: AtomicUsize::new(0),
             since: AtomicU64::new(self.started.elapsed().as_nanos() as u64),
             started: self.started,
         });
@@ -128,11 +159,11 @@ impl Seats {
                 let since = seat.silent_since()?;
                 (since.saturating_add(idle) <= now).then_some((since, at))
             });
-            let Some((_, at)) = silent.min() else {
+            let Some((since, at)) = silent.min() else {
                 return false;
             };
             // A call may have come this very moment; then somebody else is asked.
-            if taken[at].leave() {
+            if taken[at].leave(since) {
                 taken.swap_remove(at);
                 return true;
             }
