@@ -6,6 +6,7 @@ mod confined;
 mod enter;
 mod inherited;
 mod known;
+mod line;
 mod options;
 mod outputs;
 mod serve;
@@ -17,7 +18,7 @@ usage: curserve worker (--socket PATH | --listen-fd N) --root DIR [--at PATH] [l
        curserve serve [--socket PATH | --listen-fd N] --root DIR [--at PATH] [limits]
        curserve --version
 
-limits: --timeout-s S  --output-bytes N  --memory-bytes N  --processes N  --file-bytes N";
+limits: --timeout-s S  --output-bytes N  --memory-bytes N  --processes N  --file-bytes N  --call-bytes N";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os();

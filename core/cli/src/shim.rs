@@ -6,16 +6,14 @@
 //! always still possible.
 
 use std::ffi::{CString, OsString};
-use std::io::{Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use serde_json::{json, Value};
+use serde_json::json;
 
+use crate::line::Line;
 use crate::{inherited, known, outputs};
 
 /// Names under which the binary is a shim.
@@ -119,62 +117,25 @@ fn ask(name: &str, arguments: &[OsString]) -> Option<(u8, Vec<u8>, Vec<u8>)> {
         return None;
     }
     let cwd = std::env::current_dir().ok()?;
-    let (mut stream, root) = cwd.ancestors().find_map(|root| {
-        let stream = UnixStream::connect(known::socket(&folder, root)).ok()?;
-        Some((stream, root.to_owned()))
+    let (line, root) = cwd.ancestors().find_map(|root| {
+        let line = Line::open(&known::socket(&folder, root))?;
+        Some((line, root.to_owned()))
     })?;
     let words: Option<Vec<&str>> = std::iter::once(Some(name))
         .chain(arguments.iter().map(|word| word.to_str()))
         .collect();
-    stream
-        .set_read_timeout(Some(Duration::from_secs(30)))
-        .ok()?;
-    let hello = json!({"id": 1, "op": "hello", "version": 1});
-    let call = json!({"id": 2, "op": "call", "tool": "bash", "arguments": {"argv": words?}, "cwd": cwd.to_str()?});
-    let mut both = frame(&hello);
-    both.extend(frame(&call));
-    stream.write_all(&both).ok()?;
-    // Both are asked at once; the answers may come in either order.
-    let (mut answer, mut welcome) = (None, false);
-    while answer.is_none() || !welcome {
-        let (header, payload) = read(&mut stream)?;
-        match header.get("id").and_then(Value::as_u64) {
-            Some(1) => welcome = header.get("root").and_then(Value::as_str) == root.to_str(),
-            Some(2) => answer = Some((header, payload)),
-            _ => return None,
-        }
-        if !welcome && answer.is_some() {
-            // Another root with the same hash, or still to come; a daemon answers hello first.
-            return None;
-        }
-    }
-    let (header, mut out) = answer?;
+    let call = json!({"tool": "bash", "arguments": {"argv": words?}, "cwd": cwd.to_str()?});
+    let (header, mut out) = line.ask(root.to_str()?, call)?;
     if !header.get("refused")?.is_null() || !header.get("failed")?.is_null() {
         return None;
     }
-    let err = out.split_off(
-        usize::try_from(header.get("stdout_len")?.as_u64()?)
-            .ok()?
-            .min(out.len()),
-    );
+    let printed = usize::try_from(header.get("stdout_len")?.as_u64()?).ok()?;
+    let err = (printed <= out.len()).then(|| out.split_off(printed))?;
     Some((
         u8::try_from(header.get("exit_code")?.as_u64()?).ok()?,
         out,
         err,
     ))
-}
-
-fn frame(header: &Value) -> Vec<u8> {
-    let header = header.to_string();
-    let mut bytes = (header.len() as u32).to_le_bytes().to_vec();
-    bytes.extend([0; 4]);
-    bytes.extend(header.as_bytes());
-    bytes
-}
-
-fn read(stream: &mut impl Read) -> Option<(Value, Vec<u8>)> {
-    let frame = curserve_proto::read_frame(stream).ok()??;
-    Some((serde_json::from_slice(&frame.header).ok()?, frame.payload))
 }
 
 /// What tells one exec chain which programs were this one: `PID:DEV.INO:DEV.INO…`.
