@@ -212,11 +212,11 @@ impl Parser<'_> {
                 )
             }
             b"-maxdepth" => {
-                self.parsed.max_depth = opts::number(self.value()?)? as usize;
+                self.parsed.max_depth = depth(self.value()?)?;
                 Expr::True
             }
             b"-mindepth" => {
-                self.parsed.min_depth = opts::number(self.value()?)? as usize;
+                self.parsed.min_depth = depth(self.value()?)?;
                 Expr::True
             }
             b"-depth" => {
@@ -267,6 +267,14 @@ impl Parser<'_> {
             return refuse("-exec without a command");
         }
         Ok(self.action(Expr::Exec(words)))
+    }
+}
+
+/// A number of levels; find complains of one beyond an `int`.
+fn depth(text: &[u8]) -> Result<usize, Refusal> {
+    match i32::try_from(opts::number(text)?) {
+        Ok(levels) => Ok(levels as usize),
+        Err(_) => refuse("an extreme depth"),
     }
 }
 
