@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,6 +132,8 @@ def block_files(folder: Path) -> dict[int, Path]:
         match = _BLOCK.fullmatch(path.name)
         if match is None:
             raise NotARun(f"{path}: not a block file of a run; move it out of {samples}")
+        if not stat.S_ISREG(path.lstat().st_mode):  # a FIFO would be waited for, a link leads elsewhere
+            raise NotARun(f"{path}: not a plain file, as every block of a run is; move it out of {samples}")
         files[int(match[1])] = path
     return dict(sorted((files | together).items()))
 

@@ -83,6 +83,20 @@ def test_a_foreign_parquet_file_is_refused(run: Path, tmp_path: Path) -> None:
         scan(tmp_path)
 
 
+@pytest.mark.parametrize("kind", ["fifo", "link", "folder"])
+def test_what_is_no_plain_file_is_refused_unopened(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "samples").mkdir()
+    place = tmp_path / "samples" / "block-000099.parquet"
+    if kind == "fifo":
+        os.mkfifo(place)  # to open it would wait for a writer that never comes
+    elif kind == "link":
+        place.symlink_to(tmp_path)
+    else:
+        place.mkdir()
+    with pytest.raises(NotARun, match="not a plain file"):
+        scan(tmp_path)
+
+
 def test_a_file_that_is_no_parquet_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "samples").mkdir()
     (tmp_path / "samples" / "block-000001.parquet").write_bytes(b"not parquet")
