@@ -28,6 +28,10 @@ class ProtocolError(Exception):
     """Raised when the program behind the socket is gone, too slow, or breaks the protocol."""
 
 
+class Gone(ProtocolError):
+    """Raised when the program cannot be asked any more: it ended, is silent, or answers what cannot be read."""
+
+
 class Dismissed(ProtocolError):
     """Raised when the connection had been closed for another one: the request was not executed."""
 
@@ -70,7 +74,7 @@ class Connection:
                 connected.connect(name)
         except OSError as error:
             connected.close()
-            raise ProtocolError(f"cannot connect to {path}: {error}") from error
+            raise Gone(f"cannot connect to {path}: {error}") from error
         seconds, fraction = divmod(silence_s, 1)
         timeout = struct.pack("ll", int(seconds), int(fraction * 1e6))
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
@@ -84,15 +88,15 @@ class Connection:
             reply, payload = self._channel.exchange(orjson.dumps(header))
             answer = orjson.loads(reply)
         except BlockingIOError as error:
-            raise ProtocolError("no answer in time") from error
+            raise Gone("no answer in time") from error
         except orjson.JSONDecodeError as error:
-            raise ProtocolError(f"the answer's header is no JSON: {error}") from error
+            raise Gone(f"the answer's header is no JSON: {error}") from error
         except BrokenPipeError as error:
             raise Dismissed("the connection was closed before the request was sent") from error
         except (OSError, EOFError) as error:
-            raise ProtocolError(f"the program behind the socket is gone ({error})") from error
+            raise Gone(f"the program behind the socket is gone ({error})") from error
         if not isinstance(answer, dict):
-            raise ProtocolError("the answer's header is no JSON object")
+            raise Gone("the answer's header is no JSON object")
         if "error" in answer and answer.get("id") is None and str(answer["error"]).startswith("closed: "):
             raise Dismissed(f"the program answered: {answer['error']}")
         if "error" in answer:

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from curserve_engines import programs, sandbox
 from curserve_engines.client import Client, ProtocolError
 from curserve_engines.protocol import EngineError, EngineInfo, Placement, World
+from curserve_engines.renewed import Renewed
 from curserve_engines.sessions import ProtocolSession
 
 LOAD_S = 60.0
@@ -29,8 +30,11 @@ class DaemonEngine:
         """Tell the daemon's version."""
         return programs.info(("curserve",), needed=("curserve", "rg", "bash"))
 
-    def open(self, world: World) -> ProtocolSession:
+    def open(self, world: World) -> Renewed:
         """Start the daemon and the worker that stands behind it."""
+        return Renewed(lambda: self._begin(world))
+
+    def _begin(self, world: World) -> ProtocolSession:
         with ExitStack() as started:
             worker = sandbox.launch(world, engine=self.name)
             started.callback(worker.close)

@@ -21,6 +21,7 @@ from typing import Any, get_args
 
 from curserve_engines import sandbox
 from curserve_engines.protocol import EngineError, EngineInfo, Placement, World
+from curserve_engines.renewed import Renewed
 from curserve_engines.sessions import ProtocolSession
 
 _FIELDS: dict[str, type] = {"name": str, "placement": str, "command": list, "version": list, "sandbox": bool}
@@ -54,8 +55,11 @@ class ExternalEngine:
             return EngineInfo("", f"{' '.join(self.version)}: {error}")
         return EngineInfo(((done.stdout or done.stderr).splitlines() or ["unknown"])[0])
 
-    def open(self, world: World) -> ProtocolSession:
+    def open(self, world: World) -> Renewed:
         """Start the program on `world`, and a worker for what it refuses."""
+        return Renewed(lambda: self._begin(world))
+
+    def _begin(self, world: World) -> ProtocolSession:
         worker = sandbox.launch(world, engine=self.name)
         try:
             running = sandbox.launch_program(world, self.command, engine=self.name, sandboxed=self.sandboxed)

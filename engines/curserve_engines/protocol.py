@@ -19,6 +19,10 @@ PATH = "/opt/curserve/bin:/usr/local/bin:/usr/bin:/bin"
 """The fixed PATH of the pinned world; `/opt/curserve/bin` holds the real `rg` 15, never our shims."""
 
 
+BROKEN = "session broken: "
+"""How `Result.failed` begins where a session executes no call any more, and its workspace's state is unknown."""
+
+
 def pinned_environment() -> dict[str, str]:
     """Return the whole environment of an executed command: nothing of the caller's leaks in."""
     return {

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from curserve_engines.client import Client, ProtocolError, Reply
+from curserve_engines.client import Client, Gone, ProtocolError, Reply
 from curserve_engines.closing import Closing
 from curserve_engines.lasting import LastingShell
-from curserve_engines.protocol import Result
+from curserve_engines.protocol import BROKEN, Result
 from curserve_traces.model import Observation, ToolCall
 
 
@@ -41,7 +41,8 @@ class ProtocolSession(Closing):
                 return _result(reply, started, reply.refused)
             real = self._fallback.call(call.tool, call.arguments, cwd=call.cwd)
         except ProtocolError as error:
-            return Result(Observation(), time.monotonic_ns() - started, failed=str(error))
+            broken = BROKEN if isinstance(error, Gone) else ""
+            return Result(Observation(), time.monotonic_ns() - started, failed=f"{broken}{error}")
         return _result(real, started, reply.refused, refusal_ns=reply.service_ns)
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from curserve_engines import programs, sandbox
 from curserve_engines.protocol import EngineInfo, Placement, World
+from curserve_engines.renewed import Renewed
 from curserve_engines.sessions import ProtocolSession
 
 
@@ -18,8 +19,11 @@ class SubprocessEngine:
         """Tell the versions of the shell and of the programs that agents call most."""
         return programs.info(("bash", "rg", "grep"), needed=("curserve", "rg", "bash"))
 
-    def open(self, world: World) -> ProtocolSession:
+    def open(self, world: World) -> Renewed:
         """Start a worker on `world`."""
+        return Renewed(lambda: self._begin(world))
+
+    def _begin(self, world: World) -> ProtocolSession:
         running = sandbox.launch(world, engine=self.name)
         return ProtocolSession(running.client, close=running.close)
 

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from curserve_engines import registry
+from curserve_engines.renewed import is_broken
 from curserve_harness.cell import CellSpec
 from curserve_harness.control import Role
 from curserve_harness.judging import judge
@@ -116,7 +117,12 @@ class CellRunner:
 
 
 def _judged(rows: list[Row], prepared: Prepared) -> list[Row]:
-    """Compare every executed answer with the reference; leave the columns of the sample schema."""
+    """Compare every executed answer with the reference; leave the columns of the sample schema.
+
+    Not those after a session broke: what it left in the workspace is not what the reference had.
+    """
+    failed = [row for row in rows if row["kind"] == "call" and row.get("label") == "failed"]
+    unknown = min(((row["turn"], row["call"]) for row in failed if is_broken(row["reason"])), default=None)
     for row in rows:
         digest, lines_digest = (row.pop(name, None) for name in EXTRA)
         if row["kind"] != "call":
@@ -124,6 +130,10 @@ def _judged(rows: list[Row], prepared: Prepared) -> list[Row]:
         place = (row["turn"], row["call"])
         policy = prepared.policy[place[0]].calls[place[1]]
         row["answer"], row["workspace"] = "unchecked", policy.workspace
+        if unknown is not None and place > unknown:
+            row["workspace"] = "undetermined"
+            row["reason"] = row.get("reason") or f"the session broke in turn {unknown[0]}"
+            continue
         if row.get("label") in ("executed", "refused") and policy.workspace != "undetermined":
             call = prepared.trace.turns[place[0]].calls[place[1]].call
             judgement = judge(call, (digest, lines_digest), prepared.reference[place])

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from curserve_engines.protocol import Engine, World
+from curserve_engines.renewed import is_broken
 from curserve_harness.cell import TurnPolicy
 from curserve_harness.judging import Digests, digests
 from curserve_traces import classify
@@ -54,6 +55,7 @@ def take_reference(
                 continue
             reason = f"the real programs gave no answer: {result.failed}"
             calls[t][c] = replace(decided, label="recorded", reason=reason)
-            if classify.effect(recorded.call) != "read" and undetermined is None:
+            may_have_changed = is_broken(result.failed) or classify.effect(recorded.call) != "read"
+            if may_have_changed and undetermined is None:
                 undetermined = f"the workspace is undetermined since turn {t}: {reason}"
     return found, tuple(replace(turn, calls=tuple(calls[t])) for t, turn in enumerate(policy))
