@@ -3,6 +3,7 @@
 - TraceError              a trace file cannot be used
   - UnknownFormat         no importer recognises the file
   - MalformedTrace        the file breaks its own format
+  - TooLarge              it would take more memory than there is, or nests too deeply
   - UnknownSchema         a schema version that this program does not know
 - WorkspaceError          the code a trace works on cannot be had
   - DigestMismatch        it was found, but it is not what the trace was recorded on
@@ -21,6 +22,10 @@ class UnknownFormat(TraceError):
 
 class MalformedTrace(TraceError):
     """Raised when a file breaks the format it claims to have."""
+
+
+class TooLarge(TraceError):
+    """Raised when a file would take more memory than can be had, or is nested too deeply."""
 
 
 class UnknownSchema(TraceError):

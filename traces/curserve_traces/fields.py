@@ -9,6 +9,7 @@ from curserve_traces.errors import MalformedTrace
 
 Json = dict[str, Any]
 
+_MOST = 1 << 63
 _NAMES = {
     str: "a string",
     int: "an integer",
@@ -71,6 +72,8 @@ def get_integer(fields: Mapping[str, Any], key: str, where: str) -> int | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
         raise wrong(f"{where}.{key}", "an integer", value)
+    if not -_MOST <= value < _MOST:
+        raise MalformedTrace(f"{where}.{key}: a number of more than 64 bits; the file is damaged")
     return value
 
 

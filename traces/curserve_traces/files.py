@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import gzip
 import io
 import json
 import os
+import stat
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +17,8 @@ from typing import IO, Any
 
 import orjson
 
-from curserve_traces.errors import MalformedTrace, TraceError
+from curserve_traces import budget
+from curserve_traces.errors import MalformedTrace, TooLarge, TraceError
 
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 MAX_BYTES = 4 * 1024**3
@@ -26,9 +30,20 @@ _PIECE = 8 << 20
 def read_bytes(path: Path) -> bytes:
     """Return a file's bytes, decompressed where it is gzip or zstd; raises TraceError with the reason."""
     try:
-        return decompress(path.read_bytes(), str(path))
+        with opened(path) as file:
+            return b"".join(_pieces(file, str(path)))
     except OSError as error:
         raise TraceError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """Give a regular file, open for reading; an OSError for what is none, such as a pipe, without a wait."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        yield file
 
 
 def decompress(data: bytes, where: str) -> bytes:
@@ -85,11 +100,13 @@ def _pieces(file: IO[bytes], where: str) -> Iterator[bytes]:
             import zstandard
 
             stream = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-        total = 0
+        total, most = 0, min(MAX_BYTES, budget.available() // 2)
         while piece := stream.read(_PIECE):
             total += len(piece)
-            if total > MAX_BYTES:
-                raise TraceError(f"{where}: unpacks to more than {MAX_BYTES >> 30} GiB; unpack it by hand")
+            if total > most:
+                raise TooLarge(
+                    f"{where}: more than {most >> 20} MB, half of the memory that can be had; look into it"
+                )
             yield piece
     except EOFError:
         raise MalformedTrace(f"{where}: the gzip stream ends early; fetch the file again") from None
@@ -102,7 +119,15 @@ def _pieces(file: IO[bytes], where: str) -> Iterator[bytes]:
 
 
 def parse_json(data: bytes, where: str) -> Any:
-    """Return the JSON value in `data`; raises MalformedTrace with the place of the damage."""
+    """Return the JSON value in `data`; raises MalformedTrace with the place of the damage, or TooLarge."""
+    budget.check(data, where)
+    value = _parsed(data, where)
+    if data.count(b"[") + data.count(b"{") > budget.DEEPEST:
+        budget.check_depth(value, where)
+    return value
+
+
+def _parsed(data: bytes, where: str) -> Any:
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError as first:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import IO, Any
 
 import orjson
 
+from curserve_traces import budget
 from curserve_traces.errors import MalformedTrace, TraceError
-from curserve_traces.files import GZIP, ZSTD, parse_json, read_lines
+from curserve_traces.files import GZIP, ZSTD, opened, parse_json, read_lines
 
 MAX_LINE = 256 * 1024 * 1024
 """The longest JSON line that is read; no agent writes one, and parsing it would need many times its size."""
@@ -104,11 +106,13 @@ class Source:
         Lines are parsed as they are asked for, and none is kept: a session's objects take ten times its bytes.
         """
         told = set(self.damaged)
+        spending = budget.Spending(str(self.path))
         for number, line in _lines(self._taken()):
             problem = None
             if len(line) > MAX_LINE:
                 problem = f"line {number}: {len(line) >> 20} MB long, more than any agent writes"
             elif line.strip():
+                spending.add(budget.cost(line))  # an importer may keep some of it
                 try:
                     values = [parse_json(line, f"line {number}")]
                 except MalformedTrace as error:
@@ -179,11 +183,13 @@ def source_of(path: Path, data: bytes | None = None) -> Source:
     if data is not None:
         return Source(path, data)
     try:
-        if path.stat().st_size <= MAX_LINE:  # the usual case, fast
-            data = path.read_bytes()
-            if not data.startswith((GZIP, ZSTD)):
-                return Source(path, data)
-        with path.open("rb") as file:
+        with opened(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            budget.need(size, str(path))
+            if size <= MAX_LINE and not file.read(4).startswith((GZIP, ZSTD)):  # the usual case, fast
+                file.seek(0)
+                return Source(path, file.read(size))
+            file.seek(0)
             return source_of_stream(path, file)
     except OSError as error:
         raise TraceError(f"{path}: cannot be read ({error.strerror}); check the path") from None
