@@ -42,10 +42,7 @@ def info(shown: tuple[str, ...], *, needed: tuple[str, ...]) -> EngineInfo:
     missing = [name for name in needed if find(name) is None]
     if missing:
         return EngineInfo("", f"{', '.join(missing)} not found; run `make setup`, or install them")
-    from curserve_engines.sandbox import kind_here
-
-    weaker = "" if kind_here() == "bwrap" else " (sandbox: Landlock, weaker; paths rewritten)"
-    return EngineInfo(", ".join(filter(None, map(_version, shown))) + weaker)
+    return EngineInfo(", ".join(filter(None, map(_version, shown))))
 
 
 @functools.cache

@@ -63,7 +63,7 @@ class World:
 
     `root` is the workspace on this machine; commands see it at `at`. It is the session's own writable copy, and
     where we are root its files are given to the user that commands run as. A folder that is somebody's own is used
-    `in place`: commands run as its owner, who must not be root.
+    `in place`: commands run as its owner, who must not be root. `sandbox` is what holds them (`--sandbox`).
     `turns` are the recorded calls, which only the `recorded` controls use.
     """
 
@@ -73,6 +73,7 @@ class World:
     limits: Limits = field(default_factory=Limits)
     turns: tuple[tuple[RecordedCall, ...], ...] = ()
     use: Literal["copy", "in place"] = "copy"
+    sandbox: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)

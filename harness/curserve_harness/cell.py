@@ -91,6 +91,7 @@ class CellSpec:
     turns: tuple[TurnPolicy, ...] = ()
     deadline_s: float = 3600.0
     timeout_s: float = 60.0  # of one executed call
+    sandbox: str = "auto"
     engine_options: Mapping[str, Any] = field(default_factory=dict)
     # columns only
     trace_id: str = ""

@@ -107,6 +107,7 @@ class CellRunner:
             stream=self._plan.stream,
             tcp=asdict(link.tcp),
             turns=prepared.policy,
+            sandbox=self._plan.sandbox,
             trace_id=trace.id,
             repetition=block.repetition,
             link=block.link,

@@ -37,7 +37,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Examine everything; takes about two seconds."""
-    return [*_machine(), *_backends(), *_programs()]
+    return [*_machine(), *_sandboxes(), *_backends(), *_programs()]
 
 
 def _machine() -> Iterator[Finding]:
@@ -50,6 +50,24 @@ def _machine() -> Iterator[Finding]:
         yield Finding(
             "TCP", "note", f"this kernel's default is {default}; the link sets its own (cubic unless asked)"
         )
+
+
+def _sandboxes() -> Iterator[Finding]:
+    """Try the sandbox anew, whatever was found before."""
+    from curserve_engines.protocol import EngineError
+    from curserve_engines.sandbox.kinds import LANDLOCK_LIMITS
+    from curserve_engines.sandbox.selftest import test
+    from curserve_engines.sandbox.user import owner
+
+    try:
+        tested, user = test(), owner()
+    except EngineError as error:
+        yield Finding("sandbox bwrap", "missing", str(error))
+    else:
+        as_whom = f"commands run as user {user[0]}, never as root" if user else "commands run as you"
+        held = f"{tested.held} probes held from inside; {as_whom}"
+        yield Finding("sandbox bwrap", "missing" if tested.reason else "works", tested.reason or held)
+    yield Finding("sandbox landlock", "note", f"only if asked for, never as root: {LANDLOCK_LIMITS}")
 
 
 def _backends() -> Iterator[Finding]:

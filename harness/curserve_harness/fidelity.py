@@ -39,12 +39,14 @@ class Check:
     reason: str | None = None
 
 
-def check(trace: Trace, *, grants: Grants = NOTHING, engine: str = "client-subprocess") -> Iterator[Check]:
+def check(
+    trace: Trace, *, grants: Grants = NOTHING, engine: str = "client-subprocess", sandbox: str = "auto"
+) -> Iterator[Check]:
     """Yield the verdict on every call of a trace, in order; raises WorkspaceError where it has no workspace."""
     source = materialise(trace.workspace, grants=grants)
     with scratch.folder("check") as place:
         copy = pristine_copy(source, place / "workspace")
-        with load_engine(engine).open(World(copy, trace.workspace.at, trace.shell)) as session:
+        with load_engine(engine).open(World(copy, trace.workspace.at, trace.shell, sandbox=sandbox)) as session:
             unknown: str | None = None
             for t, c, recorded in trace.calls():
                 verdict, reason = _check(recorded, session, copy, unknown)

@@ -53,6 +53,7 @@ def prepare(
     scratch: Path,
     reference_engine: Engine,
     grants: Grants = NOTHING,
+    sandbox: str = "auto",
     on: Callable[[str], None] = lambda _what: None,
 ) -> Material:
     """Bring every workspace, decide every call, and take every reference.
@@ -75,6 +76,6 @@ def prepare(
         save(trace, file)
         on(f"reference of {trace.id}")
         copy = pristine_copy(pristine, scratch / f"reference-{number}")
-        reference, policy = take_reference(trace, trace_policy(trace, execute), copy, reference_engine)
+        reference, policy = take_reference(trace, trace_policy(trace, execute), copy, reference_engine, sandbox)
         prepared[trace.id] = Prepared(trace, file, pristine, policy, reference)
     return Material(prepared, scratch)

@@ -9,9 +9,7 @@ durations, deltas. Nothing is invented but the words of the agent; token counts 
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
-import tempfile
 import time
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -22,6 +20,7 @@ from typing import Any
 
 from curserve_engines.protocol import Session, World, pinned_environment
 from curserve_engines.registry import load as load_engine
+from curserve_engines.sandbox import run_once
 from curserve_traces import scratch
 from curserve_traces.classify import effect
 from curserve_traces.errors import TraceError
@@ -110,7 +109,7 @@ def _call(raw: Mapping[str, Any], identity: str, at: str) -> ToolCall:
     return ToolCall(identity, tool, fields, cwd=at)
 
 
-def perform(script: Script, grants: Grants = NOTHING, *, engine: str = "client-subprocess") -> Trace:
+def perform(script: Script, grants: Grants = NOTHING, *, sandbox: str = "auto") -> Trace:
     """Return the trace of really doing `script`, on a granted folder where the unpacked workspace is at hand."""
     source = materialise(script.workspace, grants=grants)
     if script.packages and grants.offline:
@@ -119,8 +118,9 @@ def perform(script: Script, grants: Grants = NOTHING, *, engine: str = "client-s
     with scratch.folder("perform") as place:
         copy = pristine_copy(source, place / "workspace")
         site = _site(script.packages, place / "site")
-        with load_engine(engine).open(World(copy, workspace.at)) as session:
-            turns = tuple(_estimated(script, list(_turns(script, session, copy, site))))
+        world = World(copy, workspace.at, sandbox=sandbox)
+        with load_engine("client-subprocess").open(world) as session:
+            turns = tuple(_estimated(script, list(_turns(script, session, world, site))))
     return Trace(
         id=script.id,
         workspace=workspace,
@@ -134,9 +134,9 @@ def perform(script: Script, grants: Grants = NOTHING, *, engine: str = "client-s
     )
 
 
-def _turns(script: Script, session: Session, copy: Path, site: Path | None) -> Iterator[Turn]:
+def _turns(script: Script, session: Session, world: World, site: Path | None) -> Iterator[Turn]:
+    copy, at = world.root, world.at
     state = snapshot(copy)
-    at = script.workspace.at
     for number, (text, calls) in enumerate(script.turns):
         before = (Message("system", _SYSTEM.format(at=at)), Message("user", script.task)) if number == 0 else ()
         started = time.time_ns()
@@ -150,7 +150,7 @@ def _turns(script: Script, session: Session, copy: Path, site: Path | None) -> I
                 ]
         else:
             for call, kind in zip(calls, effects, strict=True):
-                seen = _elsewhere(call, copy, at, site) if kind == "other" else _execute(call, session)
+                seen = _elsewhere(call, world, site) if kind == "other" else _execute(call, session)
                 after = snapshot(copy, state)
                 delta = diff(state, after, copy)
                 recorded.append(RecordedCall(call, seen, delta if kind != "read" else None))
@@ -204,43 +204,24 @@ def _site(packages: tuple[str, ...], folder: Path) -> Path | None:
     return folder
 
 
-def _elsewhere(call: ToolCall, copy: Path, at: str, site: Path | None) -> Observation:
+def _elsewhere(call: ToolCall, world: World, site: Path | None) -> Observation:
     """Execute a call that is neither read nor edit, in a like sandbox that sees the packages as well."""
     if call.tool != "bash":
         raise TraceError(f"{call.id}: tool {call.tool} cannot be performed")
-    environment = pinned_environment() | {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_ADDOPTS": "-p no:cacheprovider"}
-    binds: list[str] = []
-    python = Path(tempfile.mkdtemp(prefix="curserve-python-"))
-    try:
+    environment = {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_ADDOPTS": "-p no:cacheprovider"}
+    environment["PATH"] = f"{pinned_environment()['PATH']}:/opt/python"
+    with scratch.folder("python") as python:
+        python.chmod(0o755)
         (python / "python").symlink_to("/usr/bin/python3")
-        binds += ["--ro-bind", str(python), "/opt/python"]
-        environment["PATH"] += ":/opt/python"
+        binds = {"/opt/python": python}
         if site is not None:
-            binds += ["--ro-bind", str(site), _SITE]
+            binds[_SITE] = site
             environment |= {"PATH": f"{environment['PATH']}:{_SITE}/bin", "PYTHONPATH": _SITE}
-        command = [*_bubblewrap(copy, at, binds, environment), "bash", "-c", call.arguments["command"]]
+        command = ["bash", "-c", call.arguments["command"]]
         started, began = time.time_ns(), time.monotonic_ns()
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        done = run_once(world, command, environment=environment, binds=binds, engine="perform")
         took = time.monotonic_ns() - began
-    finally:
-        shutil.rmtree(python)
     return Observation(done.returncode, done.stdout, done.stderr, started_at_ns=started, duration_ns=took)
-
-
-def _bubblewrap(copy: Path, at: str, binds: list[str], environment: dict[str, str]) -> list[str]:
-    """Return bubblewrap's command line up to the program."""
-    prefix = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
-    for key, value in environment.items():
-        prefix += ["--setenv", key, value]
-    prefix += ["--ro-bind", "/usr", "/usr", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108
-    for name in ("bin", "sbin", "lib", "lib64"):
-        place = Path("/") / name
-        prefix += (
-            ["--symlink", str(place.readlink()), str(place)]
-            if place.is_symlink()
-            else ["--ro-bind-try", str(place), str(place)]
-        )
-    return [*prefix, *binds, "--bind", str(copy), at, "--chdir", at, "--"]
 
 
 def tokens(text: str | bytes) -> int:

@@ -73,6 +73,7 @@ class Plan:
     llm: Llm = "paced"
     vllm_args: tuple[str, ...] = ()
     links_at_once: int = 1
+    sandbox: str = "auto"
     version: int = PLAN_VERSION
 
     def to_json(self) -> str:
@@ -102,6 +103,7 @@ def make_plan(
     llm: Llm = "paced",
     vllm_args: Sequence[str] = (),
     links_at_once: int = 1,
+    sandbox: str = "auto",
 ) -> Plan:
     """Resolve a plan: links in the given order (each needs hosts of its own), all else shuffled by `seed`."""
     chance = random.Random(seed)
@@ -131,6 +133,7 @@ def make_plan(
         llm=llm,
         vllm_args=tuple(vllm_args),
         links_at_once=links_at_once,
+        sandbox=sandbox,
     )
 
 

@@ -26,7 +26,7 @@ def begin(plan: Plan, profiles: dict[str, ModelProfile], run: str) -> Manifest:
         pace=plan.pace,
         planned_blocks=len(plan.blocks),
         versions=versions(),
-        engines={registry.title(name): registry.load(name).info().version for name in plan.engines},
+        engines={registry.title(name): _version(name, plan) for name in plan.engines},
         machine=machine(),
         models={profiles[name].name: _model(profiles[name]) for name in plan.models},
         traces={trace.id: trace.digest for trace in plan.traces},
@@ -38,8 +38,15 @@ def begin(plan: Plan, profiles: dict[str, ModelProfile], run: str) -> Manifest:
             "llm": plan.llm,
             "vllm_args": list(plan.vllm_args),
             "links_at_once": plan.links_at_once,
+            "sandbox": plan.sandbox,
         },
     )
+
+
+def _version(engine: str, plan: Plan) -> str:
+    """Return an engine's version, labelled where its commands are held by less than bubblewrap."""
+    version = registry.load(engine).info().version
+    return f"{version} (sandbox: Landlock, weaker; paths rewritten)" if plan.sandbox == "landlock" else version
 
 
 def with_link(manifest: Manifest, report: LinkReport) -> Manifest:

@@ -24,7 +24,7 @@ Reference = dict[tuple[int, int], Digests]
 
 
 def take_reference(
-    trace: Trace, policy: Sequence[TurnPolicy], root: Path, engine: Engine
+    trace: Trace, policy: Sequence[TurnPolicy], root: Path, engine: Engine, sandbox: str = "auto"
 ) -> tuple[Reference, tuple[TurnPolicy, ...]]:
     """Run the executed calls of `trace` with the real programs on `root`, a pristine copy.
 
@@ -35,7 +35,7 @@ def take_reference(
     found: Reference = {}
     calls = [list(turn.calls) for turn in policy]
     undetermined: str | None = None
-    world = World(root=root, at=trace.workspace.at, shell=trace.shell)
+    world = World(root=root, at=trace.workspace.at, shell=trace.shell, sandbox=sandbox)
     with engine.open(world) as session:
         for t, c, recorded in trace.calls():
             decided = calls[t][c]

@@ -38,5 +38,7 @@ def require(plan: Plan, wishes: Wishes) -> None:
             f"--resume: the run starts vLLM with options of its own; read them and give them again: --llm vllm "
             f"--vllm-args {words}"
         )
+    if plan.sandbox != wishes.sandbox:
+        raise BadInput(f"--resume: the run's commands are held otherwise; give --sandbox {plan.sandbox} again")
     if plan.execute == "all" and wishes.execute != "all":
         raise BadInput("--resume: the run executes every call, not only reads and edits; give --execute all again")

@@ -91,6 +91,7 @@ def _run(
             scratch=workplace,
             reference_engine=registry.load(REFERENCE),
             grants=wishes.grants(),
+            sandbox=wishes.sandbox,
             on=lambda what: on(what, 0),
         )
         on("harness floor", 0)

@@ -43,6 +43,7 @@ class Wishes:
     llm: Llm = "paced"
     vllm_args: str = ""
     links_at_once: int = 1
+    sandbox: str = "auto"
     offline: bool = False
     allow_source: tuple[str, ...] = ()
 
@@ -74,6 +75,7 @@ def resolve(wishes: Wishes) -> tuple[Plan, dict[str, Trace]]:
         llm=wishes.llm,
         vllm_args=vllm_arguments(wishes),
         links_at_once=wishes.links_at_once,
+        sandbox=wishes.sandbox,
     )
     return plan, traces
 

@@ -274,11 +274,11 @@ def test_no_workspace_takes_the_place_of_the_sandbox(root: Path, at: str) -> Non
 
 def test_all_that_is_mounted_is_reserved(root: Path) -> None:
     """Else a recording could name a place that covers it."""
-    from curserve_engines.sandbox.bubblewrap import RG, View, bubblewrap
+    from curserve_engines.sandbox.bubblewrap import RG, bubblewrap
     from curserve_engines.sandbox.sources import Sources
 
     with Sources("test", staged=False) as sources:
-        words = bubblewrap(World(root), View({RG: Path("/bin/sh")}), sources)
+        words = bubblewrap(World(root), {RG: Path("/bin/sh")}, sources)
     after = {
         "--ro-bind": 2,
         "--ro-bind-fd": 2,

@@ -13,13 +13,15 @@ use crate::Failure;
 /// Run the verb; returns only where it failed.
 pub fn run(mut parser: Parser) -> Result<(), Failure> {
     let mut limits = Limits::default();
-    let (mut outer, mut at, mut keep) = (None, None, Vec::new());
+    let (mut outer, mut at) = (None, None);
+    let (mut keep, mut environment) = (Vec::new(), Vec::new());
     let mut words: Vec<OsString> = Vec::new();
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Long("outer") => outer = Some(parser.value()?.string()?),
             Arg::Long("at") => at = Some(parser.value()?.string()?),
             Arg::Long("keep-fd") => keep.push(parser.value()?.parse::<RawFd>()?),
+            Arg::Long("env") => environment.push(parser.value()?.string()?),
             Arg::Long("processes") => limits.processes = parser.value()?.parse()?,
             Arg::Long("file-bytes") => limits.file = parser.value()?.parse()?,
             Arg::Value(first) => {
@@ -40,7 +42,11 @@ pub fn run(mut parser: Parser) -> Result<(), Failure> {
     confine::confine(&limits, confine::Sockets::Namespaced)?;
     inside::check(&outer, &at)?;
     crate::inherited::restore();
-    let error = std::process::Command::new(program).args(arguments).exec();
+    let more = environment.iter().filter_map(|word| word.split_once('='));
+    let error = std::process::Command::new(program)
+        .args(arguments)
+        .envs(more)
+        .exec();
     Err(Failure::Setup(format!(
         "confined: {} could not be started: {error}",
         program.to_string_lossy()

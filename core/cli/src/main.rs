@@ -5,10 +5,12 @@ use std::process::ExitCode;
 mod confined;
 mod enter;
 mod inherited;
+mod keep;
 mod known;
 mod line;
 mod options;
 mod outputs;
+mod probe;
 mod serve;
 mod shim;
 mod worker;
@@ -36,6 +38,8 @@ fn main() -> ExitCode {
         Some("serve") => serve::run(lexopt::Parser::from_args(arguments)),
         Some("enter") => enter::run(lexopt::Parser::from_args(arguments)),
         Some("confined") => confined::run(lexopt::Parser::from_args(arguments)),
+        Some("keep") => keep::run(lexopt::Parser::from_args(arguments)),
+        Some("probe") => probe::run(lexopt::Parser::from_args(arguments)),
         Some("--version" | "-V") => {
             println!("curserve {}", env!("CARGO_PKG_VERSION"));
             return ExitCode::SUCCESS;

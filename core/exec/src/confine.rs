@@ -14,22 +14,29 @@ use seccompiler::{
 use crate::spawn;
 use crate::world::Limits;
 
-/// System calls that no command of a session needs and that have let programs out of sandboxes: kernel keyrings
-/// (not namespaced), tracing of others, new namespaces and mounts, kernel programs, rings that evade this filter.
+/// System calls that no command of a session needs and that have let programs out of sandboxes.
 const FORBIDDEN: &[libc::c_long] = &[
+    // Kernel keyrings: not namespaced.
     libc::SYS_add_key,
     libc::SYS_keyctl,
     libc::SYS_request_key,
+    // Other processes' memory, registers and descriptors.
     libc::SYS_ptrace,
     libc::SYS_process_vm_readv,
     libc::SYS_process_vm_writev,
+    libc::SYS_process_madvise,
     libc::SYS_pidfd_getfd,
+    libc::SYS_kcmp,
+    // Programs and counters in the kernel, faults that wait for us, rings that evade this filter.
     libc::SYS_bpf,
     libc::SYS_perf_event_open,
     libc::SYS_userfaultfd,
     libc::SYS_io_uring_setup,
     libc::SYS_io_uring_enter,
     libc::SYS_io_uring_register,
+    // Pages given to a pipe and kept: the way of several holes in the page cache.
+    libc::SYS_vmsplice,
+    // Namespaces, mounts, roots.
     libc::SYS_unshare,
     libc::SYS_setns,
     libc::SYS_mount,
@@ -39,10 +46,17 @@ const FORBIDDEN: &[libc::c_long] = &[
     libc::SYS_open_tree,
     libc::SYS_move_mount,
     libc::SYS_fsopen,
+    libc::SYS_fsconfig,
     libc::SYS_fsmount,
+    libc::SYS_fspick,
     libc::SYS_mount_setattr,
+    // Files by number, past every mount.
+    libc::SYS_name_to_handle_at,
     libc::SYS_open_by_handle_at,
+    libc::SYS_fanotify_init,
+    // The machine itself.
     libc::SYS_kexec_load,
+    libc::SYS_kexec_file_load,
     libc::SYS_init_module,
     libc::SYS_finit_module,
     libc::SYS_delete_module,
@@ -50,13 +64,57 @@ const FORBIDDEN: &[libc::c_long] = &[
     libc::SYS_swapon,
     libc::SYS_swapoff,
     libc::SYS_acct,
+    libc::SYS_quotactl,
+    libc::SYS_quotactl_fd,
+    libc::SYS_syslog,
+    libc::SYS_settimeofday,
+    libc::SYS_clock_settime,
+    libc::SYS_clock_adjtime,
+    libc::SYS_adjtimex,
+    libc::SYS_sethostname,
+    libc::SYS_setdomainname,
+    libc::SYS_vhangup,
+    libc::SYS_move_pages,
+    libc::SYS_migrate_pages,
+    libc::SYS_memfd_secret,
 ];
 
 /// Open files of a process: room for all connections of a server, and little for a command that hoards them.
 const DESCRIPTORS: u64 = 4096;
 
+/// Those of one architecture only.
+#[cfg(target_arch = "x86_64")]
+const FORBIDDEN_HERE: &[libc::c_long] = &[
+    libc::SYS_iopl,
+    libc::SYS_ioperm,
+    libc::SYS_modify_ldt,
+    libc::SYS_uselib,
+    libc::SYS_ustat,
+    libc::SYS_sysfs,
+    libc::SYS__sysctl,
+    libc::SYS_nfsservctl,
+    libc::SYS_lookup_dcookie,
+];
+#[cfg(not(target_arch = "x86_64"))]
+const FORBIDDEN_HERE: &[libc::c_long] = &[];
+
 const TIOCSTI: u64 = 0x5412;
 const TIOCLINUX: u64 = 0x541C;
+const TIOCSETD: u64 = 0x5423;
+
+/// What `clone` must not make.
+const NEW_NAMESPACES: [libc::c_int; 7] = [
+    libc::CLONE_NEWUSER,
+    libc::CLONE_NEWNS,
+    libc::CLONE_NEWPID,
+    libc::CLONE_NEWNET,
+    libc::CLONE_NEWIPC,
+    libc::CLONE_NEWUTS,
+    libc::CLONE_NEWCGROUP,
+];
+
+/// What `personality` may be: Linux as it is, without address randomisation, or only asked for.
+const PERSONALITIES: [u64; 3] = [0, 0x0004_0000, 0xFFFF_FFFF];
 
 /// How much of the socket interface commands keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +149,8 @@ pub fn confine(limits: &Limits, sockets: Sockets) -> io::Result<()> {
     limit(libc::RLIMIT_CORE, 0)?;
     limit(libc::RLIMIT_FSIZE, limits.file)?;
     limit(libc::RLIMIT_NOFILE, DESCRIPTORS)?;
+    #[cfg(target_arch = "x86_64")]
+    seccompiler::apply_filter_all_threads(&without_x32()).map_err(io::Error::other)?;
     let program = filter(sockets).map_err(io::Error::other)?;
     seccompiler::apply_filter_all_threads(&program).map_err(io::Error::other)
 }
@@ -123,19 +183,46 @@ fn limit(resource: libc::__rlimit_resource_t, most: u64) -> io::Result<()> {
     }
 }
 
+/// The x32 calls have the numbers of ours with one bit more, so that a filter by number alone does not know them.
+#[cfg(target_arch = "x86_64")]
+fn without_x32() -> BpfProgram {
+    const X32_BIT: u32 = 0x4000_0000;
+    let step = |code: u32, jt, jf, k| seccompiler::sock_filter {
+        code: code as u16,
+        jt,
+        jf,
+        k,
+    };
+    vec![
+        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0), // the call's number
+        step(libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K, 0, 1, X32_BIT),
+        step(
+            libc::BPF_RET | libc::BPF_K,
+            0,
+            0,
+            libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32,
+        ),
+        step(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ]
+}
+
 fn filter(sockets: Sockets) -> Result<BpfProgram, seccompiler::BackendError> {
     let equals = |argument, value| {
         SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)
     };
     let differs =
         |value| SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, value);
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
-        FORBIDDEN.iter().map(|call| (*call, Vec::new())).collect();
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = FORBIDDEN
+        .iter()
+        .chain(FORBIDDEN_HERE)
+        .map(|call| (*call, Vec::new()))
+        .collect();
     rules.insert(
         libc::SYS_ioctl,
         vec![
             SeccompRule::new(vec![equals(1, TIOCSTI)?])?,
             SeccompRule::new(vec![equals(1, TIOCLINUX)?])?,
+            SeccompRule::new(vec![equals(1, TIOCSETD)?])?,
         ],
     );
     // Limits of others are not to be changed: the worker's are within reach of its commands, which have its user. And the
@@ -162,15 +249,29 @@ fn filter(sockets: Sockets) -> Result<BpfProgram, seccompiler::BackendError> {
         libc::SYS_setrlimit,
         vec![SeccompRule::new(vec![equals(0, mark)?])?],
     );
-    let new_user = libc::CLONE_NEWUSER as u64;
+    rules.insert(
+        libc::SYS_personality,
+        vec![SeccompRule::new(
+            PERSONALITIES
+                .into_iter()
+                .map(differs)
+                .collect::<Result<_, _>>()?,
+        )?],
+    );
     rules.insert(
         libc::SYS_clone,
-        vec![SeccompRule::new(vec![SeccompCondition::new(
-            0,
-            SeccompCmpArgLen::Qword,
-            SeccompCmpOp::MaskedEq(new_user),
-            new_user,
-        )?])?],
+        NEW_NAMESPACES
+            .into_iter()
+            .map(|flag| {
+                let flag = flag as u64;
+                SeccompRule::new(vec![SeccompCondition::new(
+                    0,
+                    SeccompCmpArgLen::Qword,
+                    SeccompCmpOp::MaskedEq(flag),
+                    flag,
+                )?])
+            })
+            .collect::<Result<_, _>>()?,
     );
     // Network namespaces do not hold vsock, so that what is not known to be held is refused.
     rules.insert(

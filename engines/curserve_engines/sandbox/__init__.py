@@ -10,9 +10,10 @@ the kernel, which ends a PID namespace with its first process.
 
 from __future__ import annotations
 
-from curserve_engines.sandbox.kinds import kind_here
+from curserve_engines.sandbox.kinds import Kind, SandboxUnavailable, choose
 from curserve_engines.sandbox.launching import launch, launch_program
+from curserve_engines.sandbox.once import run_once
 from curserve_engines.sandbox.running import Sandboxed
 from curserve_engines.sandbox.user import owner
 
-__all__ = ["Sandboxed", "kind_here", "launch", "launch_program", "owner"]
+__all__ = ["Kind", "SandboxUnavailable", "Sandboxed", "choose", "launch", "launch_program", "owner", "run_once"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from curserve_engines.protocol import World, pinned_environment
@@ -17,26 +16,25 @@ RG = "/opt/curserve/bin/rg"
 ENGINE = "/opt/curserve/engine"
 """Below it is the program of an engine that is not ours."""
 
+_MASKED = ("/proc/keys", "/proc/key-users")
+"""What the kernel tells everybody of a user: the rest of its secrets in /proc are root's."""
+
 NAMESPACES = ("ipc", "mnt", "net", "pid", "user", "uts")
 """Those that must be others inside; the worker checks it."""
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """What one program sees besides the machine's packages: place inside → what is bound there, read-only."""
+def bubblewrap(world: World, binds: Mapping[str, Path], sources: Sources) -> list[str]:
+    """Return bubblewrap's words up to the program.
 
-    binds: Mapping[str, Path] = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=pinned_environment)
-
-
-def bubblewrap(world: World, view: View, sources: Sources) -> list[str]:
-    """Return bubblewrap's words up to the program; everything that it mounts is open in `sources`."""
+    `binds` are shown read-only besides the machine's packages: place inside → what is bound there. What is mounted
+    is open in `sources`.
+    """
     # In this order: what comes later would be mounted over what came before.
     words = ["bwrap", "--unshare-all", "--unshare-user", "--as-pid-1", "--die-with-parent", "--new-session"]
     words += ["--uid", "1000", "--gid", "1000", "--hostname", "testbed", "--cap-drop", "ALL", "--clearenv"]
-    for key, value in view.environment.items():
+    for key, value in pinned_environment().items():
         words += ["--setenv", key, value]
-    bound = dict(view.binds)
+    bound = dict(binds)
     folders = tuple(place for place, source in bound.items() if source.is_dir())
     base = skeleton(
         world.at,
@@ -48,7 +46,10 @@ def bubblewrap(world: World, view: View, sources: Sources) -> list[str]:
         words += ["--ro-bind", place, place]
     for place, source in bound.items():
         words += sources.bind(source if source.is_dir() else executable(source), place)
-    words += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev", "--remount-ro", "/dev"]
+    words += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys"]
+    for place in filter(os.path.exists, _MASKED):
+        words += ["--ro-bind", "/dev/null", place]  # without devices there, it cannot even be opened
+    words += ["--dev", "/dev", "--remount-ro", "/dev"]
     words += ["--size", str(TMP_BYTES), "--tmpfs", "/dev/shm"]  # noqa: S108
     words += ["--size", str(TMP_BYTES), "--perms", "1777", "--tmpfs", "/tmp"]  # noqa: S108
     at = PurePosixPath(world.at)

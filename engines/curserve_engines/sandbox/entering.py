@@ -11,27 +11,33 @@ from pathlib import Path
 
 from curserve_engines import programs
 from curserve_engines.protocol import EngineError, Limits, World
-from curserve_engines.sandbox.bubblewrap import ENGINE, RG, View, bubblewrap, namespaces
+from curserve_engines.sandbox.bubblewrap import ENGINE, RG, bubblewrap, namespaces
 from curserve_engines.sandbox.sources import Sources
 from curserve_engines.sandbox.system import shown
 from curserve_engines.sandbox.user import owner
 
+NOTHING: Mapping[str, Path] = {}
+
 
 def enter(
-    world: World, words: Sequence[str], sources: Sources, *, engine: str, view: View | None = None
+    world: World, words: Sequence[str], sources: Sources, *, engine: str, binds: Mapping[str, Path] = NOTHING
 ) -> list[str]:
     """Return the command line that runs `curserve WORDS` inside; every descriptor in `sources` goes with it.
 
     Raises EngineError where a program is missing, or root has nobody to run commands as.
     """
     curserve, rg, bwrap = (programs.need(name, engine) for name in ("curserve", "rg", "bwrap"))
-    view = view or View()
-    view = View({RG: rg, **view.binds}, view.environment)
     command = [str(curserve), "enter", f"--exec-fd={sources.open(bwrap, program=True)}"]
     command += [f"--join-fd={fd}" for fd in sources.join]
     identity = _identity(world, engine)
     itself = f"/proc/self/fd/{sources.open(curserve, program=True)}"
-    wrapped = [*bubblewrap(world, view, sources), itself, words[0], f"--outer={namespaces()}", *words[1:]]
+    wrapped = [
+        *bubblewrap(world, {RG: rg, **binds}, sources),
+        itself,
+        words[0],
+        f"--outer={namespaces()}",
+        *words[1:],
+    ]
     if identity is not None:
         command.append("--identity={}:{}".format(*identity))
         command += [f"--stage-fd={fd}" for fd in sources.on_stage]
@@ -54,9 +60,17 @@ def _identity(world: World, engine: str) -> tuple[int, int] | None:
     return status.st_uid, status.st_gid
 
 
-def confined(program: Sequence[str], world: World, keep: int) -> list[str]:
-    """Return the words by which `curserve` becomes a program that is not ours, which inherits `keep`."""
-    return ["confined", f"--at={world.at}", f"--keep-fd={keep}", *limits(world.limits)[3:4], "--", *program]
+def confined(
+    program: Sequence[str], world: World, *, keep: Sequence[int] = (), environment: Mapping[str, str] | None = None
+) -> list[str]:
+    """Return the words by which `curserve` becomes a program that is not ours.
+
+    It inherits the descriptors `keep`, and has the variables of `environment` besides the pinned ones.
+    """
+    words = ["confined", f"--at={world.at}", f"--processes={world.limits.processes}"]
+    words += [f"--keep-fd={fd}" for fd in keep]
+    words += [f"--env={name}={value}" for name, value in (environment or {}).items()]
+    return [*words, "--", *program]
 
 
 def limits(given: Limits) -> list[str]:

@@ -9,12 +9,11 @@ from pathlib import Path
 from curserve_engines.client import Client, ProtocolError, short_name
 from curserve_engines.protocol import EngineError, World
 from curserve_engines.sandbox import cgroups
-from curserve_engines.sandbox.bubblewrap import View
 from curserve_engines.sandbox.entering import bound_program, confined, enter, limits
-from curserve_engines.sandbox.kinds import kind_here
+from curserve_engines.sandbox.kinds import choose, landlock_failed
 from curserve_engines.sandbox.landlock import landlock
 from curserve_engines.sandbox.place import check_place
-from curserve_engines.sandbox.running import Sandboxed, spawn
+from curserve_engines.sandbox.running import Sandboxed, last_words, spawn
 from curserve_engines.sandbox.sources import Sources
 from curserve_engines.sandbox.user import owner
 from curserve_traces import scratch
@@ -25,7 +24,7 @@ Command = Callable[[Path, int, Sources], list[str]]
 def launch(world: World, *, verb: str = "worker", engine: str = "engine") -> Sandboxed:
     """Start `curserve VERB` on `world`; raises EngineError when it cannot be had."""
     check_place(world, engine)
-    kind = kind_here()
+    kind = choose(world.sandbox, engine)
     root = world.at if kind == "bwrap" else str(world.root.resolve())
     words = [verb, "--listen-fd={fd}", "--lifeline", f"--root={root}", f"--at={world.at}", *limits(world.limits)]
     if world.shell == "persistent":
@@ -35,7 +34,7 @@ def launch(world: World, *, verb: str = "worker", engine: str = "engine") -> San
         filled = [word.replace("{fd}", str(fd)) for word in words]
         filled += sources.gauges.options
         if kind == "landlock":
-            return landlock(filled, folder, engine=engine)
+            return landlock(filled, folder, sources, engine=engine)
         return enter(world, filled, sources, engine=engine)
 
     return _started(world, command, engine, kind, gauged=verb == "worker")
@@ -50,7 +49,7 @@ def launch_program(
     Raises EngineError.
     """
     check_place(world, engine)
-    kind = kind_here() if sandboxed else "none"
+    kind = choose(world.sandbox, engine) if sandboxed else "none"
     if kind == "landlock":
         raise EngineError(
             f"{engine}: needs bubblewrap (Landlock holds our own programs only); allow user namespaces, or set "
@@ -63,7 +62,7 @@ def launch_program(
         if not sandboxed:
             return words
         words[0], binds = bound_program(words[0])
-        return enter(world, confined(words, world, fd), sources, engine=engine, view=View(binds))
+        return enter(world, confined(words, world, keep=(fd,)), sources, engine=engine, binds=binds)
 
     return _started(world, command, engine, kind)
 
@@ -91,9 +90,10 @@ def _started(world: World, command: Command, engine: str, kind: str, *, gauged: 
         try:
             client.hello()
         except ProtocolError as error:
-            process.kill()
-            _, said = process.communicate()
+            said = last_words(process)
             reason = said.decode(errors="replace").strip().replace("\n", "; ") or str(error)
+            if kind == "landlock":
+                reason = landlock_failed(reason)
             raise EngineError(f"{engine}: could not be started on {world.root}: {reason}") from error
         return Sandboxed(client, process, folder, kind, group)
     except BaseException:

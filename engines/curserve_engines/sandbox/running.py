@@ -49,15 +49,26 @@ os.register_at_fork(after_in_child=_starter.clear)
 
 
 def spawn(
-    command: Sequence[str], fds: Sequence[int], *, stdout: int = subprocess.DEVNULL
+    command: Sequence[str],
+    fds: Sequence[int],
+    *,
+    stdin: int = subprocess.PIPE,
+    stdout: int = subprocess.DEVNULL,
 ) -> subprocess.Popen[bytes]:
     """Start `command`, which inherits the descriptors `fds`; its standard input is its lifeline."""
     if not _starter:
         _starter.append(concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="sandbox-starter"))
 
     def start() -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=stdout, stderr=subprocess.PIPE, pass_fds=fds, env={}
-        )
+        return subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, pass_fds=fds, env={})
 
     return _starter[0].submit(start).result()
+
+
+def last_words(process: subprocess.Popen[bytes]) -> bytes:
+    """Return what a program that is about to end says on standard error; one that does not end is killed."""
+    try:
+        return process.communicate(timeout=2)[1]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.communicate()[1]

@@ -234,7 +234,14 @@ def open_session(spec: Mapping[str, Any], options: Mapping[str, Any], trace: Tra
         raise CellRefused(f"vllm: the root of a cell must be a folder, not {spec.get('root')!r}")
     limits = Limits(timeout_s=float(spec.get("timeout_s", 60.0)))
     turns = tuple(turn.calls for turn in trace.turns)
-    world = World(root, str(spec.get("at", "/testbed")), spec.get("shell", "fresh"), limits, turns)
+    world = World(
+        root,
+        str(spec.get("at", "/testbed")),
+        spec.get("shell", "fresh"),
+        limits,
+        turns,
+        sandbox=str(spec.get("sandbox", "auto")),
+    )
     try:
         return open_tools(name, world)
     except EngineError as error:

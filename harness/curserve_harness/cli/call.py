@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from curserve_harness.cli.place import place_option
+from curserve_harness.cli.sandboxing import sandbox_option
 from curserve_harness.exits import EXECUTION_FAILED, BadInput
 
 if TYPE_CHECKING:
@@ -30,10 +31,11 @@ def _stream(name: str, data: bytes) -> dict[str, str]:
 @place_option
 @click.option("--shell", type=click.Choice(["fresh", "persistent"]), default="fresh", show_default=True)
 @click.option("--timeout-s", type=click.FloatRange(min=0.001), default=60.0, show_default=True)
+@sandbox_option
 @click.option("--in-place", is_flag=True, help="Work in the folder itself, not in a copy that is thrown away.")
 @click.option("--json", "_json", is_flag=True, help="JSON lines in and out (the only form there is).")
 def command(
-    engine: str, workspace: Path, at: str, shell: str, timeout_s: float, in_place: bool, _json: bool
+    engine: str, workspace: Path, at: str, shell: str, timeout_s: float, sandbox: str, in_place: bool, _json: bool
 ) -> None:
     """Read tool calls as JSON lines on standard input, write one JSON line each.
 
@@ -57,6 +59,7 @@ def command(
             "persistent" if shell == "persistent" else "fresh",
             Limits(timeout_s=timeout_s),
             use="in place" if in_place else "copy",
+            sandbox=sandbox,
         )
         with chosen.open(world) as session:
             failed = [answer["failed"] for answer in _answers(session)]

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from curserve_harness.cli.granting import grant_options
+from curserve_harness.cli.sandboxing import sandbox_option
 from curserve_results.render import FORMS
 
 BACKENDS = ("auto", "netem", "queue", "relay")
@@ -54,6 +55,7 @@ BACKENDS = ("auto", "netem", "queue", "relay")
     default=1,
     help="How many links run side by side, each between hosts of its own.",
 )
+@sandbox_option
 @grant_options
 @click.option("--format", "form", type=click.Choice(FORMS), default="table", help="Form of the printed table.")
 @click.option("--out", type=Path, help="Run folder. [default: runs/<time>-<suite>]")

@@ -9,6 +9,7 @@ import click
 
 from curserve_harness import exits, terminal
 from curserve_harness.cli.granting import grant_options
+from curserve_harness.cli.sandboxing import sandbox_option
 
 _EXISTING = click.Path(path_type=Path)
 
@@ -158,8 +159,11 @@ def synthesise(count: int, seed: int, out: Path) -> None:
 @click.argument("script", type=_EXISTING)
 @click.option("--out", required=True, type=_EXISTING, help="The trace file to write (.json, .json.gz, .json.zst).")
 @click.option("--root", type=_EXISTING, help="The unpacked workspace, where it is already at hand.")
+@sandbox_option
 @grant_options
-def perform(script: Path, out: Path, root: Path | None, offline: bool, allow_source: tuple[str, ...]) -> None:
+def perform(
+    script: Path, out: Path, root: Path | None, sandbox: str, offline: bool, allow_source: tuple[str, ...]
+) -> None:
     """Do the turns of SCRIPT (TOML) for real, on its pinned package, and record them."""
     from curserve_harness.perform import perform as perform_script
     from curserve_harness.perform import read_script
@@ -167,7 +171,7 @@ def perform(script: Path, out: Path, root: Path | None, offline: bool, allow_sou
     from curserve_traces.codec import save
     from curserve_traces.grants import Grants
 
-    trace = perform_script(read_script(script), Grants(root, allow_source, offline, say))
+    trace = perform_script(read_script(script), Grants(root, allow_source, offline, say), sandbox=sandbox)
     save(trace, out)
     _say(f"{out}: {len(trace.turns)} turns, {sum(1 for _ in trace.calls())} calls")
 
@@ -200,6 +204,7 @@ def record(words: tuple[str, ...], workspace: Path, out: Path, upstream: str | N
 )
 @click.option("--engine", default="client-subprocess", show_default=True, help="What executes the calls.")
 @click.option("--verbose", is_flag=True, help="Show every call, not only those that differ.")
+@sandbox_option
 @grant_options
 def check(
     paths: tuple[Path, ...],
@@ -207,6 +212,7 @@ def check(
     root: Path | None,
     engine: str,
     verbose: bool,
+    sandbox: str,
     offline: bool,
     allow_source: tuple[str, ...],
 ) -> None:
@@ -223,7 +229,7 @@ def check(
     totals: Counter[str] = Counter()
     for path in _traces_of(suite, paths):
         try:
-            for row in check_trace(load(path), grants=grants, engine=engine):
+            for row in check_trace(load(path), grants=grants, engine=engine, sandbox=sandbox):
                 totals[row.verdict] += 1
                 if verbose or row.verdict == "different":
                     line = row.command.replace("\n", "\\n")[:90]

@@ -12,6 +12,7 @@ import click
 
 from curserve_harness import terminal
 from curserve_harness.cli.place import place_option
+from curserve_harness.cli.sandboxing import sandbox_option
 from curserve_harness.exits import FAIL, PASS, BadInput
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     "--calls", required=True, type=click.Path(path_type=Path), help="JSON lines: command (or tool), cwd."
 )
 @place_option
+@sandbox_option
 @click.option("--repo", help="Only calls whose `repo` is this.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first N calls.")
 @click.option(
@@ -41,6 +43,7 @@ def command(
     workspace: Path,
     calls: Path,
     at: str,
+    sandbox: str,
     repo: str | None,
     limit: int | None,
     repeat: int,
@@ -71,7 +74,7 @@ def command(
     chosen, real = registry.load(engine), registry.load("server-subprocess")
     if details is not None:
         details.write_bytes(b"")  # a path that cannot be written is told before the work, not after it
-    found = list(_run(reads[:limit], chosen, real, workspace, at, timeout_s, repeat, direct))
+    found = list(_run(reads[:limit], chosen, real, workspace, at, sandbox, timeout_s, repeat, direct))
     total = {
         "engine": engine,
         "workspace": str(workspace),
@@ -97,6 +100,7 @@ def _run(
     real: Engine,
     workspace: Path,
     at: str,
+    sandbox: str,
     timeout_s: float,
     repeat: int,
     direct: bool,
@@ -114,7 +118,7 @@ def _run(
     with scratch.folder("verify") as folder:
         root = pristine_copy(workspace, folder / "workspace")
         for place, group in by_place(asked, at).items():
-            world = World(root, place, limits=Limits(timeout_s=timeout_s))
+            world = World(root, place, limits=Limits(timeout_s=timeout_s), sandbox=sandbox)
             with engine.open(world) as ours, real.open(world) as theirs:
                 wait_until_loaded(ours)
                 compared = compare(group, ours, theirs, repeat=repeat, with_direct=direct)

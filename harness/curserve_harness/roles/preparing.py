@@ -43,6 +43,7 @@ def opened_tools(cell: CellSpec, trace: Trace) -> Iterator[Tools]:
         shell=cell.shell,
         limits=Limits(timeout_s=cell.timeout_s),
         turns=tuple(turn.calls for turn in trace.turns),
+        sandbox=cell.sandbox,
     )
     with registry.load(cell.engine).open(world) as session:
         # The reference found out which deltas fit; here a wrong edit of the engine's may spoil one, and is judged.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from curserve_engines.sandbox import kind_here
+from curserve_engines.sandbox.selftest import why_not
 from curserve_harness.exits import BadInput, ExecutionFailed
 from curserve_harness.fidelity import check
 from curserve_harness.recorder.recorded import record_to
@@ -24,7 +24,7 @@ from curserve_traces.model import RecordedCall, ToolCall, Trace, Turn, Workspace
 from curserve_traces.schema import violations
 
 needs_bubblewrap = pytest.mark.skipif(
-    kind_here() != "bwrap", reason="/bin/sh can only be replaced where bubblewrap works"
+    why_not() is not None, reason="/bin/sh can only be replaced where bubblewrap works"
 )
 
 AGENT = """

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from curserve_engines.sandbox import kind_here
+from curserve_engines.sandbox.selftest import why_not
 from curserve_harness.recorder.recorded import record_to
 from curserve_traces import codec
 from curserve_traces.model import RecordedCall, ToolCall, Trace, Turn, Workspace
@@ -25,7 +25,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 pytestmark = [
     pytest.mark.prove,
     pytest.mark.timeout(1800),
-    pytest.mark.skipif(kind_here() != "bwrap", reason="needs bubblewrap"),
+    pytest.mark.skipif(why_not() is not None, reason="needs bubblewrap"),
 ]
 
 ALONE = """
