@@ -163,6 +163,25 @@ COUNTERS: dict[str, Callable[[list[Any]], int]] = {
     "openhands-v1": _v1,
     "inspect": _inspect,
     "chat-messages": _chat,
+    "acp": lambda values: len(
+        {u["toolCallId"] for u in every(values) if "toolCallId" in u and "sessionUpdate" in u}
+    ),
+    "amp": _typed("tool_use"),
+    "claude-stream": _typed("tool_use"),
+    "cline": lambda values: _typed("tool_use")(values) + json.dumps(values).count("<execute_command>"),
+    "codex-exec": lambda values: sum(
+        record["type"] == "item.started" and record["item"]["type"] == "command_execution" for record in values
+    ),
+    "continue": lambda values: sum(len(item.get("toolCalls", ())) for item in every(values)),
+    "copilot": lambda values: sum(len(item.get("toolRequests", ())) for item in every(values)),
+    "cursor": lambda values: sum(record.get("subtype") == "started" for record in values),
+    "droid": _typed("tool_use"),
+    "goose": _typed("toolRequest"),
+    "grok": _chat,
+    "kimi": lambda values: _typed("ToolCall")(values) + _chat(values),
+    "opencode": _typed("tool"),
+    "r2e": lambda values: sum(len(v["trajectory_steps"]) for v in values),
+    "vscode-chat": lambda values: sum(len(item.get("toolCalls", ())) for item in every(values)),
 }
 """By format; those that are left out hold their calls as text or in many shapes, and have tests of their own."""
 

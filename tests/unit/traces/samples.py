@@ -7,6 +7,8 @@ import json
 import zipfile
 from typing import Any
 
+from .agents import AGENTS
+
 
 def lines(*records: dict[str, Any]) -> bytes:
     return b"".join(json.dumps(record).encode() + b"\n" for record in records)
@@ -460,3 +462,4 @@ SAMPLES: dict[str, tuple[str, bytes]] = {
         ).encode(),
     ),
 }
+SAMPLES |= AGENTS

@@ -16,7 +16,7 @@ from .samples import SAMPLES
 from .variants import VARIANTS
 
 EVERY = {**SAMPLES, **VARIANTS}
-SHAPELESS = {"moatless", "otel", "chat-messages"}
+SHAPELESS = {"moatless", "otel", "chat-messages", "crush", "aider"}
 """Formats whose calls stand in too many shapes for one counter."""
 
 
@@ -31,7 +31,10 @@ def test_every_format_has_a_counter() -> None:
     assert set(formats()) - SHAPELESS == set(COUNTERS) - SHAPELESS
 
 
-@pytest.mark.parametrize("case", [case for case, (name, _) in EVERY.items() if name in COUNTERS])
+@pytest.mark.parametrize(
+    "case",
+    [case for case, (name, _) in EVERY.items() if name in COUNTERS and not EVERY[case][1].startswith(b"SQLite")],
+)
 def test_calls_in_the_source_are_imported_or_told(case: str) -> None:
     name, data = EVERY[case]
     wanted = count(name, data)

@@ -27,6 +27,7 @@ from curserve_traces.importers.walk import sources
 from curserve_traces.model import Observation, RecordedCall, Trace
 from curserve_traces.schema import violations
 
+from . import agents
 from .samples import SAMPLES, lines
 from .variants import VARIANTS
 
@@ -34,6 +35,7 @@ EXIT_CODES = {"mini-swe-agent", "mini-swe-agent v1", "openhands-v0 events", "ope
     "openhands-v1",
     "claude-code",
     "codex",
+    *agents.EXIT_CODES,
 }
 DURATIONS_NS = {
     "swe-agent 1.x": 250_000_000,
@@ -41,6 +43,7 @@ DURATIONS_NS = {
     "codex": 300_000_000,
     "inspect": 250_000_000,
     "otel": 1_000,
+    **agents.DURATIONS_NS,
 }
 
 
@@ -54,7 +57,9 @@ def shell_call(trace: Trace) -> RecordedCall:
 
 
 def test_every_installed_format_has_a_sample() -> None:
-    assert {format_name for format_name, _ in SAMPLES.values()} == set(formats())
+    assert {format_name for format_name, _ in SAMPLES.values()} | {"aider"} == set(
+        formats()
+    )  # which runs no shell
 
 
 @pytest.mark.parametrize("case", SAMPLES)
@@ -302,7 +307,7 @@ def test_the_wrong_format_named_is_one_clear_line() -> None:
     with pytest.raises(TraceError) as caught:
         list(read_source(source_of(Path("s.json"), SAMPLES["swe-agent 0.x"][1]), "inspect"))
     assert "\n" not in str(caught.value)
-    with pytest.raises(UnknownFormat, match="no importer is called 'nope'; there are: atif"):
+    with pytest.raises(UnknownFormat, match="no importer is called 'nope'; there are: acp"):
         list(read_source(source_of(Path("s.json"), b"{}"), "nope"))
 
 

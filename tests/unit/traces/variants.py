@@ -10,6 +10,7 @@ import json
 import zipfile
 from typing import Any
 
+from .agents import AGENTS_VARIANTS
 from .samples import SAMPLES, lines
 
 
@@ -422,3 +423,4 @@ VARIANTS: dict[str, tuple[str, bytes]] = {
         ),
     ),
 }
+VARIANTS |= AGENTS_VARIANTS

@@ -71,14 +71,15 @@ class Builder:
     """Collects one trace; `finish` gives it with its report.
 
     Where `ids_repeat`, a known id is another call and gets a name of its own; else it is a copy of the first.
-    Where `unique`, the ids are so everywhere, so that copies are known in other files too.
+    Where `unique`, copies are known in other files too, by ids: of the same `session`, or `everywhere`, where the
+    agent copies what came before into sessions of other names.
     `agent` decides what a tool's parameters mean where agents differ.
     """
 
     format: str
     agent: str | None = None
     ids_repeat: bool = False
-    unique: bool = False
+    unique: Literal["", "session", "everywhere"] = ""
     report: Report = field(init=False)
     cwd: str | None = None
     _before: list[Message] = field(default_factory=list)
@@ -169,25 +170,22 @@ class Builder:
         self._where[identity] = place
         if call_id is None:
             self._nameless.add(identity)
-        given = dict(arguments or {})
+        own.append(RecordedCall(self._asked(identity, name, dict(arguments or {}), cwd), extra=dict(extra or {})))
+        return True
+
+    def _asked(self, identity: str, name: str, given: dict[str, Any], cwd: str | None) -> ToolCall:
         tool, mapped = canonical(name, given, self.agent or self.format)
         same = tool == name and mapped == given
         if tool == "bash" and cwd is None:
             cwd = self._own_directory(given)
-        own.append(
-            RecordedCall(
-                ToolCall(
-                    id=identity,
-                    tool=tool,
-                    arguments=mapped,
-                    cwd=cwd if cwd is not None else self.cwd,
-                    original_name=name,
-                    original_arguments=None if same else given,
-                ),
-                extra=dict(extra or {}),
-            )
+        return ToolCall(
+            id=identity,
+            tool=tool,
+            arguments=mapped,
+            cwd=cwd if cwd is not None else self.cwd,
+            original_name=name,
+            original_arguments=None if same else given,
         )
-        return True
 
     def _own_directory(self, arguments: Mapping[str, Any]) -> str | None:
         """Return the directory that a shell call names itself; a relative one is below that of the session."""
@@ -247,6 +245,17 @@ class Builder:
         )
         return True
 
+    def waiting_calls(self) -> list[str]:
+        """Return the ids of the calls of the open turn that have no answer yet."""
+        calls = self._turns[self._open].calls if self._turns else []
+        return [recorded.call.id for recorded in calls if recorded.observation is None]
+
+    def rewrite_call(self, call_id: str, name: str, arguments: Mapping[str, Any]) -> None:
+        """Change what a known call asks for, where the recording tells its arguments piece by piece."""
+        recorded = self.recorded(call_id)
+        if recorded is not None:
+            self.amend_call(call_id, call=self._asked(call_id, name, dict(arguments), recorded.call.cwd))
+
     def refuse(self, call_id: object, reason: str) -> None:
         """Mark a call as not executed, where it is known."""
         identity = identity_of(call_id)
@@ -255,9 +264,8 @@ class Builder:
 
     def refuse_waiting(self, reason: str) -> None:
         """Mark the calls of the open turn that have no answer yet as not executed."""
-        for recorded in list(self._turns[self._open].calls) if self._turns else []:
-            if recorded.observation is None:
-                self.refuse(recorded.call.id, reason)
+        for identity in self.waiting_calls():
+            self.refuse(identity, reason)
 
     def recorded(self, call_id: str) -> RecordedCall | None:
         """Return the call with this id, if there is one."""
@@ -313,15 +321,20 @@ class Builder:
             )
         if missing := self.report.calls - self.report.answered:
             self.report.note(f"{missing} of {self.report.calls} calls have no recorded result")
-        return Imported(trace, self.report, self._identities(turns) if self.unique else ())
+        return Imported(trace, self.report, self._identities(turns, id) if self.unique else ())
 
-    def _identities(self, turns: tuple[Turn, ...]) -> Identities:
-        names = {place: hash((self.format, name)) for name, place in self._keys.items()}
+    def _identities(self, turns: tuple[Turn, ...], session: str) -> Identities:
+        scope = self.format if self.unique == "everywhere" else f"{self.format} {session}"
+        names = {  # a turn with calls is known by them
+            place: hash((scope, name, turns[place].text, turns[place].reasoning))
+            for name, place in self._keys.items()
+            if not turns[place].calls
+        }
 
         def of(recorded: RecordedCall) -> int | None:
             call = recorded.call
             asked = call.original_arguments if call.original_arguments is not None else call.arguments
             known = call.id not in self._nameless
-            return hash((self.format, call.id, call.original_name, repr(sorted(asked.items())))) if known else None
+            return hash((scope, call.id, call.original_name, repr(sorted(asked.items())))) if known else None
 
         return tuple((names.get(n), tuple(map(of, turn.calls))) for n, turn in enumerate(turns))

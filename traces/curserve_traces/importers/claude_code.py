@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from curserve_traces.importers.claude_session import Session
+from curserve_traces.importers.refusals import BY_USER
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
 from curserve_traces.importers.values import Json, a_list, an_object
@@ -45,8 +46,8 @@ def read(source: Source) -> Iterator[Imported]:
     yield from sessions((record for _, record in source.records()), source)
 
 
-def sessions(records: Iterable[Json], source: Source) -> Iterator[Imported]:
-    """Yield the traces of records in the shape of a session's file."""
+def sessions(records: Iterable[Json], source: Source, denied: Iterable[str] = ()) -> Iterator[Imported]:
+    """Yield the traces of records in the shape of a session's file; `denied` are calls that were not executed."""
     name = source.path.name.split(".")[0]
     streams: dict[str | None, Session] = {}
     dropped: Counter[str] = Counter()
@@ -86,6 +87,8 @@ def sessions(records: Iterable[Json], source: Source) -> Iterator[Imported]:
     ):
         if number == 0:
             session.builder.report.dropped.update(dropped)
+        for identity in denied:
+            session.builder.refuse(identity, BY_USER)
         yield session.finish(main)
 
 

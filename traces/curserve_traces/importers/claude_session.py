@@ -25,7 +25,7 @@ class Session:
 
     name: str
     side: str | None
-    builder: Builder = field(default_factory=lambda: Builder("claude-code", unique=True))
+    builder: Builder = field(default_factory=lambda: Builder("claude-code", unique="everywhere"))
     first: Json = field(default_factory=dict)
     at: str | None = None
     version: str | None = None

@@ -72,7 +72,7 @@ def _records(source: Source) -> Iterator[Json]:
 
 def read(source: Source) -> Iterator[Imported]:
     """Yield the one session of the file."""
-    builder = Builder("codex", unique=True)
+    builder = Builder("codex", unique="everywhere")
     ends = Ends(builder)
     state: Json = {"meta": {}, "closed": True}
     for record in _records(source):

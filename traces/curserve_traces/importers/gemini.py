@@ -37,7 +37,7 @@ def read(source: Source) -> Iterator[Imported]:
         _of_lines(source) if head and "messages" not in head[0] and "projectHash" in head[0] else source.document()
     )
     record = an_object(document)
-    builder = Builder("gemini", unique=isinstance(record.get("messages"), list))
+    builder = Builder("gemini", unique="session" if isinstance(record.get("messages"), list) else "")
     if isinstance(record.get("messages"), list):
         _chat(builder, record)
     else:

@@ -26,6 +26,10 @@ def lookalike(source: Source) -> str | None:
     first = head[0] if head else {}
     if any(names <= first.keys() for names in _TOKENS_JSON) and not first.keys() & {"messages", "tool_calls"}:
         return _LOAD
+    if "ask" in first or "say" in first:
+        return "what Cline showed to a person; the session is in api_conversation_history.json beside it"
+    if str(first.get("id", "")).startswith(("ses_", "msg_", "prt_")):
+        return "one file of opencode's storage; name the folder that has session/, message/ and part/ in it"
     if first.get("tool") == "trae" or ("agent_steps" in first and "llm_interactions" in first):
         return "a trajectory of trae-agent, which is not read yet"
     if "mapping" in first and "current_node" in first:

@@ -38,7 +38,7 @@ def sniff(source: Source) -> bool:
 
 def read(source: Source) -> Iterator[Imported]:
     """Yield the one session of the file."""
-    builder = Builder("pi", unique=True)
+    builder = Builder("pi", unique="everywhere")
     state: Json = {}
     lines: list[tuple[str, str | None]] = []
     turns: dict[str, int] = {}

@@ -31,7 +31,7 @@ def sniff(source: Source) -> bool:
 
 def read(source: Source) -> Iterator[Imported]:
     """Yield the one chat of the file."""
-    builder = Builder("qwen-code", unique=True)
+    builder = Builder("qwen-code", unique="session")
     waiting: dict[str, list[str]] = {}
     first: Json = {}
     model = task = None

@@ -35,7 +35,7 @@ class Report:
 
 
 Identities = tuple[tuple[int | None, tuple[int | None, ...]], ...]
-"""For each turn the hash of the agent's own id of it, and those of its calls; `None` where it has none."""
+"""For each turn without calls the hash of the agent's own id of it, else those of its calls; `None`: no id."""
 
 
 @dataclass(frozen=True, slots=True)

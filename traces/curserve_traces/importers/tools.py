@@ -18,12 +18,12 @@ Mapped = tuple[Tool, Arguments] | None
 
 def canonical(name: str, arguments: Mapping[str, Any], agent: str = "") -> tuple[Tool, Arguments]:
     """Return the canonical tool and arguments of an agent's call; `agent` tells what the same name means."""
-    short = name.rsplit("__", 1)[-1].lower()
+    short = name.rsplit("__", 1)[-1].lower().removeprefix("builtin_")
     rule = _RULES.get(short)
     mapped = rule(arguments) if rule is not None else None
     if mapped is None:
         return "other", dict(arguments)
-    if mapped[0] == "grep" and "mode" not in mapped[1] and name != "Grep":
+    if mapped[0] == "grep" and "mode" not in mapped[1] and (name != "Grep" or agent == "amp"):
         mapped[1]["mode"] = _MODES.get(short, "files" if agent.startswith("openhands") else "content")
     if (
         mapped[0] == "read"
@@ -35,7 +35,7 @@ def canonical(name: str, arguments: Mapping[str, Any], agent: str = "") -> tuple
     return mapped
 
 
-_COUNT_FROM_ZERO = ("gemini", "qwen", "iflow", "opencode")
+_COUNT_FROM_ZERO = ("gemini", "qwen", "iflow", "opencode", "crush")
 """Agents whose `offset` is the number of lines before the first one shown."""
 
 _MODES = {"search_dir": "count", "grep_files": "files"}
@@ -65,6 +65,12 @@ def _path(arguments: Mapping[str, Any]) -> Arguments:
             "dir_path",
             "directory",
             "filename",
+            "filepath",
+            "directory_path",
+            "dirPath",
+            "target_directory",
+            "targetDirectory",
+            "folder",
             "dir",
             "file",
         ),
@@ -90,7 +96,7 @@ def _grep(arguments: Mapping[str, Any]) -> Mapped:
     found = _pick(
         arguments,
         pattern=("pattern", "query", "regex", "search_term"),
-        glob=("glob", "include", "include_pattern"),
+        glob=("glob", "include", "include_pattern", "file_pattern", "includePattern"),
         type=("type",),
     )
     if not isinstance(found.get("pattern"), str):
@@ -118,7 +124,9 @@ def _grep(arguments: Mapping[str, Any]) -> Mapped:
 
 
 def _glob(arguments: Mapping[str, Any]) -> Mapped:
-    found = _pick(arguments, pattern=("pattern", "glob_pattern", "glob", "file_name"))
+    found = _pick(
+        arguments, pattern=("pattern", "glob_pattern", "globPattern", "filePattern", "glob", "file_name")
+    )
     return ("glob", found | _path(arguments)) if isinstance(found.get("pattern"), str) else None
 
 
@@ -126,7 +134,9 @@ def _read(arguments: Mapping[str, Any]) -> Mapped:
     found = _path(arguments)
     if not isinstance(found.get("path"), str):
         return None
-    lines = _pick(arguments, offset=("offset", "start_line", "line_number"), limit=("limit",))
+    lines = _pick(
+        arguments, offset=("offset", "start_line", "line_number", "line_offset"), limit=("limit", "n_lines")
+    )
     found |= {key: value for key, value in lines.items() if isinstance(value, int) and not isinstance(value, bool)}
     end = arguments.get("end_line")
     if isinstance(end, int) and "limit" not in found and end >= found.get("offset", 1):
@@ -144,7 +154,7 @@ def _list(arguments: Mapping[str, Any]) -> Mapped:
 
 
 def _write(arguments: Mapping[str, Any]) -> Mapped:
-    found = _path(arguments) | _pick(arguments, content=("content", "file_text", "contents"))
+    found = _path(arguments) | _pick(arguments, content=("content", "file_text", "contents", "fileText"))
     return (
         ("write", found) if isinstance(found.get("path"), str) and isinstance(found.get("content"), str) else None
     )
@@ -153,8 +163,8 @@ def _write(arguments: Mapping[str, Any]) -> Mapped:
 def _edit(arguments: Mapping[str, Any]) -> Mapped:
     found = _path(arguments) | _pick(
         arguments,
-        old=("old_string", "old_str", "oldText", "old"),
-        new=("new_string", "new_str", "newText", "new"),
+        old=("old_string", "old_str", "oldString", "oldText", "old"),
+        new=("new_string", "new_str", "newString", "newText", "new"),
         all=("replace_all", "replaceAll", "all"),
     )
     if arguments.get("allow_multiple") is True or arguments.get("expected_replacements", 1) not in (0, 1):
@@ -170,7 +180,7 @@ def _editor(arguments: Mapping[str, Any]) -> Mapped:
     verb = arguments.get("command")
     if verb == "view":
         return _read(arguments)
-    if verb == "create":
+    if verb in ("create", "write"):
         return _write(arguments)
     return _edit(arguments) if verb == "str_replace" else None
 
@@ -178,17 +188,21 @@ def _editor(arguments: Mapping[str, Any]) -> Mapped:
 _BASH = (
     "bash shell execute_bash terminal run_shell_command exec_command bash_tool run_command "
     "local_shell bash_command container.exec run runcommand shell_command execute_command cmd_run exec execute "
-    "run_terminal_cmd run_in_terminal shell_exec"
+    "run_terminal_cmd run_terminal_command run_in_terminal shell_exec"
 )
+_GREP = "grep grep_search search_file_content ripgrep grep_files search_dir search_file greptool rg search_files"
+_EDIT = "edit replace str_replace edit_file search_replace stringreplace replace_string_in_file edit_block"
 _RULES: dict[str, Callable[[Mapping[str, Any]], Mapped]] = (
     dict.fromkeys(_BASH.split(), _bash)
-    | dict.fromkeys(
-        "grep grep_search search_file_content ripgrep grep_files search_dir search_file greptool".split(), _grep
-    )
-    | dict.fromkeys("glob find glob_files find_files find_file findfile globtool".split(), _glob)
+    | dict.fromkeys(_GREP.split(), _grep)
+    | dict.fromkeys("glob find glob_files find_files find_file findfile globtool file_glob_search".split(), _glob)
     | dict.fromkeys("read read_file view cat view_file open goto scroll_up scroll_down readfile".split(), _read)
     | dict.fromkeys("ls list list_directory list_dir list_files listfiles".split(), _list)
-    | dict.fromkeys("write write_file create_file createfile".split(), _write)
-    | dict.fromkeys("edit replace str_replace edit_file search_replace stringreplace".split(), _edit)
-    | dict.fromkeys("str_replace_editor file_editor str_replace_based_edit_tool editor".split(), _editor)
+    | dict.fromkeys(
+        "write write_file create_file createfile writefile write_to_file create create_new_file".split(), _write
+    )
+    | dict.fromkeys(_EDIT.split(), _edit)
+    | dict.fromkeys(
+        "str_replace_editor file_editor str_replace_based_edit_tool editor text_editor".split(), _editor
+    )
 )

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from curserve_traces.errors import TraceError
 from curserve_traces.files import MAX_BYTES, parse_json
+from curserve_traces.importers import opencode_storage
 from curserve_traces.importers.source import Source, source_of, source_of_stream
 
 _EVENT = re.compile(r"(?:event-)?(\d+)(?:-[\w-]+)?\.json")
@@ -27,14 +28,22 @@ def sources(path: Path) -> Iterator[Source | TraceError]:
 
 
 def _folder(folder: Path) -> Iterator[Source | TraceError]:
+    if opencode_storage.is_storage(folder):
+        yield from opencode_storage.sessions(folder)
+        return
     children = sorted(folder.iterdir())
     events = [child for child in children if child.is_file() and _EVENT.fullmatch(child.name)]
     every = [child for child in children if child.suffix == ".json"]
     if events and len(events) == len(every) and all(map(_is_event, events)):
         yield from _events(folder, events)
         children = [child for child in children if child not in set(events)]
+    both = {"wire.jsonl", "context.jsonl"} <= {child.name for child in children}
     for child in children:
-        if child.is_symlink():
+        if both and child.name == "context.jsonl":
+            yield TraceError(
+                f"{child}: the same session as wire.jsonl beside it, which has its times: that is read"
+            )
+        elif child.is_symlink():
             yield TraceError(f"{child}: a link, not followed (it may lead out of the folder)")
         elif child.is_dir():
             if child.name not in _IGNORED:

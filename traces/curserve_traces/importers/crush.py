@@ -1,0 +1,117 @@
+"""Crush sessions: `.crush/crush.db`, an SQLite database with messages whose parts are JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from curserve_traces.importers.builder import Builder, clean
+from curserve_traces.importers.report import Imported
+from curserve_traces.importers.source import Source
+from curserve_traces.importers.sqlite import is_database, rows
+from curserve_traces.importers.values import (
+    Json,
+    a_flag,
+    a_list,
+    a_string,
+    an_object,
+    arguments_of,
+    given,
+    json_object,
+    seconds_ns,
+)
+from curserve_traces.model import Observation
+
+
+def sniff(source: Source) -> bool:
+    """Whether it is a database with sessions, and messages of parts."""
+    if not is_database(source.data):
+        return False
+    tables = {row["name"]: str(row["sql"]) for row in rows(source, "SELECT name, sql FROM sqlite_master")}
+    return "sessions" in tables and "parts" in tables.get("messages", "")
+
+
+def read(source: Source) -> Iterator[Imported]:
+    """Yield a trace for every session."""
+    for session in rows(source, "SELECT * FROM sessions ORDER BY created_at, id"):
+        builder = Builder("crush", unique="session")
+        model = task = None
+        query = "SELECT * FROM messages WHERE session_id = ? ORDER BY created_at, rowid"
+        for message in rows(source, query, session["id"]):
+            model = a_string(message.get("model")) or model
+            text = _message(builder, message)
+            task = task or text
+        yield builder.finish(
+            id=str(session["id"]),
+            agent="crush",
+            model=model,
+            task=task,
+            extra=given(parent=a_string(session.get("parent_session_id"))),
+        )
+
+
+def _message(builder: Builder, message: Json) -> str | None:
+    """Add a message; returns the text of a user's."""
+    role, at = message.get("role"), _moment(message.get("created_at"))
+    if role == "assistant":
+        builder.turn(a_string(message.get("id")), model=a_string(message.get("model")), started_at_ns=at)
+    words = []
+    for part in map(an_object, a_list(_parsed(message.get("parts")))):
+        kind, data, turn = part.get("type"), an_object(part.get("data")), builder.current
+        if kind == "text" and role == "assistant" and turn is not None:
+            builder.amend(text="\n".join(filter(None, (turn.text, clean(str(data.get("text") or ""))))))
+        elif kind == "text":
+            words.append(clean(str(data.get("text") or "")))
+        elif kind == "reasoning" and role == "assistant":
+            builder.amend(reasoning=clean(str(data.get("thinking") or "")) or None)
+        elif kind == "tool_call":
+            builder.call(
+                a_string(data.get("id")), a_string(data.get("name")) or "unknown", arguments_of(data.get("input"))
+            )
+        elif kind == "tool_result":
+            _result(builder, data)
+        elif kind != "finish":
+            builder.report.drop(f"part {kind} (no text, no call)")
+    if words:
+        builder.message("system" if role == "system" else "user", "\n".join(words))
+        return "\n".join(words) if role == "user" else None
+    return None
+
+
+def _result(builder: Builder, data: Json) -> None:
+    """Give a call its result; the shell tool's metadata has the times and the output."""
+    metadata = json_object(data.get("metadata")) or {}
+    text = builder.text(data.get("content"), "a result")
+    out = metadata.get("output") if isinstance(metadata.get("output"), str) else text
+    started, ended = _milliseconds(metadata.get("start_time")), _milliseconds(metadata.get("end_time"))
+    seen = Observation(
+        stdout=clean(str(out)).encode(),
+        merged=True,
+        text=None if out == text else text,
+        started_at_ns=started,
+        duration_ns=ended - started if started is not None and ended is not None and ended >= started else None,
+        is_error=a_flag(data.get("is_error")),
+    )
+    builder.result(a_string(data.get("tool_call_id")), seen)
+
+
+def _parsed(value: object) -> Any:
+    try:
+        return orjson.loads(value) if isinstance(value, str | bytes) else value
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _moment(value: object) -> int | None:
+    """Return a moment in seconds or, as older versions wrote, milliseconds."""
+    return seconds_ns(value) if isinstance(value, int) and value < 10**11 else _milliseconds(value)
+
+
+def _milliseconds(value: object) -> int | None:
+    return (
+        value * 10**6
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 4 * 10**12
+        else None
+    )

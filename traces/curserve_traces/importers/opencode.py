@@ -1,0 +1,171 @@
+"""opencode sessions: an export, its storage folder, its database, and the events of `opencode run --format json`.
+
+A message of the model is a turn; older versions put several steps into one, each begun by `step-start`. Tools have
+their begin and end in milliseconds, the shell its exit code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import orjson
+
+from curserve_traces.importers.blocks import milliseconds, total
+from curserve_traces.importers.builder import Builder, clean
+from curserve_traces.importers.report import Imported
+from curserve_traces.importers.source import Source
+from curserve_traces.importers.sqlite import is_database, rows
+from curserve_traces.importers.values import (
+    Json,
+    a_list,
+    a_string,
+    an_integer,
+    an_object,
+    arguments_of,
+    elapsed,
+    given,
+)
+from curserve_traces.model import Observation, Workspace
+
+_EVENTS = {"step_start", "step_finish", "tool_use", "text", "reasoning"}
+
+
+def sniff(source: Source) -> bool:
+    """Whether it is an export, a database with opencode's tables, or events of a run."""
+    if is_database(source.data):
+        return {"session", "message", "part"} <= {
+            row["name"] for row in rows(source, "SELECT name FROM sqlite_master")
+        }
+    record = source.record()
+    messages = [an_object(message) for message in a_list(record.get("messages"))]
+    if isinstance(record.get("info"), dict) and any("parts" in m and "info" in m for m in messages):
+        return True
+    head = source.head(4)
+    return bool(head) and all(r.get("type") in {*_EVENTS, "error"} and "sessionID" in r for r in head)
+
+
+def read(source: Source) -> Iterator[Imported]:
+    """Yield a trace for every session."""
+    if is_database(source.data):
+        yield from map(_trace, _of_database(source))
+    elif source.record():
+        yield _trace(source.record())
+    else:
+        yield _trace(_of_events(source))
+
+
+def _of_database(source: Source) -> Iterator[Json]:
+    """Yield the sessions of `opencode.db` in the shape of an export."""
+    for session in rows(source, "SELECT * FROM session ORDER BY id"):
+        messages = []
+        for message in rows(source, "SELECT * FROM message WHERE session_id = ? ORDER BY id", session["id"]):
+            parts = rows(source, "SELECT * FROM part WHERE message_id = ? ORDER BY id", message["id"])
+            info = {**arguments_of(message.get("data")), "id": message["id"]}
+            messages.append({"info": info, "parts": [arguments_of(part.get("data")) for part in parts]})
+        yield {"info": session, "messages": messages}
+
+
+def _of_events(source: Source) -> Json:
+    """Return the events of a run in the shape of an export: each step is a message."""
+    messages: list[Json] = []
+    session = None
+    for _, record in source.records():
+        session = session or a_string(record.get("sessionID"))
+        part = {**an_object(record.get("part"))}
+        if record.get("type") == "step_start" or not messages:
+            messages.append({"info": {"role": "assistant", "id": part.get("messageID")}, "parts": []})
+        messages[-1]["parts"].append(part)
+    return {"info": {"id": session}, "messages": messages}
+
+
+def _trace(document: Json) -> Imported:
+    info = an_object(document.get("info"))
+    builder = Builder("opencode", unique="session", cwd=a_string(info.get("directory")))
+    first = builder.cwd
+    model = task = None
+    for message in map(an_object, a_list(document.get("messages"))):
+        about = an_object(message.get("info"))
+        parts = [an_object(part) for part in a_list(message.get("parts"))]
+        if about.get("role") == "assistant":
+            builder.cwd = a_string(an_object(about.get("path")).get("cwd")) or builder.cwd
+            first = first or builder.cwd
+            model = model or a_string(about.get("modelID"))
+            _answer(builder, about, parts)
+        else:
+            text = "\n".join(clean(part["text"]) for part in parts if isinstance(part.get("text"), str))
+            builder.message("user", text)
+            task = task or text
+    return builder.finish(
+        id=a_string(info.get("id")) or "session",
+        workspace=Workspace(at=first or "/testbed"),
+        agent="opencode",
+        agent_version=a_string(info.get("version")) or "unknown",
+        model=model,
+        task=task,
+        extra=given(parent=a_string(info.get("parentID"))),
+    )
+
+
+def _answer(builder: Builder, about: Json, parts: list[Json]) -> None:
+    time = an_object(about.get("time"))
+    started = milliseconds(time.get("created"))
+    name = a_string(about.get("id"))
+    builder.turn(name, model=a_string(about.get("modelID")), started_at_ns=started, extra=given())
+    _usage(builder, an_object(about.get("tokens")))
+    begun = sum(part.get("type") == "step-start" for part in parts) > 1
+    fresh = True
+    for part in parts:
+        kind, turn = part.get("type"), builder.current
+        assert turn is not None
+        if kind == "step-start":
+            if begun and not fresh:
+                builder.turn(model=a_string(about.get("modelID")))
+        elif kind == "step-finish":
+            _usage(builder, an_object(part.get("tokens")))
+        elif kind == "text":
+            builder.amend(text="\n".join(filter(None, (turn.text, clean(str(part.get("text") or ""))))))
+        elif kind == "reasoning":
+            builder.amend(
+                reasoning="\n".join(filter(None, (turn.reasoning, clean(str(part.get("text") or ""))))) or None
+            )
+        elif kind == "tool":
+            _tool(builder, part)
+        else:
+            builder.report.drop(f"part {kind} (no text, no call)")
+        fresh = False
+
+
+def _usage(builder: Builder, tokens: Json) -> None:
+    cache = an_object(tokens.get("cache"))
+    prompt = total({**tokens, **cache}, "input", "read", "write")
+    if prompt is not None or an_integer(tokens.get("output")) is not None:
+        builder.amend(
+            prompt_tokens=prompt,
+            cached_tokens=an_integer(cache.get("read")),
+            output_tokens=total(tokens, "output", "reasoning"),
+        )
+
+
+def _tool(builder: Builder, part: Json) -> None:
+    state = an_object(part.get("state"))
+    status, identity = state.get("status"), a_string(part.get("callID"))
+    builder.call(identity, a_string(part.get("tool")) or "unknown", arguments_of(state.get("input")))
+    if status not in ("completed", "error"):
+        return
+    metadata, time = an_object(state.get("metadata")), an_object(state.get("time"))
+    started, ended = milliseconds(time.get("start")), milliseconds(time.get("end"))
+    shown = state.get("output") if status == "completed" else state.get("error")
+    text = clean(shown) if isinstance(shown, str) else clean(orjson.dumps(shown).decode()) if shown else ""
+    for attachment in map(an_object, a_list(state.get("attachments"))):
+        builder.report.drop(f"attachment {attachment.get('mime')} of a result (not text)")
+    seen = Observation(
+        exit_code=an_integer(metadata.get("exit")),
+        stdout=text.encode(),
+        merged=True,
+        started_at_ns=started,
+        duration_ns=elapsed(started, ended),
+        is_error=True if status == "error" else None,
+    )
+    if seen.duration_ns is not None:
+        builder.report.note("tool time: as opencode recorded it, to 1 ms; asking for permission is in it")
+    builder.result(identity or builder.newest_call(), seen)
