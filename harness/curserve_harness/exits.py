@@ -62,6 +62,10 @@ _FOREIGN = {
 }
 
 
+_LONGEST = 2000
+"""Characters of an error; what it quotes may come from a trace."""
+
+
 def code_of(error: BaseException) -> int | None:
     """Return the exit code of an error that a user can mend, or None for a defect of ours.
 
@@ -82,6 +86,7 @@ def code_of(error: BaseException) -> int | None:
 def line_of(error: BaseException) -> str:
     """Return what is said of an error in one line: what was attempted, on what, what to do next."""
     if not isinstance(error, OSError) or not error.strerror:
-        return str(error)
+        said = str(error)
+        return said if len(said) <= _LONGEST else f"{said[:_LONGEST]}… ({len(said) - _LONGEST} characters more)"
     where = f"{error.filename}: " if error.filename is not None else ""
     return f"{where}{error.strerror}; give a path that is there and can be written, or make room"

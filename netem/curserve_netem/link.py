@@ -238,8 +238,8 @@ class Link:
     def from_json(cls, plain: dict[str, Any]) -> Link:
         """Read what `to_json` gave."""
         fields = dict(plain)
-        fields["tcp"] = Tcp(**fields["tcp"])
-        if fields["bursts"] is not None:
+        fields["tcp"] = Tcp(**fields.get("tcp", {}))
+        if fields.get("bursts") is not None:
             fields["bursts"] = Bursts(**fields["bursts"])
         return cls(**fields)
 
