@@ -122,7 +122,8 @@ def test_another_programs_database_is_named() -> None:
 
 
 def test_a_view_that_never_ends_is_ended() -> None:
-    forever = "CREATE VIEW sessions AS WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) SELECT id FROM n"
+    counting = "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n)"
+    forever = f"CREATE VIEW sessions AS {counting} SELECT id FROM n"
     connection = sqlite3.connect(":memory:")
     connection.execute(forever)
     connection.execute("CREATE TABLE messages (parts)")
