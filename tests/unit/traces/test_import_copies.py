@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 
 from curserve_harness.imports import import_all
 from curserve_traces import codec
+from curserve_traces.importers import read_source, source_of
 
+from .counters import count
 from .samples import SAMPLES, lines
 from .test_claude_code import line, seen, use
 
@@ -89,3 +92,30 @@ def test_equal_ids_of_formats_that_repeat_them_are_no_copies(tmp_path: Path) -> 
     import_all(str(tmp_path / "in"), "auto", tmp_path / "out", None, said.append)
     assert any(text.startswith("kept: 2 traces, 2 turns, 4 calls") for text in said)
     assert sum("the same bytes as" in text for text in said) == 1
+
+
+@pytest.mark.parametrize("case", ["claude-code", "codex", "pi", "qwen-code", "openhands-v1", "copilot", "droid"])
+def test_a_file_whose_lines_stand_there_twice_counts_once(case: str) -> None:
+    data = SAMPLES[case][1]
+    if case == "qwen-code":  # its sample has no ids
+        data = lines(*({**json.loads(text), "uuid": str(n)} for n, text in enumerate(data.splitlines())))
+    if case == "pi":
+        data = lines(*({"id": str(n), **json.loads(text)} for n, text in enumerate(data.splitlines())))
+    if case == "codex":
+        data = lines(*({"timestamp": str(n), **json.loads(text)} for n, text in enumerate(data.splitlines())))
+    ((once,), (twice,)) = (read_source(source_of(Path("s.jsonl"), text)) for text in (data, data + data))
+    assert [turn.calls for turn in twice.trace.turns] == [turn.calls for turn in once.trace.turns]
+    assert [turn.output_tokens for turn in twice.trace.turns] == [turn.output_tokens for turn in once.trace.turns]
+    told = sum(n for reason, n in twice.report.dropped.items() if reason.startswith("call "))
+    assert twice.report.calls + told == count(case, data + data)
+
+
+def test_geminis_rewound_turns_are_marked() -> None:
+    def said(name: str) -> dict[str, Any]:
+        return {"id": name, "type": "gemini", "content": name, "toolCalls": []}
+
+    head = {"sessionId": "g", "projectHash": "h"}
+    asked = {"id": "a", "type": "user", "content": "go"}
+    data = lines(head, asked, said("b"), {"$rewindTo": "a"}, said("c"))
+    (imported,) = read_source(source_of(Path("s.jsonl"), data))
+    assert [turn.extra.get("branch") for turn in imported.trace.turns] == ["left by the user", None]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from curserve_traces.importers.callcount import calls_within
 from curserve_traces.importers.refusals import refusal
 from curserve_traces.importers.report import Identities, Imported, Report
 from curserve_traces.importers.tools import canonical
@@ -86,11 +87,23 @@ class Builder:
     _turns: list[_Open] = field(default_factory=list)
     _where: dict[str, tuple[int, int]] = field(default_factory=dict)
     _keys: dict[str, int] = field(default_factory=dict)
+    _lines: set[int] = field(default_factory=set)
     _nameless: set[str] = field(default_factory=set)
     _open: int = -1
 
     def __post_init__(self) -> None:
         self.report = Report(self.format)
+
+    def copied(self, record: object, *identity: str | None) -> bool:
+        """Whether a record whose line has this identity was met before: then it is a copy, told with its calls."""
+        if None in identity or (key := hash(identity)) not in self._lines:
+            if None not in identity:
+                self._lines.add(key)
+            return False
+        self.report.drop("line that stands in the file already (a copy)")
+        if calls := calls_within(record):
+            self.report.drop("call of a line that stands in the file already (a copy)", calls)
+        return True
 
     def message(self, role: Literal["system", "user"], text: str) -> None:
         """Add a message that stands before the next turn."""

@@ -32,7 +32,6 @@ class Session:
     model: str | None = None
     task: str | None = None
     waited_since: int | None = None
-    _lines: set[tuple[object, ...]] = field(default_factory=set)
     _words: set[tuple[str | None, int]] = field(default_factory=set)
     _turns: dict[str, int] = field(default_factory=dict)
     _count: int = 0
@@ -41,12 +40,8 @@ class Session:
         """Add a line of type `user` or `assistant`."""
         message = an_object(line.get("message"))
         uuid = line.get("uuid")
-        if isinstance(uuid, str):
-            key = (uuid, str(line.get("timestamp")), str(message.get("id")))
-            if key in self._lines:
-                self.builder.report.drop("line that stands in the file already (a copy)")
-                return
-            self._lines.add(key)
+        if self.builder.copied(message, a_string(uuid), str(line.get("timestamp")), str(message.get("id"))):
+            return
         if not self.first and line.get("sessionId"):
             self.first = {key: line.get(key) for key in ("sessionId", "agentId", "gitBranch")}
             if str(line["sessionId"]).startswith("session-"):  # Claude Code's are bare UUIDs

@@ -78,6 +78,9 @@ def read(source: Source) -> Iterator[Imported]:
     for record in _records(source):
         payload = an_object(record.get("payload"))
         kind = record.get("type")
+        stamp = a_string(record.get("timestamp"))
+        if kind in ("response_item", "event_msg") and builder.copied(payload, stamp, repr(payload)):
+            continue
         if kind == "session_meta":
             state["meta"] = state["meta"] or payload
             builder.cwd = a_string(payload.get("cwd"))

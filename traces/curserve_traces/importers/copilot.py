@@ -50,6 +50,8 @@ def read(source: Source) -> Iterator[Imported]:
         data = an_object(record.get("data"))
         parent = a_string(data.get("parentToolCallId"))
         builder = streams.setdefault(parent, Builder("copilot", unique="session", cwd=streams[None].cwd))
+        if builder.copied(data, a_string(record.get("id")), str(record.get("type"))):
+            continue
         _event(builder, str(record.get("type")), data, iso_ns(record.get("timestamp")), state)
     start = state["start"]
     session = a_string(start.get("sessionId")) or source.path.parent.name

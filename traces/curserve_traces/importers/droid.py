@@ -28,6 +28,8 @@ def read(source: Source) -> Iterator[Imported]:
         if record.get("type") == "session_start":
             start = start or record
             builder.cwd = a_string(record.get("cwd")) or builder.cwd
+        elif builder.copied(message, a_string(record.get("id"))):
+            continue
         elif record.get("type") != "message":
             builder.report.drop(f"record {record.get('type')} (no message)")
         elif message.get("role") == "assistant":

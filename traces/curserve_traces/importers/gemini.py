@@ -57,7 +57,13 @@ def read(source: Source) -> Iterator[Imported]:
 def _of_lines(source: Source) -> Json:
     """Return the document of a chat in lines; a message that is written again replaces the one before."""
     records = [record for _, record in source.records()]
-    messages = {str(record["id"]): record for record in records[1:] if "id" in record and "type" in record}
+    messages: dict[str, Json] = {}
+    for record in records[1:]:
+        if (back := a_string(record.get("$rewindTo"))) in messages:
+            for identity in list(messages)[list(messages).index(str(back)) + 1 :]:
+                messages[identity]["left"] = True
+        elif "id" in record and "type" in record:
+            messages[str(record["id"])] = record
     return {**records[0], "messages": list(messages.values())}
 
 
@@ -110,6 +116,7 @@ def respond(builder: Builder, answer: Json, waiting: dict[str, list[str]], extra
 
 
 def _chat(builder: Builder, record: Json) -> None:
+    left: list[int] = []
     for message in map(an_object, a_list(record.get("messages"))):
         if message.get("type") not in ("gemini", "qwen", "assistant"):
             builder.message("user" if message.get("type") == "user" else "system", text_of(message.get("content")))
@@ -127,6 +134,8 @@ def _chat(builder: Builder, record: Json) -> None:
             output_tokens=output + (thinking or 0) if output is not None else None,
             extra=given(answered_at_ns=iso_ns(message.get("timestamp"))),
         )
+        if message.get("left"):
+            left.append(builder.place)
         for call in map(an_object, a_list(message.get("toolCalls"))):
             done = iso_ns(call.get("timestamp"))
             identity, name = a_string(call.get("id")), a_string(call.get("name")) or "unknown"
@@ -137,3 +146,4 @@ def _chat(builder: Builder, record: Json) -> None:
             for result in map(an_object, results):
                 if answer := an_object(result.get("functionResponse")):
                     respond(builder, {**answer, "id": builder.newest_call()}, {})
+    builder.leave(left)

@@ -54,7 +54,8 @@ def build(events: Iterable[Json], state: dict[str, object]) -> Builder:
     """Return the builder of a conversation's events; `state` gets `task` and `first_cwd`."""
     builder = Builder("openhands-v1")
     for event in events:
-        _event(builder, event, state)
+        if not builder.copied(event, a_string(event.get("id")), str(event.get("kind"))):
+            _event(builder, event, state)
     builder.take_off_dispatch(lambda call: call.original_name == "think")
     return builder
 

@@ -45,8 +45,7 @@ def read(source: Source) -> Iterator[Imported]:
     for _, record in source.records():
         kind, identity = record.get("type"), a_string(record.get("id"))
         if identity is not None and kind != "session":
-            if identity in turns:
-                builder.report.drop("line that stands in the file already (a copy)")
+            if builder.copied(record, identity):
                 continue
             lines.append((identity, a_string(record.get("parentId"))))
         if kind == "session":

@@ -38,6 +38,8 @@ def read(source: Source) -> Iterator[Imported]:
     told: Json = {}
     for _, record in source.records():
         first = first or record
+        if builder.copied(record, a_string(record.get("uuid")), str(record.get("type"))):
+            continue
         builder.cwd = a_string(record.get("cwd")) or builder.cwd
         kind, message = record.get("type"), an_object(record.get("message"))
         parts = [an_object(part) for part in a_list(message.get("parts"))]
