@@ -13,6 +13,9 @@ from typing import Any
 
 from curserve_traces.errors import TooLarge
 
+MOST = 1 << 30
+"""Bytes that one JSON value may take, however large the machine: ten times an agent's largest line."""
+
 DEEPEST = 200
 """Levels of nesting; recorded arguments have some ten, and every writer of JSON here can write this many."""
 
@@ -63,10 +66,15 @@ def cost(data: bytes) -> int:
 
 
 def check(data: bytes, where: str) -> int:
-    """Return `cost(data)`; raises TooLarge where the value, text and all, would take half of the memory left."""
+    """Return `cost(data)`; raises TooLarge where the value, text and all, takes MOST or half of what is left."""
     structure = cost(data)
     wide = _WIDEST if not data.isascii() or b"\\u" in data else 1
-    need(structure + wide * len(data), where)
+    size = structure + wide * len(data)
+    if size > MOST:
+        raise TooLarge(
+            f"{where}: it may take {size >> 20} MB in memory, and one JSON value {MOST >> 20}; take it apart"
+        )
+    need(size, where)
     return structure
 
 

@@ -24,6 +24,9 @@ GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 MAX_BYTES = 4 * 1024**3
 """What one file may become; more is taken for a decompression bomb."""
 
+MAX_UNPACKED = 512 << 20
+"""What a packed file, or one in a zip, may become: then a small one cannot take much."""
+
 _PIECE = 8 << 20
 
 
@@ -101,8 +104,11 @@ def _pieces(file: IO[bytes], where: str) -> Iterator[bytes]:
 
             stream = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
         total, most = 0, min(MAX_BYTES, budget.available() // 2)
+        packed = stream is not file
         while piece := stream.read(_PIECE):
             total += len(piece)
+            if packed and total > MAX_UNPACKED:
+                raise TooLarge(f"{where}: unpacks to more than {MAX_UNPACKED >> 20} MB; unpack it by hand")
             if total > most:
                 raise TooLarge(
                     f"{where}: more than {most >> 20} MB, half of the memory that can be had; look into it"
@@ -116,6 +122,12 @@ def _pieces(file: IO[bytes], where: str) -> Iterator[bytes]:
         if type(error).__name__ == "ZstdError":
             raise MalformedTrace(f"{where}: the zstd stream is damaged; fetch the file again") from None
         raise
+
+
+def loads(text: str) -> Any:
+    """Return the JSON value in a text of a recording; raises orjson.JSONDecodeError, or TooLarge."""
+    budget.check(text.encode("utf-8", errors="surrogatepass"), "a text in it")
+    return orjson.loads(text)
 
 
 def parse_json(data: bytes, where: str) -> Any:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import orjson
-
+from curserve_traces.errors import TooLarge
+from curserve_traces.files import loads
 from curserve_traces.importers import atif, chat_turns
 from curserve_traces.importers.builder import Builder
 from curserve_traces.importers.report import Imported
@@ -79,8 +79,8 @@ def messages_of(row: Json) -> list[Json]:
         value: Any = row.get(column)
         if isinstance(value, str):
             try:
-                value = orjson.loads(value)
-            except orjson.JSONDecodeError:
+                value = loads(value)
+            except (ValueError, TooLarge):
                 continue
         found = [item for item in a_list(value) if isinstance(item, dict)]
         if found and any(key in found[0] for key in ("role", "from", "src", "source")):

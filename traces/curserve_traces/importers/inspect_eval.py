@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 
 from curserve_traces.errors import MalformedTrace, TraceError
-from curserve_traces.files import MAX_BYTES, decompress, parse_json
+from curserve_traces.files import MAX_UNPACKED, decompress, parse_json
 from curserve_traces.importers.builder import Builder, text_of
 from curserve_traces.importers.refusals import BY_AGENT, BY_USER
 from curserve_traces.importers.report import Imported
@@ -29,6 +29,7 @@ from curserve_traces.importers.values import (
     seconds_ns,
 )
 from curserve_traces.model import Observation
+from curserve_traces.zips import METHODS, open_zip
 
 _ZSTD = 93  # zip's number for it, which Python 3.11 cannot open
 
@@ -83,20 +84,19 @@ def _document(source: Source) -> Iterator[Imported]:
 
 
 def _zip(source: Source) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(io.BytesIO(source.data))
-    except (zipfile.BadZipFile, struct.error, ValueError, NotImplementedError) as error:
-        raise MalformedTrace(f"{source.path}: the zip is damaged ({error}); fetch the file again") from None
+    return open_zip(io.BytesIO(source.data), str(source.path))
 
 
 def _open(source: Source, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     """Return a member's bytes, also where the compression is zstd."""
     where = f"{source.path}: {entry.filename}"
-    if entry.file_size > MAX_BYTES:
-        raise TraceError(f"{where}: unpacks to more than {MAX_BYTES >> 30} GiB; unpack it by hand")
+    if entry.file_size > MAX_UNPACKED:
+        raise TraceError(f"{where}: unpacks to more than {MAX_UNPACKED >> 20} MB; unpack it by hand")
     try:
-        if entry.compress_type != _ZSTD:
+        if entry.compress_type in METHODS:
             return archive.read(entry)
+        if entry.compress_type != _ZSTD:
+            raise TraceError(f"{where}: packed in an unusual way; unpack it by hand")
         at = entry.header_offset
         name, extra = struct.unpack("<HH", source.data[at + 26 : at + 30])
         start = at + 30 + name + extra

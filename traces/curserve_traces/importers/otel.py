@@ -13,6 +13,8 @@ from typing import Any
 
 import orjson
 
+from curserve_traces.errors import TooLarge
+from curserve_traces.files import loads
 from curserve_traces.importers.builder import Builder, text_of
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
@@ -165,8 +167,8 @@ def _first(attributes: Json, names: tuple[str, ...]) -> Any:
 def _parsed(value: object) -> object:
     if isinstance(value, str):
         try:
-            return orjson.loads(value)
-        except orjson.JSONDecodeError:
+            return loads(value)
+        except (ValueError, TooLarge):
             return None
     return value
 

@@ -67,6 +67,7 @@ class Source:
         if end < 0 or not self.data[end : end + 64].strip():
             return False
         try:
+            budget.check(self.data[:end], str(self.path))
             orjson.loads(memoryview(self.data)[:end])
         except orjson.JSONDecodeError:
             return False

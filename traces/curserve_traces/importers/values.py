@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
+from curserve_traces.errors import TooLarge
+from curserve_traces.files import loads
 
 Json = dict[str, Any]
 
@@ -58,8 +59,8 @@ def json_object(value: object) -> Json | None:
     """Return the object that `value` is, or that it holds as JSON text; `None` where it is neither."""
     if isinstance(value, str):
         try:
-            value = orjson.loads(value)
-        except orjson.JSONDecodeError:
+            value = loads(value)
+        except (ValueError, TooLarge):
             return None
     return value if isinstance(value, dict) else None
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from curserve_traces.errors import TraceError
-from curserve_traces.files import MAX_BYTES, parse_json
+from curserve_traces.files import MAX_UNPACKED, parse_json
 from curserve_traces.importers import opencode_storage
 from curserve_traces.importers.source import Source, source_of, source_of_stream
+from curserve_traces.zips import METHODS, open_zip
 
 _EVENT = re.compile(r"(?:event-)?(\d+)(?:-[\w-]+)?\.json")
 _IGNORED = {".git", "__pycache__", "node_modules"}
@@ -27,29 +27,34 @@ def sources(path: Path) -> Iterator[Source | TraceError]:
         yield from _file(path)
 
 
-def _folder(folder: Path) -> Iterator[Source | TraceError]:
-    if opencode_storage.is_storage(folder):
-        yield from opencode_storage.sessions(folder)
-        return
-    children = sorted(folder.iterdir())
-    events = [child for child in children if child.is_file() and _EVENT.fullmatch(child.name)]
-    every = [child for child in children if child.suffix == ".json"]
-    if events and len(events) == len(every) and all(map(_is_event, events)):
-        yield from _events(folder, events)
-        children = [child for child in children if child not in set(events)]
-    both = {"wire.jsonl", "context.jsonl"} <= {child.name for child in children}
-    for child in children:
-        if both and child.name == "context.jsonl":
-            yield TraceError(
-                f"{child}: the same session as wire.jsonl beside it, which has its times: that is read"
-            )
-        elif child.is_symlink():
-            yield TraceError(f"{child}: a link, not followed (it may lead out of the folder)")
-        elif child.is_dir():
-            if child.name not in _IGNORED:
-                yield from _folder(child)
-        elif child.is_file():
-            yield from _file(child)
+def _folder(top: Path) -> Iterator[Source | TraceError]:
+    """Yield the sources of a folder and of those in it, in order of names, however deep they lie."""
+    left = [top]
+    while left:
+        path = left.pop()
+        if path != top and path.is_symlink():
+            yield TraceError(f"{path}: a link, not followed (it may lead out of the folder)")
+        elif not path.is_dir():
+            if path.is_file():
+                yield from _file(path)
+        elif opencode_storage.is_storage(path):
+            yield from opencode_storage.sessions(path)
+        elif path == top or path.name not in _IGNORED:
+            children = sorted(path.iterdir())
+            events = [child for child in children if _EVENT.fullmatch(child.name) and child.is_file()]
+            every = [child for child in children if child.suffix == ".json"]
+            if events and len(events) == len(every) and all(map(_is_event, events)):
+                yield from _events(path, events)
+                taken = set(events)
+                children = [child for child in children if child not in taken]
+            both = {"wire.jsonl", "context.jsonl"} <= {child.name for child in children}
+            if both:
+                children.remove(path / "context.jsonl")
+                yield TraceError(
+                    f"{path / 'context.jsonl'}: the same session as wire.jsonl beside it, which has its times: "
+                    "that is read"
+                )
+            left += reversed(children)
 
 
 def _is_event(path: Path) -> bool:
@@ -94,9 +99,9 @@ def _file(path: Path) -> Iterator[Source | TraceError]:
 
 def _zip(source: Source) -> Iterator[Source | TraceError]:
     try:
-        archive = zipfile.ZipFile(io.BytesIO(source.data))
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        yield TraceError(f"{source.path}: the zip is damaged ({error}); fetch the file again")
+        archive = open_zip(io.BytesIO(source.data), str(source.path))
+    except TraceError as error:
+        yield error
         return
     for entry in archive.infolist():
         if entry.is_dir():
@@ -105,8 +110,10 @@ def _zip(source: Source) -> Iterator[Source | TraceError]:
         inside = PurePosixPath(entry.filename)
         if inside.is_absolute() or ".." in inside.parts:
             yield TraceError(f"{where}: its path climbs out of the zip; not read")
-        elif entry.file_size > MAX_BYTES:
-            yield TraceError(f"{where}: unpacks to more than {MAX_BYTES >> 30} GiB; unpack it by hand")
+        elif entry.file_size > MAX_UNPACKED:
+            yield TraceError(f"{where}: unpacks to more than {MAX_UNPACKED >> 20} MB; unpack it by hand")
+        elif entry.compress_type not in METHODS:
+            yield TraceError(f"{where}: packed in an unusual way; unpack it by hand")
         else:
             try:
                 with archive.open(entry) as member:
