@@ -20,7 +20,8 @@ def is_storage(folder: Path) -> bool:
 
 def sessions(folder: Path) -> Iterator[Source | TraceError]:
     """Yield each session in the shape of an export, or the error for a file that cannot be read."""
-    for path in sorted((folder / "session").rglob("*.json")):
+    place = folder / "session"
+    for path in sorted([*place.glob("*.json"), *place.glob("*/*.json")]):  # of a project, or of none
         try:
             messages = [
                 {"info": message, "parts": [part for _, part in _objects(folder / "part" / name)]}
@@ -43,6 +44,8 @@ def _objects(folder: Path) -> list[tuple[str, Json]]:
 
 
 def _object(path: Path) -> Json:
+    if not path.is_file():
+        raise TraceError(f"{path}: no file, as opencode's storage has")
     document = parse_json(path.read_bytes(), str(path))
     if not isinstance(document, dict):
         raise TraceError(f"{path}: not an object, as opencode's storage has")
