@@ -36,6 +36,8 @@ def write_atomically(path: Path, content: bytes | Callable[[Path], None]) -> Non
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        aside.unlink(missing_ok=True)  # a link in its place would be written through
+        os.close(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666))
         if callable(content):
             content(aside)
         else:

@@ -50,6 +50,10 @@ class RunWriter:
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         self._samples = self.folder / SAMPLES
+        if self._samples.is_symlink():
+            raise CannotWrite(
+                f"{self._samples}: a link, and nothing is written through one; choose another folder"
+            )
         try:
             self._samples.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -123,6 +127,8 @@ def block_files(folder: Path) -> dict[int, Path]:
     for path in sorted(samples.glob("*")):
         if path.name.startswith("."):
             continue
+        if not stat.S_ISREG(path.lstat().st_mode):  # a FIFO would be waited for, a link leads elsewhere
+            raise NotARun(f"{path}: not a plain file, as every block of a run is; move it out of {samples}")
         if several := _BLOCKS.fullmatch(path.name):
             blocks = range(int(several[1]), int(several[2]) + 1)
             if len(blocks) > _MOST_BLOCKS:
@@ -132,8 +138,6 @@ def block_files(folder: Path) -> dict[int, Path]:
         match = _BLOCK.fullmatch(path.name)
         if match is None:
             raise NotARun(f"{path}: not a block file of a run; move it out of {samples}")
-        if not stat.S_ISREG(path.lstat().st_mode):  # a FIFO would be waited for, a link leads elsewhere
-            raise NotARun(f"{path}: not a plain file, as every block of a run is; move it out of {samples}")
         files[int(match[1])] = path
     return dict(sorted((files | together).items()))
 
