@@ -28,7 +28,7 @@ def new_mark() -> str:
 
 def _start_time(pid: int) -> int | None:
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:
         return None
     return int(stat.rpartition(")")[2].split()[19])
@@ -47,7 +47,7 @@ def processes_of(namespaces: Sequence[int], mark: str) -> list[int]:
     parents = {}
     for pid in _processes():
         with suppress(OSError, ValueError, IndexError):
-            parents[pid] = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+            parents[pid] = int(Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[1])
         with suppress(OSError):
             if Path(f"/proc/{pid}/ns/net").stat().st_ino in namespaces or _mark(pid) == mark:
                 found.add(pid)
@@ -73,7 +73,7 @@ def kill_processes(namespaces: Sequence[int], mark: str) -> None:
 
 def _is_zombie(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] in "ZX"
     except (OSError, IndexError):
         return True
 
