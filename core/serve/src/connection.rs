@@ -16,14 +16,30 @@ use curserve_proto::{
 };
 use serde_json::{json, Value};
 
-use crate::crew::Crew;
-use crate::incoming::{request, Asked, Incoming};
+use crate::crew::{Crew, Rested};
+use crate::incoming::{request, Asked, Incoming, Next};
 use crate::lookout::Rouse;
 use crate::seats::Seat;
 use crate::server::Shared;
 
 /// After a call that took longer than this, the next one is not looked out for.
 const SHORT: Duration = Duration::from_millis(1);
+
+/// What has come.
+enum Came {
+    Call(Asked, Instant),
+    /// Nothing, for a while.
+    Silence,
+    /// There is nobody to read from any more.
+    End,
+}
+
+impl<H> Shared<H> {
+    /// Whether more threads wait than need to, with `more` of them.
+    fn has_rested_enough(&self, more: usize) -> bool {
+        self.resting.load(Ordering::Relaxed) + more > self.limits.resting
+    }
+}
 
 struct Connection<H: Handler> {
     shared: Arc<Shared<H>>,
@@ -54,6 +70,7 @@ impl<H: Handler> Rouse for Connection<H> {
 pub(crate) fn start<H: Handler>(seat: Arc<Seat>, shared: Arc<Shared<H>>) {
     let timeout = Some(shared.limits.write_timeout);
     let _ = seat.stream.set_write_timeout(timeout);
+    let _ = seat.stream.set_read_timeout(Some(shared.limits.rest));
     widen(&seat.stream);
     let connection = Arc::new(Connection {
         shared,
@@ -66,7 +83,11 @@ pub(crate) fn start<H: Handler>(seat: Arc<Seat>, shared: Arc<Shared<H>>) {
     let this: Weak<Connection<H>> = Arc::downgrade(&connection);
     let socket = connection.seat.stream.as_fd();
     connection.shared.lookout.meet(socket, this);
-    connection.add_thread();
+    if connection.shared.has_rested_enough(1) {
+        connection.park();
+    } else {
+        connection.add_thread();
+    }
 }
 
 /// Asks for room for a long answer, so that it is sent without waiting for the reader to take the first part of it.
@@ -94,8 +115,38 @@ impl<H: Handler> Connection<H> {
         let spawned = std::thread::Builder::new()
             .name("session".into())
             .spawn(move || connection.run());
-        if spawned.is_err() {
-            self.threads.fetch_sub(1, Ordering::SeqCst);
+        if let Err(error) = spawned {
+            // Where another one serves it, that one goes on with what comes; else nobody would ever answer.
+            if self.threads.fetch_sub(1, Ordering::SeqCst) == 1 {
+                self.turn_away(&error);
+            }
+        }
+    }
+
+    /// Tells the peer that it cannot be served.
+    fn turn_away(&self, error: &std::io::Error) {
+        let why = format!("full: no thread can be started ({error}); try again");
+        self.send_json(&json!({"id": null, "error": why}));
+        self.close();
+    }
+
+    /// Leaves the connection without a thread: one is started when there is something to read.
+    fn park(self: &Arc<Self>) {
+        let who: Arc<dyn Rouse> = Arc::clone(self) as Arc<dyn Rouse>;
+        if !self.shared.lookout.park(self.seat.stream.as_fd(), who) {
+            self.turn_away(&std::io::Error::last_os_error());
+        }
+    }
+
+    /// Rests; false where the thread is to end.
+    fn rest(&self) -> bool {
+        self.shared.resting.fetch_add(1, Ordering::Relaxed);
+        let rested = self.crew.rest(self.shared.limits.rest);
+        self.shared.resting.fetch_sub(1, Ordering::Relaxed);
+        match rested {
+            Rested::Wanted => true,
+            Rested::InVain => !self.shared.has_rested_enough(1),
+            Rested::Ended => false,
         }
     }
 
@@ -119,7 +170,8 @@ impl<H: Handler> Connection<H> {
         let mut soon = false; // whether the next call may come at once
         loop {
             let Some(mut place) = self.place() else {
-                if !self.crew.rest() {
+                if !self.rest() {
+                    self.threads.fetch_sub(1, Ordering::SeqCst);
                     return;
                 }
                 soon = false;
@@ -129,9 +181,18 @@ impl<H: Handler> Connection<H> {
                 return;
             };
             self.shared.lookout.leave(self.seat.stream.as_fd());
-            let Some((request, read)) = self.answer_quick_calls(incoming, soon) else {
-                *place = None;
-                return self.crew.end();
+            let (request, read) = match self.answer_quick_calls(incoming, soon) {
+                Came::Call(request, read) => (request, read),
+                Came::Silence => {
+                    // Before anybody can be roused, so that there is room for that one.
+                    self.threads.fetch_sub(1, Ordering::SeqCst);
+                    drop(place);
+                    return self.park();
+                }
+                Came::End => {
+                    *place = None;
+                    return self.crew.end();
+                }
             };
             let more = incoming.has_more();
             drop(place);
@@ -146,39 +207,52 @@ impl<H: Handler> Connection<H> {
     }
 
     /// Reads, and answers what is quick without giving the place away, which takes as long as a few lines of a file. Returns
-    /// the first request that is not quick, and when it had been read; None: there is nobody to read from any more.
-    fn answer_quick_calls(&self, incoming: &mut Incoming, soon: bool) -> Option<(Asked, Instant)> {
+    /// the first request that is not quick, and when it had been read.
+    fn answer_quick_calls(&self, incoming: &mut Incoming, soon: bool) -> Came {
         let mut soon = soon;
         loop {
             if soon && !incoming.has_more() {
                 self.watch();
             }
-            let (request, read) = self.next(incoming)?;
+            let (request, read) = match self.next(incoming) {
+                Came::Call(request, read) => (request, read),
+                Came::Silence if !self.shared.has_rested_enough(1) => {
+                    soon = false;
+                    continue;
+                }
+                other => return other,
+            };
             let handler = &self.shared.handler;
             let is_quick = |it: &Request| it.op != Op::Call || handler.is_quick(&it.call);
             if incoming.has_more() || !request.as_ref().is_ok_and(is_quick) {
-                return Some((request, read));
+                return Came::Call(request, read);
             }
             if !self.answer_counted(request, read) {
-                return None;
+                return Came::End;
             }
             soon = true;
         }
     }
 
-    /// Reads the next request; also says when it had been read. None: there is nobody to read from any more.
-    fn next(&self, incoming: &mut Incoming) -> Option<(Asked, Instant)> {
-        let frame = match incoming.frame(self.shared.limits.frame_timeout) {
-            Ok(frame) => frame?,
+    /// Reads the next request; also says when it had been read.
+    fn next(&self, incoming: &mut Incoming) -> Came {
+        let limits = &self.shared.limits;
+        self.shared.resting.fetch_add(1, Ordering::Relaxed);
+        let next = incoming.frame(limits.frame_timeout, limits.rest);
+        self.shared.resting.fetch_sub(1, Ordering::Relaxed);
+        let frame = match next {
+            Ok(Next::Frame(frame)) => frame,
+            Ok(Next::Silence) => return Came::Silence,
+            Ok(Next::End) => return Came::End,
             Err(error) => {
                 self.complain(&error);
-                return None;
+                return Came::End;
             }
         };
         let read = Instant::now();
         let in_flight = &self.shared.counters.in_flight;
         in_flight.fetch_add(1, Ordering::SeqCst);
-        Some((request(&frame), read))
+        Came::Call(request(&frame), read)
     }
 
     /// Tells the peer what it did wrong, and that this is the end.

@@ -12,6 +12,14 @@ use crate::seats::Seat;
 /// A request, or why it is none, with its id where that could be read.
 pub(crate) type Asked = Result<Request, (Option<u64>, String)>;
 
+/// What comes next.
+pub(crate) enum Next {
+    Frame(Frame),
+    /// Nothing, for as long as the socket waits.
+    Silence,
+    End,
+}
+
 /// Reads from one connection.
 pub(crate) struct Incoming(BufReader<Source>);
 
@@ -34,17 +42,18 @@ impl Incoming {
         !self.0.buffer().is_empty()
     }
 
-    /// Reads a frame; None at the end. The peer may be silent between two for as long as it likes, but one that it has begun
-    /// must be here within `limit`, and before that where somebody else needs the seat.
+    /// Reads a frame. The peer may be silent between two for as long as it likes (`idle` is the socket's time-out, after which
+    /// that is told), but one that it has begun must be here within `limit`, and before that where somebody else needs the seat.
     ///
     /// # Errors
     /// [`ErrorKind::TimedOut`] where it is not; the socket's.
-    pub(crate) fn frame(&mut self, limit: Duration) -> Result<Option<Frame>, FrameError> {
+    pub(crate) fn frame(&mut self, limit: Duration, idle: Duration) -> Result<Next, FrameError> {
         loop {
             match self.0.fill_buf() {
-                Ok([]) => return Ok(None),
+                Ok([]) => return Ok(Next::End),
                 Ok(_) => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Next::Silence),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -55,11 +64,11 @@ impl Incoming {
         };
         let frame = read_frame(&mut timed);
         if timed.end.is_some() {
-            self.0.get_ref().0.stream.set_read_timeout(None)?;
+            self.0.get_ref().0.stream.set_read_timeout(Some(idle))?;
         }
         match self.0.get_ref().0.begin() {
-            true => frame,
-            false => Ok(None),
+            true => Ok(frame?.map_or(Next::End, Next::Frame)),
+            false => Ok(Next::End),
         }
     }
 }

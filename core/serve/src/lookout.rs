@@ -30,10 +30,16 @@ pub(crate) struct Lookout {
 
 /// By the number of their socket. One that has been closed and given to another connection can rouse that one for nothing.
 #[derive(Default)]
-struct Sleepers(Mutex<HashMap<RawFd, Weak<dyn Rouse>>>);
+struct Sleepers(Mutex<HashMap<RawFd, Sleeper>>);
+
+struct Sleeper {
+    who: Weak<dyn Rouse>,
+    /// Where it has no thread, nobody else keeps it.
+    parked: Option<Arc<dyn Rouse>>,
+}
 
 impl Sleepers {
-    fn lock(&self) -> MutexGuard<'_, HashMap<RawFd, Weak<dyn Rouse>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<RawFd, Sleeper>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -61,7 +67,8 @@ impl Lookout {
 
     /// Takes note of a connection; nobody looks at it yet.
     pub(crate) fn meet(&self, socket: BorrowedFd<'_>, who: Weak<dyn Rouse>) {
-        self.sleepers.lock().insert(socket.as_raw_fd(), who);
+        let sleeper = Sleeper { who, parked: None };
+        self.sleepers.lock().insert(socket.as_raw_fd(), sleeper);
         // Where this fails, so does `watch`, and says so.
         let _ = epoll::add(&*self.epoll, socket, data(socket), EventFlags::ONESHOT);
     }
@@ -72,8 +79,25 @@ impl Lookout {
         epoll::modify(&*self.epoll, socket, data(socket), flags).is_ok()
     }
 
-    /// Somebody reads: there is nobody to be roused.
+    /// Rouses `who`, once, when there is something to read, and keeps it until then; false where that cannot be.
+    pub(crate) fn park(&self, socket: BorrowedFd<'_>, who: Arc<dyn Rouse>) -> bool {
+        if let Some(sleeper) = self.sleepers.lock().get_mut(&socket.as_raw_fd()) {
+            sleeper.parked = Some(who);
+        }
+        self.watch(socket)
+    }
+
+    /// Lets go of all that is kept.
+    pub(crate) fn end(&self) {
+        let all = std::mem::take(&mut *self.sleepers.lock());
+        drop(all); // which forgets each of them, and so wants the lock
+    }
+
+    /// Somebody, who is kept by its thread, reads: there is nobody to be roused.
     pub(crate) fn leave(&self, socket: BorrowedFd<'_>) {
+        if let Some(sleeper) = self.sleepers.lock().get_mut(&socket.as_raw_fd()) {
+            sleeper.parked = None;
+        }
         let _ = epoll::modify(&*self.epoll, socket, data(socket), EventFlags::ONESHOT);
     }
 
@@ -100,8 +124,11 @@ fn look(epoll: &OwnedFd, sleepers: &Sleepers, end: &UnixStream) {
             if socket == end.as_raw_fd() {
                 return;
             }
-            let who = sleepers.lock().get(&socket).and_then(Weak::upgrade);
-            if let Some(who) = who {
+            let found = sleepers.lock().get_mut(&socket).map(|sleeper| {
+                let parked = sleeper.parked.take();
+                parked.or_else(|| sleeper.who.upgrade())
+            });
+            if let Some(who) = found.flatten() {
                 who.rouse();
             }
         }

@@ -20,6 +20,11 @@ pub struct Limits {
     pub connections: usize,
     /// Silence of a connection that may be closed for that.
     pub idle: Duration,
+    /// Threads that may wait for the next call of a silent connection, all together. Those of other connections end after
+    /// `rest`, and are begun again when a call comes.
+    pub resting: usize,
+    /// How long a thread waits for the next call of its connection before it may end.
+    pub rest: Duration,
     /// Calls in flight on one connection; the next frame is read when one is answered.
     pub in_flight: usize,
     /// How long a peer may take from the first byte of a frame to its last.
@@ -35,6 +40,8 @@ impl Default for Limits {
         Limits {
             connections: 1024,
             idle: Duration::from_secs(1),
+            resting: 64,
+            rest: Duration::from_secs(2),
             in_flight: 64,
             frame_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
@@ -100,6 +107,8 @@ pub(crate) struct Shared<H> {
     pub counters: Counters,
     pub seats: Seats,
     pub lookout: Lookout,
+    /// Threads that wait for a next call.
+    pub resting: AtomicUsize,
     pub stop: Stop,
     pub started: Instant,
 }
@@ -117,6 +126,7 @@ pub fn serve<H: Handler>(
         counters: Counters::default(),
         seats: Seats::new(limits.connections, limits.idle),
         lookout: Lookout::start()?,
+        resting: AtomicUsize::new(0),
         stop: stop.clone(),
         started: Instant::now(),
     });
@@ -133,6 +143,7 @@ pub fn serve<H: Handler>(
     while shared.counters.in_flight.load(Ordering::SeqCst) > 0 && Instant::now() < end {
         std::thread::sleep(Duration::from_millis(2));
     }
+    shared.lookout.end();
     Ok(())
 }
 

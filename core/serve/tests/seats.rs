@@ -231,3 +231,34 @@ fn of_many_that_want_few_seats_each_is_answered_or_told() {
     // Nothing was executed of which its caller was told that it was not.
     assert_eq!(server.gate.calls.load(Ordering::SeqCst), answered);
 }
+
+/// Threads of this process that serve a connection.
+fn session_threads() -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("our threads");
+    let names = tasks
+        .flatten()
+        .map(|task| std::fs::read_to_string(task.path().join("comm")));
+    names
+        .filter(|name| name.as_ref().is_ok_and(|name| name.trim() == "session"))
+        .count()
+}
+
+#[test]
+fn a_silent_connection_costs_no_thread_and_is_answered_all_the_same() {
+    let server = Server::new(1024, Duration::from_secs(60));
+    *server.gate.open.lock().expect("nobody panics with it") = true;
+    let mut connections: Vec<UnixStream> = (0..400).map(|_| server.connect()).collect();
+    for round in 0..2 {
+        for connection in &mut connections {
+            send(connection, &json!({"id": 1, "op": "ping"}));
+            let frame = read_frame(connection).expect("an answer").expect("no end");
+            let answer: Value = serde_json::from_slice(&frame.header).expect("JSON");
+            assert_eq!(answer["ok"], json!(true), "{round}");
+        }
+        let end = Instant::now() + Duration::from_secs(30);
+        while session_threads() > 80 {
+            assert!(Instant::now() < end, "{} threads", session_threads());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
