@@ -112,9 +112,23 @@ def draw(rows: Sequence[Row], path: str) -> None:
 
 
 def run_over(
-    link: Link, backend: str, network: str | None, argv: Sequence[str], peer: str | None, ports: Sequence[int]
+    link: Link,
+    backend: str,
+    network: str | None,
+    argv: Sequence[str],
+    peer: str | None,
+    ports: Sequence[int],
+    sandbox: str | None = None,
 ) -> int:
-    """Run a command on the client host, calibrated; returns its exit status (128 + signal, as a shell does)."""
+    """Run a command on the client host, calibrated; returns its exit status (128 + signal, as a shell does).
+
+    Without `sandbox` it has all rights of the caller; in one, an empty folder and the link.
+    """
+    if sandbox is None:
+        print(
+            "link run: the command runs with all your rights, on your files; --sandbox auto holds it",
+            file=sys.stderr,
+        )
     with hosts(link, backend=backend, network=network) as pair:
         calibration = calibrate_pair(pair, uploads=0)
         print(f"link: {pair.backend} ({pair.reason}); {calibration.verdict}", file=sys.stderr)
@@ -122,6 +136,8 @@ def run_over(
         if peer:
             pair.server.popen(shlex.split(peer), env=environment)
         words = [word.replace("{peer}", environment["CURSERVE_PEER"]) for word in argv]
+        if sandbox is not None:
+            words = [sys.executable, "-m", "curserve_engines.sandbox", sandbox, "--", *words]
         try:
             status = pair.client.popen(words, env=environment).wait()
         except FileNotFoundError as error:

@@ -23,14 +23,15 @@ NAMESPACES = ("ipc", "mnt", "net", "pid", "user", "uts")
 """Those that must be others inside; the worker checks it."""
 
 
-def bubblewrap(world: World, binds: Mapping[str, Path], sources: Sources) -> list[str]:
+def bubblewrap(world: World, binds: Mapping[str, Path], sources: Sources, *, share_net: bool = False) -> list[str]:
     """Return bubblewrap's words up to the program.
 
     `binds` are shown read-only besides the machine's packages: place inside → what is bound there. What is mounted
     is open in `sources`.
     """
     # In this order: what comes later would be mounted over what came before.
-    words = ["bwrap", "--unshare-all", "--unshare-user", "--as-pid-1", "--die-with-parent", "--new-session"]
+    kept = ("user", "ipc", "pid", "uts", "cgroup-try") if share_net else ("user", "all")
+    words = ["bwrap", *(f"--unshare-{name}" for name in kept), "--as-pid-1", "--die-with-parent", "--new-session"]
     words += ["--uid", "1000", "--gid", "1000", "--hostname", "testbed", "--cap-drop", "ALL", "--clearenv"]
     for key, value in pinned_environment().items():
         words += ["--setenv", key, value]
@@ -60,6 +61,9 @@ def bubblewrap(world: World, binds: Mapping[str, Path], sources: Sources) -> lis
     return [*words, "--chdir", world.at, "--"]
 
 
-def namespaces() -> str:
-    """Return the namespaces that we are in, for the check from inside: `name:inode,…`."""
-    return ",".join(f"{name}:{Path('/proc/self/ns', name).stat().st_ino}" for name in NAMESPACES)
+def namespaces(*, share_net: bool = False) -> str:
+    """Return the namespaces that we are in, for the check from inside: `name:inode,…` (0: shared on purpose)."""
+    found = {name: Path("/proc/self/ns", name).stat().st_ino for name in NAMESPACES}
+    if share_net:
+        found["net"] = 0
+    return ",".join(f"{name}:{inode}" for name, inode in found.items())

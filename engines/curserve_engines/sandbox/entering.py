@@ -20,7 +20,13 @@ NOTHING: Mapping[str, Path] = {}
 
 
 def enter(
-    world: World, words: Sequence[str], sources: Sources, *, engine: str, binds: Mapping[str, Path] = NOTHING
+    world: World,
+    words: Sequence[str],
+    sources: Sources,
+    *,
+    engine: str,
+    binds: Mapping[str, Path] = NOTHING,
+    share_net: bool = False,
 ) -> list[str]:
     """Return the command line that runs `curserve WORDS` inside; every descriptor in `sources` goes with it.
 
@@ -32,10 +38,10 @@ def enter(
     identity = _identity(world, engine)
     itself = f"/proc/self/fd/{sources.open(curserve, program=True)}"
     wrapped = [
-        *bubblewrap(world, {RG: rg, **binds}, sources),
+        *bubblewrap(world, {RG: rg, **binds}, sources, share_net=share_net),
         itself,
         words[0],
-        f"--outer={namespaces()}",
+        f"--outer={namespaces(share_net=share_net)}",
         *words[1:],
     ]
     if identity is not None:

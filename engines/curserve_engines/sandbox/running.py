@@ -52,15 +52,16 @@ def spawn(
     command: Sequence[str],
     fds: Sequence[int],
     *,
-    stdin: int = subprocess.PIPE,
-    stdout: int = subprocess.DEVNULL,
+    stdin: int | None = subprocess.PIPE,
+    stdout: int | None = subprocess.DEVNULL,
+    stderr: int | None = subprocess.PIPE,
 ) -> subprocess.Popen[bytes]:
     """Start `command`, which inherits the descriptors `fds`; its standard input is its lifeline."""
     if not _starter:
         _starter.append(concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="sandbox-starter"))
 
     def start() -> subprocess.Popen[bytes]:
-        return subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, pass_fds=fds, env={})
+        return subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=stderr, pass_fds=fds, env={})
 
     return _starter[0].submit(start).result()
 

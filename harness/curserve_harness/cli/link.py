@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from curserve_harness.cli.sandboxing import KINDS
+
 if TYPE_CHECKING:
     from curserve_netem import Link
 
@@ -111,6 +113,11 @@ def calibrate(
 @click.option(
     "--port", "ports", type=int, multiple=True, help="Port of the server host that a relay must lead to."
 )
+@click.option(
+    "--sandbox",
+    type=click.Choice(KINDS),
+    help="Hold the command in an empty folder with the link and nothing else. [default: it has all your rights]",
+)
 @_link_options
 @click.argument("argv", nargs=-1, required=True)
 def run(
@@ -120,14 +127,18 @@ def run(
     network: str | None,
     peer: str | None,
     ports: tuple[int, ...],
+    sandbox: str | None,
     argv: tuple[str, ...],
     **wishes: Any,
 ) -> None:
-    """Run a command on the client host; its peer is at the other end, at {peer} or $CURSERVE_PEER."""
+    """Run a command on the client host; its peer is at the other end, at {peer} or $CURSERVE_PEER.
+
+    The command and --peer run with all your rights, as if you had started them; --sandbox holds the command.
+    """
     from curserve_harness.calibration import run_over
     from curserve_netem import LinkError
 
     links = _links(rtt, tier, wishes)
     if len(links) != 1:
         raise LinkError("link run takes one link: one --rtt, or one --tier")
-    raise SystemExit(run_over(links[0], backend, network, argv, peer, ports))
+    raise SystemExit(run_over(links[0], backend, network, argv, peer, ports, sandbox))
