@@ -455,6 +455,89 @@ R2E = {
 }
 
 
+def _times(start: int, end: int) -> tuple[str, str]:
+    return f"2026-01-01T00:00:0{start}.000Z", f"2026-01-01T00:00:0{end}.000Z"
+
+
+_CALLS = [_function("t1", "bash", command="ls -a"), _function("t2", "view", path="a.py")]
+_SAID = {"role": "assistant", "content": "I look", "tool_calls": _CALLS}
+
+
+def _observation(kind: str, name: str, start: int, end: int, **fields: Any) -> dict[str, Any]:
+    times = dict(zip(("startTime", "endTime"), _times(start, end), strict=True))
+    return {"id": name, "traceId": "tr", "type": kind, "name": name, **times, **fields}
+
+
+LANGFUSE = {
+    "id": "tr",
+    "observations": [
+        _observation("GENERATION", "llm", 0, 2, model="m", usage={"input": 10, "output": 3}, output=_SAID),
+        _observation("TOOL", "bash", 2, 3, input={"command": "ls -a"}, output="a b"),
+        _observation("TOOL", "view", 3, 4, input={"path": "a.py"}, output={"content": "code"}),
+        _observation("SPAN", "agent", 0, 5),
+    ],
+}
+
+
+def _langsmith(kind: str, name: str, start: int, end: int, **fields: Any) -> dict[str, Any]:
+    times = dict(zip(("start_time", "end_time"), _times(start, end), strict=True))
+    return {"id": name, "trace_id": "tr", "run_type": kind, "name": name, **times, **fields}
+
+
+_KWARGS = {
+    "content": "I look",
+    "tool_calls": [
+        {"id": "t1", "name": "bash", "args": {"command": "ls -a"}},
+        {"id": "t2", "name": "view", "args": {"path": "a.py"}},
+    ],
+}
+LANGSMITH = [
+    _langsmith("chain", "agent", 0, 5),
+    _langsmith(
+        "llm",
+        "ChatModel",
+        0,
+        2,
+        prompt_tokens=10,
+        completion_tokens=3,
+        extra={"metadata": {"ls_model_name": "m"}},
+        outputs={"generations": [[{"text": "I look", "message": {"kwargs": _KWARGS}}]]},
+    ),
+    _langsmith("tool", "bash", 2, 3, outputs={"output": {"kwargs": {"content": "a b", "tool_call_id": "t1"}}}),
+    _langsmith("tool", "view", 3, 4, outputs={"output": "code"}),
+]
+
+
+def _phoenix(kind: str, name: str, start: int, end: int, **attributes: Any) -> dict[str, Any]:
+    times = dict(zip(("start_time", "end_time"), _times(start, end), strict=True))
+    named = {key.replace("__", "."): value for key, value in attributes.items()}
+    return {"name": name, "context": {"trace_id": "tr"}, "span_kind": kind, **times, "attributes": named}
+
+
+PHOENIX = [
+    _phoenix(
+        "LLM",
+        "llm",
+        0,
+        2,
+        llm__model_name="m",
+        llm__token_count__prompt=10,
+        llm__token_count__completion=3,
+        llm__output_messages=[
+            {
+                "message": {
+                    "role": "assistant",
+                    "content": "I look",
+                    "tool_calls": [{"tool_call": c} for c in _CALLS],
+                }
+            }
+        ],
+    ),
+    _phoenix("TOOL", "bash", 2, 3, tool__name="bash", output__value="a b"),
+    _phoenix("TOOL", "view", 3, 4, tool__name="view", output__value="code"),
+]
+
+
 def database(*statements: str, rows: dict[str, list[tuple[Any, ...]]]) -> bytes:
     """Return the bytes of an SQLite database with these tables and rows."""
     connection = sqlite3.connect(":memory:")
@@ -602,7 +685,10 @@ AGENTS: dict[str, tuple[str, bytes]] = {
     "goose": ("goose", lines(*GOOSE)),
     "grok": ("grok", lines(*GROK)),
     "kimi": ("kimi", lines(*KIMI)),
+    "langfuse": ("langfuse", json.dumps(LANGFUSE).encode()),
+    "langsmith": ("langsmith", json.dumps(LANGSMITH).encode()),
     "opencode": ("opencode", json.dumps(OPENCODE).encode()),
+    "phoenix": ("phoenix", json.dumps(PHOENIX).encode()),
     "r2e": ("r2e", json.dumps(R2E).encode()),
     "VS Code": ("vscode-chat", json.dumps(VSCODE).encode()),
 }
@@ -612,6 +698,7 @@ AGENTS_VARIANTS: dict[str, tuple[str, bytes]] = {
     "goose export": ("goose", json.dumps({"id": "s", "working_dir": "/w", "conversation": GOOSE[1:]}).encode()),
     "goose database": ("goose", GOOSE_DATABASE),
     "Kimi context": ("kimi", lines(*KIMI_CONTEXT)),
+    "LangSmith in lines": ("langsmith", lines(*LANGSMITH)),
     "opencode run": ("opencode", lines(*OPENCODE_RUN)),
     "opencode database": ("opencode", OPENCODE_DATABASE),
     "VS Code changes": (
@@ -628,6 +715,9 @@ DURATIONS_NS = {
     "copilot": 1_000_000_000,
     "crush": 250_000_000,
     "cursor": 250_000_000,
+    "langfuse": 1_000_000_000,
+    "langsmith": 1_000_000_000,
     "opencode": 250_000_000,
+    "phoenix": 1_000_000_000,
     "r2e": 250_000_000,
 }

@@ -38,6 +38,9 @@ def read_all(data: bytes, name: str = "s.jsonl") -> list[Imported]:
         ("kimi", (15, 5, 3)),
         ("opencode", (16, 5, 5)),
         ("r2e", (10, None, 3)),
+        ("langfuse", (10, None, 3)),
+        ("langsmith", (10, None, 3)),
+        ("phoenix", (10, None, 3)),
         ("copilot", (None, None, None)),
         ("cursor", (None, None, None)),
     ],
@@ -56,7 +59,37 @@ def test_the_folder_of_the_session_is_the_calls(case: str) -> None:
     assert {recorded.call.cwd for _, _, recorded in trace.calls()} == {"/w"}
 
 
-@pytest.mark.parametrize("case", [case for case in AGENTS if case != "r2e"])
+@pytest.mark.parametrize("case", ["langfuse", "langsmith", "phoenix"])
+def test_traced_steps_have_the_models_own_time(case: str) -> None:
+    turn = read(case).turns[0]
+    assert (turn.model, turn.model_ns, len(turn.calls)) == ("m", 2_000_000_000, 2)
+    assert [c.observation.stdout for c in turn.calls if c.observation] == [b"a b", b"code"]
+
+
+def test_amps_stream_is_amps_and_its_results_are_its_objects() -> None:
+    use = {"type": "tool_use", "id": "TU-1", "name": "shell_command", "input": {"command": "ls -a"}}
+    seen = {"type": "tool_result", "tool_use_id": "TU-1", "content": '{"output": "a b", "exitCode": 1}'}
+    parts = (("assistant", use), ("user", seen))
+    records = [
+        {
+            "type": kind,
+            "session_id": "T-1",
+            "parent_tool_use_id": None,
+            "message": {"role": kind, "content": [part]},
+        }
+        for kind, part in parts
+    ]
+    (imported,) = read_all(lines(*records))
+    ((_, _, recorded),) = imported.trace.calls()
+    assert (imported.trace.agent, recorded.call.tool) == ("amp", "bash")
+    assert recorded.observation is not None
+    assert (recorded.observation.exit_code, recorded.observation.stdout) == (1, b"a b")
+
+
+_SPANS = ("r2e", "langfuse", "langsmith", "phoenix")
+
+
+@pytest.mark.parametrize("case", [case for case in AGENTS if case not in _SPANS])
 def test_calls_of_one_answer_stand_in_one_turn_behind_its_words(case: str) -> None:
     turn = read(case).turns[0]
     assert turn.text == "I look"

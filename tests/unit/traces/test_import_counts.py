@@ -16,7 +16,7 @@ from .samples import SAMPLES
 from .variants import VARIANTS
 
 EVERY = {**SAMPLES, **VARIANTS}
-SHAPELESS = {"moatless", "otel", "chat-messages", "crush", "aider"}
+SHAPELESS = {"moatless", "otel", "chat-messages", "crush", "aider", "langfuse", "langsmith", "phoenix"}
 """Formats whose calls stand in too many shapes for one counter."""
 
 

@@ -11,7 +11,7 @@ from curserve_traces.importers.builder import Builder, clean, text_of
 from curserve_traces.importers.refusals import BY_USER
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
-from curserve_traces.importers.values import Json, a_list, a_string, an_integer, an_object, given
+from curserve_traces.importers.values import Json, a_list, a_string, an_integer, an_object, given, iso_ns
 from curserve_traces.model import Observation, Workspace
 
 
@@ -57,15 +57,16 @@ def read(source: Source) -> Iterator[Imported]:
 
 def _answer(builder: Builder, message: Json) -> None:
     usage = an_object(message.get("usage"))
+    at = iso_ns(usage.get("timestamp"))
     builder.turn(
         None,
         model=a_string(usage.get("model")),
         prompt_tokens=total(usage, "inputTokens", "cacheReadInputTokens", "cacheCreationInputTokens"),
         cached_tokens=an_integer(usage.get("cacheReadInputTokens")),
         output_tokens=an_integer(usage.get("outputTokens")),
-        extra=given(),
+        extra=given(answered_at_ns=at),
     )
-    said(builder, message.get("content"))
+    said(builder, message.get("content"), at)
 
 
 def _seen(block: Json) -> Observation:
@@ -73,7 +74,11 @@ def _seen(block: Json) -> Observation:
     run = an_object(block.get("run"))
     result, error, status = run.get("result"), run.get("error"), run.get("status")
     known = an_object(result)
-    told = next((known[key] for key in ("output", "content", "text") if isinstance(known.get(key), str)), None)
+    told = next(
+        (known[key] for key in ("output", "content", "text", "summary") if isinstance(known.get(key), str)), None
+    )
+    if told is None and isinstance(known.get("content"), list):
+        told = text_of(known["content"])
     if status == "rejected-by-user" or (status in ("error", "cancelled") and result is None):
         told = run.get("reason") or an_object(error).get("message") or error or status
     if told is None:

@@ -13,7 +13,7 @@ from typing import Any
 from curserve_traces.importers.builder import Builder, clean
 from curserve_traces.importers.gemini_results import observation as gemini_observation
 from curserve_traces.importers.refusals import BY_USER, refusal
-from curserve_traces.importers.values import Json, a_flag, a_list, an_integer, an_object, seconds_ns
+from curserve_traces.importers.values import Json, a_flag, a_list, an_integer, an_object, json_object, seconds_ns
 from curserve_traces.model import Observation
 
 _EXIT = re.compile(r"(?:Error: )?Exit code (\d+)(?:\n|\Z)")
@@ -32,6 +32,9 @@ def observe(builder: Builder, name: str, block: Json, structured: object) -> tup
         text = builder.text(content, "a result")
         return gemini_observation(text, a_flag(block.get("is_error"))), refusal(text), False
     text = builder.text(block.get("content"), "a result")
+    if builder.agent == "amp" and isinstance((told := json_object(text) or {}).get("output"), str):
+        out, code = clean(told["output"]), an_integer(told.get("exitCode"))
+        return Observation(exit_code=code, stdout=out.encode(), merged=True, text=text), None, False
     error = a_flag(block.get("is_error"))
     refused = BY_USER if structured == "User rejected tool use" else None if error is False else refusal(text)
     known = an_object(structured)

@@ -18,6 +18,9 @@ from curserve_traces.importers.report import Imported
 from curserve_traces.importers.values import Json, a_list, a_string, an_integer, an_object, elapsed, given, iso_ns
 from curserve_traces.model import Workspace
 
+_AGENTS = {"session": "iflow", "T": "amp"}
+"""Who else writes such lines, by how its session ids begin; Claude Code's are bare UUIDs."""
+
 
 @dataclass(slots=True)
 class Session:
@@ -44,8 +47,8 @@ class Session:
             return
         if not self.first and line.get("sessionId"):
             self.first = {key: line.get(key) for key in ("sessionId", "agentId", "gitBranch")}
-            if str(line["sessionId"]).startswith("session-"):  # Claude Code's are bare UUIDs
-                self.builder.agent = "iflow"
+            known = _AGENTS.get(str(line["sessionId"]).partition("-")[0])
+            self.builder.agent = known or self.builder.agent
         self.version = self.version or a_string(line.get("version"))
         self.builder.cwd = a_string(line.get("cwd")) or self.builder.cwd
         self.at = self.at or self.builder.cwd
