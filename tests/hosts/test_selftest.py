@@ -66,7 +66,7 @@ def test_a_weakened_sandbox_runs_nothing(name: str, tmp_path: Path, monkeypatch:
     weaken, said = WEAKER[name]
     whole = entering.bubblewrap
     monkeypatch.setattr(selftest, "why_not", lambda: None)  # it held before somebody weakened it
-    monkeypatch.setattr(entering, "bubblewrap", lambda *given: weaken(whole(*given)))
+    monkeypatch.setattr(entering, "bubblewrap", lambda *given, **more: weaken(whole(*given, **more)))
     with pytest.raises(EngineError) as error:
         registry.load("client-subprocess").open(World(tmp_path))
     assert said in str(error.value)
