@@ -1,243 +1,248 @@
-//! What `sort` compares lines by: keys, orders and numbers, as sort.c reads them.
+//! The keys of `sort` (`-k`): where in a line they lie, and in which order they put lines.
+//!
+//! POSIX has the form, `F[.C][letters][,F[.C][letters]]`, and the manual the rest: a field begins with the blanks before it,
+//! or behind a separator (`-t`); a key may reach over fields; one that would begin after its end is empty. Places were
+//! looked at with `sort --debug`, which underlines them.
 
-use std::cmp::Ordering;
+use std::ops::Range;
 
-use super::CHECK;
-use crate::{opts, Refusal};
+use super::order::Order;
+use crate::Refusal;
 
-/// How a key compares, and at which of its ends blanks do not count.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Order {
-    numeric: bool,
-    pub(super) reverse: bool,
-    fold: bool,
-    blanks_start: bool,
-    blanks_end: bool,
-}
-
-impl Order {
-    pub(super) fn is_default(self) -> bool {
-        !(self.numeric || self.reverse || self.fold || self.blanks_start || self.blanks_end)
-    }
-}
-
-/// A key: first field and character, last field and character (0: its end), counted from one; its order.
-#[derive(Clone, Copy)]
+/// A part of each line, and an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Key {
-    pub(super) first: (usize, usize),
-    pub(super) last: Option<(usize, usize)>,
+    start: Place,
+    /// None: at the end of the line.
+    end: Option<End>,
     pub(super) order: Order,
 }
 
-/// Notes the letter of an order; `b` is about the start of a key, its end, or both.
-pub(super) fn set_order(
-    order: &mut Order,
-    letter: u8,
-    start: bool,
-    end: bool,
-) -> Result<(), Refusal> {
-    match letter {
-        b'n' => order.numeric = true,
-        b'r' => order.reverse = true,
-        b'f' => order.fold = true,
-        b'b' => {
-            order.blanks_start |= start;
-            order.blanks_end |= end;
-        }
-        CHECK => {}
-        _ => return Err(Refusal::new("an order of sort not known here")),
-    }
-    Ok(())
+/// A character's place in a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    /// Fields before its own.
+    fields: usize,
+    /// Blanks that begin its field do not count.
+    without_blanks: bool,
+    /// Bytes before it in its field.
+    bytes: usize,
 }
 
-/// The value of `-k`.
-pub(super) fn parse_key(text: &[u8]) -> Result<Key, Refusal> {
-    let mut order = Order::default();
-    let mut parts = text.split(|&b| b == b',');
-    let mut position = |text: &[u8], is_start: bool| -> Result<(usize, usize), Refusal> {
-        let letters = text
-            .iter()
-            .rposition(|b| !b.is_ascii_lowercase())
-            .map_or(0, |i| i + 1);
-        for &l in &text[letters..] {
-            set_order(&mut order, l, is_start, !is_start)?;
-        }
-        let mut numbers = text[..letters].split(|&b| b == b'.');
-        let field = opts::number(numbers.next().unwrap_or(b""))? as usize;
-        let character = match numbers.next() {
-            Some(c) => opts::number(c)? as usize,
-            None => usize::from(is_start),
+/// Where a key ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// Before this place.
+    Before(Place),
+    /// With the field that comes after so many.
+    OfField(usize),
+}
+
+impl Key {
+    /// All of a line.
+    pub(super) fn of_lines(order: Order) -> Key {
+        let start = Place {
+            fields: 0,
+            without_blanks: order.start_blanks,
+            bytes: 0,
         };
-        if field == 0 || numbers.next().is_some() || (is_start && character == 0) {
-            return Err(Refusal::new("a key of sort not known here"));
-        }
-        Ok((field, character))
-    };
-    let first = position(parts.next().unwrap_or(b""), true)?;
-    let last = parts.next().map(|p| position(p, false)).transpose()?;
-    if parts.next().is_some() {
-        return Err(Refusal::new("a key of sort with two commas"));
-    }
-    Ok(Key { first, last, order })
-}
-
-fn is_blank(b: u8) -> bool {
-    matches!(b, b' ' | b'\t' | b'\n')
-}
-
-/// Skips `n` whole fields, as sort.c's `begfield` does: with a separator one past it, else to the next blanks.
-fn skip_fields(
-    line: &[u8],
-    mut i: usize,
-    n: usize,
-    separator: Option<u8>,
-    keep_separator: bool,
-) -> usize {
-    for round in 0..n {
-        match separator {
-            Some(s) => {
-                while i < line.len() && line[i] != s {
-                    i += 1;
-                }
-                if i < line.len() && !(keep_separator && round + 1 == n) {
-                    i += 1;
-                }
-            }
-            None => {
-                while i < line.len() && is_blank(line[i]) {
-                    i += 1;
-                }
-                while i < line.len() && !is_blank(line[i]) {
-                    i += 1;
-                }
-            }
+        Key {
+            start,
+            end: None,
+            order,
         }
     }
-    i
-}
 
-fn key_part<'a>(line: &'a [u8], key: &Key, separator: Option<u8>) -> &'a [u8] {
-    let skip_blanks = |mut i: usize| {
-        while i < line.len() && is_blank(line[i]) {
-            i += 1;
-        }
-        i
-    };
-    let mut start = skip_fields(line, 0, key.first.0 - 1, separator, false);
-    if key.order.blanks_start {
-        start = skip_blanks(start);
-    }
-    start = (start + key.first.1 - 1).min(line.len());
-    let end = match key.last {
-        None => line.len(),
-        Some((field, 0)) => skip_fields(line, 0, field, separator, true),
-        Some((field, character)) => {
-            let mut at = skip_fields(line, 0, field - 1, separator, false);
-            if key.order.blanks_end {
-                at = skip_blanks(at);
-            }
-            (at + character).min(line.len())
-        }
-    };
-    &line[start..end.max(start)]
-}
-
-/// Compares two lines, key by key.
-pub(super) fn compare(a: &[u8], b: &[u8], keys: &[Key], separator: Option<u8>) -> Ordering {
-    if keys.is_empty() {
-        return a.cmp(b);
-    }
-    for key in keys {
-        let (x, y) = (key_part(a, key, separator), key_part(b, key, separator));
-        let order = if key.order.numeric {
-            numeric(x, y)
-        } else if key.order.fold {
-            x.iter()
-                .map(u8::to_ascii_uppercase)
-                .cmp(y.iter().map(u8::to_ascii_uppercase))
-        } else {
-            x.cmp(y)
+    /// The value of a `-k`; `global` is the order of keys that name none.
+    pub(super) fn parse(text: &[u8], global: Order) -> Result<Key, Refusal> {
+        let (first, second) = match text.iter().position(|&byte| byte == b',') {
+            Some(comma) => (&text[..comma], Some(&text[comma + 1..])),
+            None => (text, None),
         };
-        let order = if key.order.reverse {
-            order.reverse()
-        } else {
-            order
+        let mut order = Order::default();
+        let start = Written::parse(first)?;
+        order.start_blanks |= order.add_all(start.letters)?;
+        let end = second.map(Written::parse).transpose()?;
+        if let Some(end) = &end {
+            order.end_blanks |= order.add_all(end.letters)?;
+        }
+        if order == Order::default() {
+            order = global;
+        }
+        let place = |written: &Written<'_>, bytes, without_blanks| Place {
+            fields: written.field - 1,
+            without_blanks,
+            bytes,
         };
-        if order != Ordering::Equal {
-            return order;
-        }
+        let Some(first) = start.character.unwrap_or(1).checked_sub(1) else {
+            return Err(Refusal::new("a key of sort that begins before its field"));
+        };
+        Ok(Key {
+            start: place(&start, first, order.start_blanks),
+            end: end.map(|end| match end.character.unwrap_or(0) {
+                0 => End::OfField(end.field - 1),
+                last => End::Before(place(&end, last, order.end_blanks)),
+            }),
+            order,
+        })
     }
-    Ordering::Equal
-}
 
-/// A number as `sort -n` reads it: blanks, a minus, digits, a fraction; anything else is zero.
-fn split_number(text: &[u8]) -> (bool, &[u8], &[u8]) {
-    let start = text
-        .iter()
-        .position(|&b| !is_blank(b))
-        .unwrap_or(text.len());
-    let text = &text[start..];
-    let (negative, text) = match text.strip_prefix(b"-") {
-        Some(rest) => (true, rest),
-        None => (false, text),
-    };
-    let zeros = text.iter().position(|&b| b != b'0').unwrap_or(text.len());
-    let text = &text[zeros..];
-    let digits = text
-        .iter()
-        .position(|b| !b.is_ascii_digit())
-        .unwrap_or(text.len());
-    let (whole, rest) = text.split_at(digits);
-    let fraction = match rest.strip_prefix(b".") {
-        Some(f) => {
-            &f[..f
-                .iter()
-                .position(|b| !b.is_ascii_digit())
-                .unwrap_or(f.len())]
-        }
-        None => b"",
-    };
-    let trimmed = fraction
-        .iter()
-        .rposition(|&b| b != b'0')
-        .map_or(0, |i| i + 1);
-    (
-        negative && !(whole.is_empty() && trimmed == 0),
-        whole,
-        &fraction[..trimmed],
-    )
-}
-
-fn numeric(a: &[u8], b: &[u8]) -> Ordering {
-    let ((na, wa, fa), (nb, wb, fb)) = (split_number(a), split_number(b));
-    match (na, nb) {
-        (true, false) => Ordering::Less,
-        (false, true) => Ordering::Greater,
-        (negative, _) => {
-            let order = wa
-                .len()
-                .cmp(&wb.len())
-                .then_with(|| wa.cmp(wb))
-                .then_with(|| fa.cmp(fb));
-            if negative {
-                order.reverse()
-            } else {
-                order
+    /// Where the key lies in `line`.
+    #[inline]
+    pub(super) fn range(&self, line: &[u8], separator: Option<u8>) -> Range<usize> {
+        let start = self.start.find(line, separator);
+        let end = match self.end {
+            None => line.len(),
+            Some(End::Before(place)) => place.find(line, separator),
+            Some(End::OfField(fields)) => {
+                let begin = skip_fields(line, fields, separator);
+                begin + field_length(&line[begin..], separator)
             }
+        };
+        start..end.max(start)
+    }
+}
+
+impl Place {
+    #[inline]
+    fn find(self, line: &[u8], separator: Option<u8>) -> usize {
+        let mut at = skip_fields(line, self.fields, separator);
+        if self.without_blanks {
+            at += blanks(&line[at..]);
+        }
+        at.saturating_add(self.bytes).min(line.len())
+    }
+}
+
+/// Half of a `-k`, as it is written.
+struct Written<'t> {
+    field: usize,
+    character: Option<usize>,
+    letters: &'t [u8],
+}
+
+impl Written<'_> {
+    fn parse(text: &[u8]) -> Result<Written<'_>, Refusal> {
+        let (field, rest) = number(text)?;
+        if field == 0 {
+            return Err(Refusal::new("a key of sort in field 0"));
+        }
+        let (character, letters) = match rest {
+            [b'.', rest @ ..] => {
+                let (character, rest) = number(rest)?;
+                (Some(character), rest)
+            }
+            rest => (None, rest),
+        };
+        Ok(Written {
+            field,
+            character,
+            letters,
+        })
+    }
+}
+
+/// The number that `text` begins with, and what comes after it.
+fn number(text: &[u8]) -> Result<(usize, &[u8]), Refusal> {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = text.split_at(digits);
+    match std::str::from_utf8(digits).unwrap_or_default().parse() {
+        Ok(number) => Ok((number, rest)),
+        Err(_) => Err(Refusal::new("a key of sort without a plain number")),
+    }
+}
+
+/// Where the field begins that comes after so many; the end of the line where there are fewer.
+#[inline]
+fn skip_fields(line: &[u8], fields: usize, separator: Option<u8>) -> usize {
+    let mut at = 0;
+    for _ in 0..fields {
+        at += field_length(&line[at..], separator);
+        if at == line.len() {
+            break;
+        }
+        at += usize::from(separator.is_some());
+    }
+    at
+}
+
+/// How long the field is that `text` begins with.
+#[inline]
+fn field_length(text: &[u8], separator: Option<u8>) -> usize {
+    match separator {
+        Some(separator) => memchr::memchr(separator, text).unwrap_or(text.len()),
+        None => {
+            let blanks = blanks(text);
+            let word = text[blanks..].iter().position(|&byte| is_blank(byte));
+            word.map_or(text.len(), |word| blanks + word)
         }
     }
+}
+
+/// How many blanks `text` begins with.
+#[inline]
+pub(super) fn blanks(text: &[u8]) -> usize {
+    text.iter()
+        .position(|&byte| !is_blank(byte))
+        .unwrap_or(text.len())
+}
+
+fn is_blank(byte: u8) -> bool {
+    byte == b' ' || byte == b'\t'
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn part(key: &str, separator: Option<u8>, line: &'static str) -> Option<&'static str> {
+        let key = Key::parse(key.as_bytes(), Order::default()).ok()?;
+        Some(&line[key.range(line.as_bytes(), separator)])
+    }
+
     #[test]
-    fn numbers_compare_by_value() {
-        assert_eq!(numeric(b"10", b"9"), Ordering::Greater);
-        assert_eq!(numeric(b" -1", b"0"), Ordering::Less);
-        assert_eq!(numeric(b"-0", b"x"), Ordering::Equal);
-        assert_eq!(numeric(b"1.50", b"1.5"), Ordering::Equal);
-        assert_eq!(numeric(b"007", b"7"), Ordering::Equal);
+    fn keys_lie_where_sort_debug_underlines_them() {
+        for (key, blank, colon) in [
+            ("2", "  cd ef", "ab::cd:e"),
+            ("2,2", "  cd", "ab"),
+            ("2.2", " cd ef", "b::cd:e"),
+            ("2b,2", "cd", "ab"),
+            ("2.2b,2.3", "", "b:"),
+            ("2,2.1b", "  c", "a"),
+            ("2,3.0", "  cd ef", "ab:"),
+            ("1.9,2.2", "", ""),
+            ("3", " ef", ":cd:e"),
+            ("2b,2.1b", "c", "a"),
+            ("2.3,2.1", "", ""),
+            ("3,2", "", ""),
+            ("1.2,2.2b", " ab  cd", "ab"),
+            ("9", "", ""),
+        ] {
+            assert_eq!(part(key, None, "  ab  cd ef"), Some(blank), "{key}");
+            assert_eq!(part(key, Some(b':'), ":ab::cd:e"), Some(colon), "{key}");
+        }
+    }
+
+    #[test]
+    fn what_sort_complains_about_is_refused() {
+        for key in [
+            "",
+            "0",
+            "1.0",
+            "1,0",
+            "a",
+            "1.",
+            "1,",
+            "1.1.1",
+            "1,1,1",
+            "1x",
+            ".1",
+            "-1",
+            "+1",
+            "1n.1",
+            "99999999999999999999",
+        ] {
+            assert_eq!(part(key, None, "a"), None, "{key}");
+        }
     }
 }

@@ -1,16 +1,19 @@
 //! `sort`: byte order (that of C and C.UTF-8), numbers, keys.
 
 mod key;
+mod order;
 
 use std::cmp::Ordering;
 
-use self::key::{compare, parse_key, set_order, Key, Order};
+use self::key::Key;
+use self::order::Order;
 use crate::deadline::{Deadline, Watch};
 use crate::input::{self, Operand};
 use crate::opts::{self, Takes};
 use crate::{quote, Call, Refusal};
 
-const CHECK: u8 = 200;
+/// `--parallel`, which has no letter.
+const PARALLEL: u8 = 200;
 
 const KNOWN: &[opts::Known] = &[
     (b'n', "numeric-sort", Takes::Nothing),
@@ -21,7 +24,7 @@ const KNOWN: &[opts::Known] = &[
     (b's', "stable", Takes::Nothing),
     (b'k', "key", Takes::Value),
     (b't', "field-separator", Takes::Value),
-    (CHECK, "parallel", Takes::Value),
+    (PARALLEL, "parallel", Takes::Value),
 ];
 
 /// Runs `sort`.
@@ -30,37 +33,37 @@ pub fn sort(call: &mut Call) -> Result<i32, Refusal> {
     let parsed = opts::parse(KNOWN, &args, false)?;
     let mut global = Order::default();
     let (mut unique, mut stable, mut separator) = (false, false, None);
-    let mut keys = Vec::new();
-    for &(key, value) in &parsed.options {
-        match (key, value) {
+    let mut written = Vec::new();
+    for &(option, value) in &parsed.options {
+        match (option, value) {
             (b'u', _) => unique = true,
             (b's', _) => stable = true,
-            (b'k', Some(v)) => keys.push(parse_key(v)?),
-            (b't', Some([c])) => separator = Some(*c),
-            (b't', Some(b"\\0")) => separator = Some(0),
-            (b't', _) => {
-                return Err(Refusal::new(
-                    "a field separator of sort that is not one byte",
-                ))
+            (b'k', Some(key)) => written.push(key),
+            (b't', Some(value)) => {
+                let given = field_separator(value)?;
+                if separator.is_some_and(|other| other != given) {
+                    return Err(Refusal::new("two field separators of sort"));
+                }
+                separator = Some(given);
             }
-            (letter, _) => set_order(&mut global, letter, true, true)?,
+            (PARALLEL, Some(value)) if opts::number(value)? > 0 => {}
+            (PARALLEL, _) => return Err(Refusal::new("a number of threads of sort")),
+            (letter, _) => global.add_global(letter)?,
         }
     }
-    for key in &mut keys {
-        if key.order.is_default() {
-            key.order = global;
-        }
+    let mut keys = Vec::new();
+    for key in written {
+        keys.push(Key::parse(key, global)?);
     }
-    if keys.is_empty() && !global.is_default() {
-        keys.push(Key {
-            first: (1, 1),
-            last: None,
-            order: global,
-        });
+    if keys.is_empty() && global != Order::default() {
+        keys.push(Key::of_lines(global));
     }
     let mut operands = parsed.operands;
     if operands.is_empty() {
         operands.push(b"-");
+    }
+    if operands.iter().filter(|operand| **operand == b"-").count() > 1 {
+        return Err(Refusal::new("standard input twice"));
     }
     // sort looks whether it may read all of them before it reads the first.
     let mut opened = Vec::with_capacity(operands.len());
@@ -101,27 +104,35 @@ pub fn sort(call: &mut Call) -> Result<i32, Refusal> {
     }
     let mut lines: Vec<&[u8]> = inputs.iter().flat_map(|i| input::lines(i)).collect();
     let deadline = call.deadline;
-    let by_keys = |a: &&[u8], b: &&[u8]| compare(a, b, &keys, separator);
-    let reverse = global.reverse;
-    if keys.is_empty() && (unique || !stable) {
-        in_order(&mut lines, |a, b| a.cmp(b), deadline)?;
-    } else if unique || stable {
-        in_order(&mut lines, by_keys, deadline)?;
+    let length = |line: &&[u8]| line.len();
+    if keys.is_empty() {
+        in_order(&mut lines, |a, b| a.cmp(b), length, deadline)?;
+        deadline.check()?;
+        if unique {
+            lines.dedup();
+        }
     } else {
-        let by_all = |a: &&[u8], b: &&[u8]| {
-            by_keys(a, b).then_with(|| if reverse { b.cmp(a) } else { a.cmp(b) })
-        };
-        in_order(&mut lines, by_all, deadline)?;
-    }
-    deadline.check()?;
-    if unique {
-        lines.dedup_by(|b, a| {
-            if keys.is_empty() {
-                a == b
-            } else {
-                by_keys(a, b) == Ordering::Equal
-            }
-        });
+        let keys = Keys { keys, separator };
+        let mut watch = Watch::new(deadline);
+        let mut ranked = Vec::with_capacity(lines.len());
+        for line in &lines {
+            watch.pass(line.len())?;
+            ranked.push(keys.rank(line));
+        }
+        let length = |line: &Ranked<'_>| line.text.len();
+        if unique || stable {
+            in_order(&mut ranked, |a, b| keys.compare(a, b), length, deadline)?;
+        } else {
+            let whole =
+                |a: &Ranked<'_>, b: &Ranked<'_>| global_order(a.text, b.text, global.reverse);
+            let by_all = |a: &_, b: &_| keys.compare(a, b).then_with(|| whole(a, b));
+            in_order(&mut ranked, by_all, length, deadline)?;
+        }
+        deadline.check()?;
+        if unique {
+            ranked.dedup_by(|b, a| keys.compare(a, b) == Ordering::Equal);
+        }
+        lines = ranked.into_iter().map(|line| line.text).collect();
     }
     let mut watch = Watch::new(deadline);
     for line in lines {
@@ -135,11 +146,71 @@ pub fn sort(call: &mut Call) -> Result<i32, Refusal> {
     Ok(0)
 }
 
-/// Sorts `lines`, equal ones staying in their order: runs by themselves, and then two and two of them into one, since
+/// The byte that separates fields.
+fn field_separator(value: &[u8]) -> Result<u8, Refusal> {
+    match value {
+        [byte] => Ok(*byte),
+        b"\\0" => Ok(0),
+        _ => Err(Refusal::new(
+            "a field separator of sort that is not one byte",
+        )),
+    }
+}
+
+/// Which of two lines with the same keys comes first.
+fn global_order(a: &[u8], b: &[u8], reverse: bool) -> Ordering {
+    match reverse {
+        true => b.cmp(a),
+        false => a.cmp(b),
+    }
+}
+
+/// The keys of a call, at least one.
+struct Keys {
+    keys: Vec<Key>,
+    separator: Option<u8>,
+}
+
+/// A line with what is asked of it again and again.
+#[derive(Clone, Copy)]
+struct Ranked<'l> {
+    text: &'l [u8],
+    /// Its first key.
+    key: &'l [u8],
+    rank: u64,
+}
+
+impl Keys {
+    fn rank<'l>(&self, text: &'l [u8]) -> Ranked<'l> {
+        let key = &text[self.keys[0].range(text, self.separator)];
+        let rank = self.keys[0].order.rank(key);
+        Ranked { text, key, rank }
+    }
+
+    /// Which line comes first, by the first key that tells.
+    #[inline]
+    fn compare(&self, a: &Ranked<'_>, b: &Ranked<'_>) -> Ordering {
+        let first = self.keys[0].order;
+        if a.rank != b.rank {
+            return first.directed(a.rank.cmp(&b.rank));
+        }
+        let mut order = first.compare(a.key, b.key);
+        let mut rest = self.keys[1..].iter();
+        while let (Ordering::Equal, Some(key)) = (order, rest.next()) {
+            let in_a = &a.text[key.range(a.text, self.separator)];
+            let in_b = &b.text[key.range(b.text, self.separator)];
+            order = key.order.compare(in_a, in_b);
+        }
+        order
+    }
+}
+
+/// Sorts lines, equal ones staying in their order: runs by themselves, and then two and two of them into one, since
 /// within the library's sort nobody could look at the clock.
-fn in_order<'l>(
-    lines: &mut Vec<&'l [u8]>,
-    compare: impl Fn(&&'l [u8], &&'l [u8]) -> Ordering,
+fn in_order<L: Copy>(
+    lines: &mut Vec<L>,
+    compare: impl Fn(&L, &L) -> Ordering,
+    length: impl Fn(&L) -> usize,
     deadline: Deadline,
 ) -> Result<(), Refusal> {
     /// Lines of a run; what agents sort is shorter.
@@ -155,7 +226,7 @@ fn in_order<'l>(
         for pair in lines.chunks(2 * run) {
             let (mut left, mut right) = pair.split_at(run.min(pair.len()));
             while let ([a, more @ ..], [b, others @ ..]) = (left, right) {
-                watch.pass(a.len().min(b.len()))?;
+                watch.pass(length(a).min(length(b)))?;
                 if compare(b, a) == Ordering::Less {
                     merged.push(*b);
                     right = others;
@@ -183,11 +254,11 @@ mod tests {
             .map(|n| format!("{} {n}", n.wrapping_mul(0x9E37_79B9) >> 7 & 0x3FF))
             .collect();
         let first = |line: &&[u8]| line.split(|&b| b == b' ').next().map(<[u8]>::to_vec);
-        let by_first = |a: &&[u8], b: &&[u8]| first(a).cmp(&first(b));
+        let by_first = |a: &&'_ [u8], b: &&'_ [u8]| first(a).cmp(&first(b));
         for length in [0, 1, 8191, 8192, 8193, 16_384, 16_385, 24_577, 50_001] {
             let lines = || held[..length].iter().map(String::as_bytes);
             let (mut ours, mut theirs): (Vec<_>, Vec<_>) = (lines().collect(), lines().collect());
-            in_order(&mut ours, by_first, Deadline::default()).unwrap();
+            in_order(&mut ours, by_first, |line| line.len(), Deadline::default()).unwrap();
             theirs.sort_by(by_first);
             assert!(ours == theirs, "{length}");
         }
