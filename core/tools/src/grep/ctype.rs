@@ -110,6 +110,16 @@ pub(super) fn has_disputed(text: &str) -> bool {
         })
 }
 
+/// Whether `bytes` have a sequence that UTF-8 forbids, and real grep was seen to take for a character in some places:
+/// half of a surrogate pair, or a number beyond Unicode.
+pub(super) fn has_disputed_bytes(bytes: &[u8]) -> bool {
+    bytes.windows(2).any(|two| match two[1] {
+        0xa0..=0xbf if two[0] == 0xed => true,
+        0x80..=0xbf => matches!(two[0], 0xf4..=0xfd),
+        _ => false,
+    })
+}
+
 /// Whether a range of ASCII characters means the same without case to the C library, which folds its ends and the text to
 /// upper case (and so takes ``[`-e]`` for an invalid range), and to a matcher that adds the other case of each member.
 pub(crate) fn folds_alike(low: char, high: char) -> bool {

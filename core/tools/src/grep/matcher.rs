@@ -14,7 +14,7 @@ use super::finder::{By, Finder};
 use super::options::{Matcher, Options};
 use super::strings::Strings;
 use super::trim::without_optional_ends;
-use super::{ctype, syntax as gnu};
+use super::{ctype, syntax};
 use crate::Refusal;
 
 /// What `-e`, `-f`, `-w`, `-x` and `-i` come to.
@@ -44,15 +44,15 @@ impl Pattern {
             return refuse("several patterns of -P");
         }
         let (mut asks_words, mut has_looks, mut only_ascii) = (false, false, false);
-        // What makes real grep ask glibc's matcher, for the place of a match or for a class beyond ASCII.
-        let asks_glibc =
+        // With these a brace that begins a pattern was seen to count for nothing, in some lines or in all.
+        let drops_brace =
             options.only_matching || options.words || patterns.contains(['[', '\\', '.']);
         for pattern in patterns.split('\n') {
-            let translation = gnu::translate(pattern, options.matcher, options.ignore_case)?;
+            let translation = syntax::translate(pattern, options.matcher, options.ignore_case)?;
             asks_words |= translation.asks_words;
             has_looks |= translation.has_looks;
             only_ascii |= translation.only_ascii;
-            if translation.opens_with_brace && asks_glibc {
+            if translation.opens_with_brace && drops_brace {
                 return refuse("a brace that begins a pattern");
             }
             branches.push(translation.hir);
@@ -131,6 +131,11 @@ impl Pattern {
             return refuse("-o with a pattern that matches nothing, beyond ASCII");
         }
         Ok(())
+    }
+
+    /// Whether it asks for more than a few strings, so that it matters what a character is.
+    pub(super) fn asks_characters(&self) -> bool {
+        self.strings.is_none() && !self.matches_all
     }
 
     /// Whether it asks where in a line it is.

@@ -1,26 +1,30 @@
 //! GNU grep 3.8, to the byte: `grep`, `egrep`, `fgrep`.
 //!
-//! The way of a call: its command line becomes [`options`], its patterns ([`patterns`], translated by [`syntax`]) one
+//! The way of a call: its command line becomes [`options`], its patterns ([`patterns`], read by [`syntax`]) one
 //! [`matcher`]: plain [`strings`] where it means no more, else [`automata`], of which finding lines needs one that reads
-//! [`forward`] and only where [`needles`] are; the [`finder`] is either. Then [`run`] takes the operands, with [`walk`] and [`exclude`] for
-//! folders, and has each file searched ([`search`], [`printer`], [`lines`]) and the outcome reported ([`report`]).
+//! [`forward`] and only where [`needles`] are; the [`finder`] is either. Then [`run`] takes the operands, with [`walk`] and [`globs`]
+//! for folders, and has each file searched ([`search`]): the [`selection`] of its lines is widened by [`context`] and laid out on
+//! a [`page`], which the [`account`] of the call takes.
+//!
+//! The rules are those of the manual and of POSIX, and beyond them what grep 3.8 was seen to do (docs/PROVENANCE.md).
 
+mod account;
 mod automata;
+mod context;
 mod ctype;
 mod errors;
-mod exclude;
 mod finder;
 mod forward;
-mod lines;
+mod globs;
 mod matcher;
 mod needles;
 mod operands;
 mod options;
+mod page;
 mod patterns;
-mod printer;
-mod report;
 mod run;
 mod search;
+mod selection;
 mod selects;
 mod strings;
 mod syntax;
@@ -72,7 +76,7 @@ fn grep_with(call: &mut Call<'_>, matcher: Option<Matcher>) -> Result<i32, Refus
         options.words = false;
         Vec::new()
     });
-    // GNU grep drops repeated patterns first, so several empty ones are one empty pattern.
+    // Several empty patterns are one.
     let empty = patterns.iter().all(|byte| *byte == b'\n');
     let plain_empty = empty && !options.whole_lines && !options.words;
     if (options.max_count == 0 || (plain_empty && options.invert))

@@ -1,6 +1,6 @@
 //! What every match must hold: of these few strings one, so that only lines with one of them need an automaton.
 //!
-//! GNU grep calls this a "must". Which of several to take is a guess at what is rare in code; a bad one costs time only.
+//! Which of several to take is a guess at what is rare in code; a bad one costs time only.
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 
@@ -21,7 +21,7 @@ pub(super) fn needles(hir: &Hir) -> Option<Strings> {
     };
     let mut found = [8, 4]
         .iter()
-        .filter_map(|variants| must(hir, *variants).best())
+        .filter_map(|variants| held(hir, *variants).best())
         .find(usable)?;
     found.sort_unstable();
     found.dedup();
@@ -29,23 +29,23 @@ pub(super) fn needles(hir: &Hir) -> Option<Strings> {
 }
 
 /// What is known of a part.
-struct Must {
+struct Held {
     /// All that it matches, where that is little.
     exact: Option<Strings>,
     /// Strings of which each match holds one, if not those.
     holds: Option<Strings>,
 }
 
-impl Must {
-    fn exactly(strings: Strings) -> Must {
-        Must {
+impl Held {
+    fn exactly(strings: Strings) -> Held {
+        Held {
             exact: Some(strings),
             holds: None,
         }
     }
 
-    fn holding(holds: Option<Strings>) -> Must {
-        Must { exact: None, holds }
+    fn holding(holds: Option<Strings>) -> Held {
+        Held { exact: None, holds }
     }
 
     fn best(self) -> Option<Strings> {
@@ -54,14 +54,14 @@ impl Must {
     }
 }
 
-fn must(hir: &Hir, variants: usize) -> Must {
+fn held(hir: &Hir, variants: usize) -> Held {
     match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => Must::exactly(vec![Vec::new()]),
-        HirKind::Literal(literal) => Must::exactly(vec![literal.0.to_vec()]),
-        HirKind::Class(class) => characters(class).map_or(Must::holding(None), Must::exactly),
-        HirKind::Repetition(repetition) if repetition.min == 0 => Must::holding(None),
-        HirKind::Repetition(repetition) => Must::holding(must(&repetition.sub, variants).best()),
-        HirKind::Capture(capture) => must(&capture.sub, variants),
+        HirKind::Empty | HirKind::Look(_) => Held::exactly(vec![Vec::new()]),
+        HirKind::Literal(literal) => Held::exactly(vec![literal.0.to_vec()]),
+        HirKind::Class(class) => characters(class).map_or(Held::holding(None), Held::exactly),
+        HirKind::Repetition(repetition) if repetition.min == 0 => Held::holding(None),
+        HirKind::Repetition(repetition) => Held::holding(held(&repetition.sub, variants).best()),
+        HirKind::Capture(capture) => held(&capture.sub, variants),
         HirKind::Concat(parts) => concat(parts, variants),
         HirKind::Alternation(parts) => alternation(parts, variants),
     }
@@ -88,12 +88,12 @@ fn characters(class: &Class) -> Option<Strings> {
 }
 
 /// The rarest of what the parts hold, and of what stands side by side in them.
-fn concat(parts: &[Hir], variants: usize) -> Must {
+fn concat(parts: &[Hir], variants: usize) -> Held {
     let mut best = Best::default();
     let mut run: Vec<Strings> = Vec::new();
     let mut is_exact = true;
     for part in parts {
-        let Must { exact, holds } = must(part, variants);
+        let Held { exact, holds } = held(part, variants);
         if let Some(exact) = exact {
             run.push(exact);
             continue;
@@ -107,10 +107,10 @@ fn concat(parts: &[Hir], variants: usize) -> Must {
     }
     let size = run.iter().map(Vec::len).fold(1, usize::saturating_mul);
     if is_exact && size <= variants {
-        return Must::exactly(cross(&run));
+        return Held::exactly(cross(&run));
     }
     best.of_run(&run, variants);
-    Must::holding(best.strings)
+    Held::holding(best.strings)
 }
 
 /// The best so far.
@@ -147,20 +147,20 @@ impl Best {
     }
 }
 
-fn alternation(parts: &[Hir], variants: usize) -> Must {
+fn alternation(parts: &[Hir], variants: usize) -> Held {
     let mut all = Vec::new();
     let mut is_exact = true;
     for part in parts {
-        let part = must(part, variants);
+        let part = held(part, variants);
         is_exact &= part.exact.is_some();
         match part.exact.or(part.holds) {
             Some(strings) => all.extend(strings),
-            None => return Must::holding(None),
+            None => return Held::holding(None),
         }
     }
     match is_exact && all.len() <= variants {
-        true => Must::exactly(all),
-        false => Must::holding((!all.iter().any(Vec::is_empty)).then_some(all)),
+        true => Held::exactly(all),
+        false => Held::holding((!all.iter().any(Vec::is_empty)).then_some(all)),
     }
 }
 

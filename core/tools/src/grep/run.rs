@@ -3,13 +3,12 @@
 use curserve_corpus::{Chosen, Content, Errno, Kind, Lookup, Node, Unreadable};
 use rayon::prelude::*;
 
+use super::account::{Account, Shown};
 use super::errors::{refuse, strerror};
-use super::exclude::Excludes;
+use super::globs::Globs;
 use super::matcher::Pattern;
 use super::operands::Silent;
 use super::options::{Folders, Glob, Options};
-use super::printer::Found;
-use super::report::Report;
 use super::search::{search, Text};
 use super::walk::{Job, Walk};
 use crate::{Call, Deadline, Refusal, Stdin};
@@ -34,8 +33,8 @@ pub(super) fn run(
     let mut run = Run {
         options,
         pattern,
-        excludes: Excludes::new(&options.files)?,
-        exclude_dirs: Excludes::new(&folder_globs)?,
+        excludes: Globs::new(&options.files)?,
+        exclude_dirs: Globs::new(&folder_globs)?,
         with_name: match options.with_filename {
             Some(given) => Some(given),
             None if operands.len() > 1 => Some(true),
@@ -45,7 +44,7 @@ pub(super) fn run(
         bare: false,
         silent: Silent::of(call.snapshot, pattern, options, operands.len()),
         lookup: Lookup::new(call.snapshot, call.cwd),
-        report: Report::new(call, options),
+        account: Account::new(call, options),
     };
     let operands = match (operands.is_empty(), options.folders) {
         (false, _) => operands,
@@ -60,31 +59,31 @@ pub(super) fn run(
     }
     for operand in &operands {
         run.operand(operand)?;
-        if run.report.done {
+        if run.account.done {
             break;
         }
     }
-    Ok(run.report.code())
+    Ok(run.account.code())
 }
 
 struct Run<'g, 'c> {
     options: &'g Options,
     pattern: &'g Pattern,
-    excludes: Excludes,
-    exclude_dirs: Excludes,
+    excludes: Globs,
+    exclude_dirs: Globs,
     /// None: the first operand decides, a folder means yes.
     with_name: Option<bool>,
     /// No operand was given: names have no `./`.
     bare: bool,
     silent: Silent<'c>,
     lookup: Lookup<'c>,
-    report: Report<'g, 'c>,
+    account: Account<'g, 'c>,
 }
 
 impl<'c> Run<'_, 'c> {
     fn operand(&mut self, operand: &[u8]) -> Result<(), Refusal> {
         if operand == b"-" {
-            let bytes = match self.report.call.stdin {
+            let bytes = match self.account.call.stdin {
                 Stdin::DevNull => Vec::new(),
                 Stdin::Bytes(bytes) | Stdin::File(bytes) => bytes.to_vec(),
             };
@@ -92,7 +91,7 @@ impl<'c> Run<'_, 'c> {
         }
         // Given to have names printed: `xargs grep x /dev/null`.
         if operand == b"/dev/null" {
-            return match self.excludes.excludes_operand(operand)? {
+            return match self.excludes.leave_out_operand(operand)? {
                 true => Ok(()),
                 false => self.text(Vec::new(), operand),
             };
@@ -101,15 +100,15 @@ impl<'c> Run<'_, 'c> {
             Ok(node) => node,
             Err(Errno::Outside) => return refuse("a path outside the root"),
             Err(errno) => {
-                self.report.complain(operand, &errno.to_string());
+                self.account.fail(operand, &errno.to_string());
                 return Ok(());
             }
         };
         let is_folder = node.kind() == Kind::Folder;
         let left_out = match is_folder {
-            false => self.excludes.excludes_operand(operand)?,
+            false => self.excludes.leave_out_operand(operand)?,
             true if self.options.folders == Folders::Skip => true,
-            true => !self.bare && self.exclude_dirs.excludes_operand(operand)?,
+            true => !self.bare && self.exclude_dirs.leave_out_operand(operand)?,
         };
         match node.kind() {
             Kind::Other | Kind::Link => return refuse("a device or a FIFO"),
@@ -123,12 +122,12 @@ impl<'c> Run<'_, 'c> {
         match (is_folder, self.options.folders) {
             (true, Folders::Recurse) => self.folder(node, operand, with_name)?,
             (true, _) => {
-                self.report.complain(operand, "Is a directory");
-                self.report.found(operand, with_name, &Found::default());
+                self.account.fail(operand, "Is a directory");
+                self.account.file(operand, with_name, &Shown::default());
             }
             (false, _) => {
                 let file = Chosen { node, parts: None };
-                let deadline = self.report.call.deadline;
+                let deadline = self.account.call.deadline;
                 match search_node(
                     self.pattern,
                     self.options,
@@ -137,8 +136,8 @@ impl<'c> Run<'_, 'c> {
                     with_name,
                     deadline,
                 )? {
-                    Ok(found) => self.report.found(operand, with_name, &found),
-                    Err(message) => self.report.complain(operand, &message),
+                    Ok(found) => self.account.file(operand, with_name, &found),
+                    Err(message) => self.account.fail(operand, &message),
                 }
             }
         }
@@ -154,17 +153,17 @@ impl<'c> Run<'_, 'c> {
             name,
             with_name,
             parts: None,
-            deadline: self.report.call.deadline,
+            deadline: self.account.call.deadline,
         };
         let found = search(self.pattern, self.options, text)?;
-        self.report.found(name, with_name, &found);
+        self.account.file(name, with_name, &found);
         Ok(())
     }
 
     /// Searches all below a folder, in batches that grow, in parallel, reporting in order.
     fn folder(&mut self, folder: Node<'c>, operand: &[u8], with_name: bool) -> Result<(), Refusal> {
         let jobs = Walk {
-            snapshot: self.report.call.snapshot,
+            snapshot: self.account.call.snapshot,
             options: self.options,
             pattern: self.pattern,
             excludes: &self.excludes,
@@ -173,19 +172,19 @@ impl<'c> Run<'_, 'c> {
         }
         .jobs(folder, operand)?;
         let (pattern, options) = (self.pattern, self.options);
-        let deadline = self.report.call.deadline;
+        let deadline = self.account.call.deadline;
         let work = |job: &Job<'_>| match job {
             Job::File(file, name) => deadline
                 .check()
                 .and_then(|()| search_node(pattern, options, file, name, with_name, deadline)),
             Job::Error(_, message) => Ok(Err(message.clone())),
-            Job::Warning(..) => Ok(Ok(Found::default())),
+            Job::Warning(..) => Ok(Ok(Shown::default())),
         };
         // A reader of few lines is served file by file first, and never far ahead.
-        let wants_little = self.report.call.out.is_limited() || options.quiet;
+        let wants_little = self.account.call.out.is_limited() || options.quiet;
         let mut rest = jobs.as_slice();
         let mut size = if wants_little { 0 } else { 4096 };
-        while !rest.is_empty() && !self.report.done {
+        while !rest.is_empty() && !self.account.done {
             let little = little(rest);
             let (batch, after) = rest.split_at(match size {
                 0 => little.max(1),
@@ -214,15 +213,15 @@ impl<'c> Run<'_, 'c> {
     {
         for (job, outcome) in outcomes {
             match (job, outcome?) {
-                (Job::Warning(name, message), _) => self.report.warn(name, message),
+                (Job::Warning(name, message), _) => self.account.warn(name, message),
                 (Job::File(_, name) | Job::Error(name, _), Err(message)) => {
-                    self.report.complain(name, &message);
+                    self.account.fail(name, &message);
                 }
                 (Job::File(_, name) | Job::Error(name, _), Ok(found)) => {
-                    self.report.found(name, with_name, &found);
+                    self.account.file(name, with_name, &found);
                 }
             }
-            if self.report.done {
+            if self.account.done {
                 break;
             }
         }
@@ -231,7 +230,7 @@ impl<'c> Run<'_, 'c> {
 }
 
 /// What a search gave, or why the file cannot be read.
-type Outcome = Result<Result<Found, String>, Refusal>;
+type Outcome = Result<Result<Shown, String>, Refusal>;
 
 /// How many of the jobs one thread does before others have woken up and made states of the automaton for themselves.
 fn little(jobs: &[Job<'_>]) -> usize {

@@ -1,19 +1,23 @@
-//! Searches one file: how it is read, as text or as binary, before the printer goes over it as over one buffer.
+//! Searches one file: whether it is text or binary, how far its search goes, and what is shown of it.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use curserve_corpus::Content;
 
+use super::account::{Group, Shown};
+use super::context::merge;
+use super::ctype;
 use super::errors::refuse;
-use super::lines::Lines;
 use super::matcher::Pattern;
 use super::options::{Binary, List, Options};
-use super::printer::{Found, Printer};
+use super::page::Page;
+use super::selection::Selection;
 use crate::{Deadline, Refusal};
 
-/// grep reads this much first; a NUL within it makes the file binary before anything is printed.
-const FIRST_BUFFER: usize = 96 * 1024;
+/// A NUL among so many first bytes was seen to make a file binary before any line comes out; lines before a later one
+/// come out, or not, as it happens.
+const EARLY: usize = 96 * 1024;
 
 /// What is searched.
 #[derive(Clone, Copy)]
@@ -34,7 +38,7 @@ pub(super) fn search(
     pattern: &Pattern,
     options: &Options,
     text: Text<'_>,
-) -> Result<Found, Refusal> {
+) -> Result<Shown, Refusal> {
     let content = text.content;
     let facts = content.facts();
     pattern.check_perl(content)?;
@@ -42,55 +46,99 @@ pub(super) fn search(
         pattern.check_only_matching(content)?;
     }
     let is_binary = facts.has_nul && options.binary != Binary::Text;
-    let is_late = is_binary && memchr::memchr(0, content).is_some_and(|at| at >= FIRST_BUFFER);
+    let is_late = is_binary && memchr::memchr(0, content).is_some_and(|at| at >= EARLY);
     if is_binary && options.binary == Binary::WithoutMatch {
         return match is_late {
             true => refuse("-I with a NUL late in a file"),
-            false => Ok(Found::default()),
+            false => Ok(Shown::default()),
         };
     }
     let mut finder = pattern.finder(facts.is_ascii, text.parts.filter(|_| !is_binary));
     // A newline for a NUL ends matches and begins none, but at anchors: what is not there before is not there after.
     let may_be_absent = is_binary && !options.invert && !pattern.has_looks();
     if may_be_absent && finder.find(content, 0)?.is_none() {
-        return Ok(Found::default());
+        return Ok(Shown::default());
     }
     let bytes = match is_binary {
         true => Cow::Owned(with_newlines_for_nuls(content)),
         false => Cow::Borrowed(&content[..]),
     };
     pattern.check(&bytes, facts.is_ascii)?;
-    let only_first = options.quiet || options.list != List::Nothing;
-    let no_lines = options.count || only_first;
-    // Of a binary file all that is said is whether it matches, or how often.
-    let only_whether = is_binary && !options.count;
-    let mut lines = Lines::new(
-        pattern,
-        options,
-        text.with_name.then_some(text.name),
-        &bytes,
-    );
-    lines.check_encoding = !facts.is_utf8 && options.binary != Binary::Text;
-    let mut printer = Printer::new(finder, options, text.deadline, &bytes, &mut lines);
-    printer.quiet = no_lines || only_whether;
-    printer.stop_at_match = only_first || only_whether;
-    printer.run()?;
-    let mut found = printer.found;
-    if is_late && found.lines > 0 && !no_lines {
-        return refuse("a match in a file with a NUL late in it");
+    let shows = !options.quiet && options.list == List::Nothing && !options.count;
+    let asks = pattern.asks_characters() || shows && options.binary != Binary::Text;
+    if !facts.is_utf8 && !is_binary && asks && ctype::has_disputed_bytes(content) {
+        return refuse("bytes that may or may not be a character");
     }
-    // Which context lines and separators it still prints hangs on where its buffers end.
-    if lines.encoding_error && options.groups() {
-        return refuse("context in a file with encoding errors");
+    let most = (options.max_count < u64::MAX).then_some(options.max_count);
+    let mut selection = Selection::new(finder, &bytes, options.invert, most, text.deadline);
+    let names_only = options.quiet || options.list != List::Nothing;
+    if names_only || is_binary && !options.count {
+        let selected = selection.next()?.is_some();
+        if selected && is_late && !names_only {
+            return refuse("a match in a file with a NUL late in it");
+        }
+        return Ok(Shown {
+            selected: u64::from(selected),
+            kept_back: selected && !names_only,
+            group: match options.groups() && selected && !names_only {
+                true => Group::Unseen,
+                false => Group::None,
+            },
+            ..Shown::default()
+        });
     }
-    found.binary_message = options.binary == Binary::Message
-        && !no_lines
-        && (lines.encoding_error || is_binary && found.lines > 0);
-    found.out = lines.out;
-    Ok(found)
+    if options.count {
+        return Ok(Shown {
+            selected: selection.count()?,
+            ..Shown::default()
+        });
+    }
+    let checked = !facts.is_utf8 && options.binary != Binary::Text;
+    let name = text.with_name.then_some(text.name);
+    let page = Page::new(&bytes, name, checked, pattern, options, text.deadline);
+    lines(options, &bytes, &mut selection, page)
 }
 
-/// `content` as grep reads a binary file: a NUL ends a line too.
+/// Shows the selected lines and their context.
+fn lines(
+    options: &Options,
+    bytes: &[u8],
+    selection: &mut Selection<'_, '_>,
+    mut page: Page<'_>,
+) -> Result<Shown, Refusal> {
+    let mut selected = 0;
+    if options.groups() {
+        let context = (options.before.unwrap_or(0), options.after.unwrap_or(0));
+        merge(bytes, selection, context, |piece| {
+            if let (true, true, Some(separator)) = (piece.opens, selected > 0, &options.separator) {
+                page.out.extend_from_slice(separator);
+                page.out.push(b'\n');
+            }
+            selected += u64::from(piece.selected || piece.opens);
+            page.show(piece.lines, piece.selected)
+        })?;
+        // Which of its context and separators still come out was seen to depend on more than the lines.
+        if page.kept_back {
+            return refuse("context in a file that is not all characters");
+        }
+    } else {
+        while let Some(lines) = selection.next()? {
+            selected += 1;
+            page.show(lines, true)?;
+        }
+    }
+    Ok(Shown {
+        selected,
+        group: match options.groups() && selected > 0 {
+            true => Group::Seen,
+            false => Group::None,
+        },
+        kept_back: page.kept_back,
+        out: page.out,
+    })
+}
+
+/// `content` as a binary file is searched: a NUL was seen to end a line too.
 fn with_newlines_for_nuls(content: &[u8]) -> Vec<u8> {
     let mut bytes = content.to_vec();
     for byte in bytes.iter_mut().filter(|byte| **byte == 0) {

@@ -1,4 +1,4 @@
-//! The walk of `grep -r` and `-R`, in the order of gnulib's fts.
+//! The walk of `grep -r` and `-R`, in the order in which it was seen to go.
 
 // Nodes are hashed and compared by their ids, which nothing changes.
 #![allow(clippy::mutable_key_type)]
@@ -8,7 +8,7 @@ use curserve_corpus::{Chosen, Errno, IdMap, Kind, Node, Snapshot, Unreadable};
 use curserve_index::{Query, Within};
 
 use super::errors::{refuse, strerror};
-use super::exclude::Excludes;
+use super::globs::Globs;
 use super::matcher::Pattern;
 use super::options::Options;
 use crate::Refusal;
@@ -27,8 +27,8 @@ pub(super) struct Walk<'w, 's> {
     pub(super) snapshot: &'s Snapshot,
     pub(super) options: &'w Options,
     pub(super) pattern: &'w Pattern,
-    pub(super) excludes: &'w Excludes,
-    pub(super) exclude_dirs: &'w Excludes,
+    pub(super) excludes: &'w Globs,
+    pub(super) exclude_dirs: &'w Globs,
     /// Names have no `./` in front.
     pub(super) bare: bool,
 }
@@ -36,7 +36,7 @@ pub(super) struct Walk<'w, 's> {
 impl<'s> Walk<'_, 's> {
     pub(super) fn jobs(&self, folder: Node<'s>, operand: &[u8]) -> Result<Vec<Job<'s>>, Refusal> {
         let mut jobs = Vec::new();
-        // fts keeps one trailing slash of the operand, and none before the names below it.
+        // However many slashes an operand ends with, one stands before the names below it.
         let mut prefix = operand.to_vec();
         while prefix.ends_with(b"/") {
             prefix.pop();
@@ -76,7 +76,7 @@ impl<'s> Walk<'_, 's> {
         above: &mut Vec<Node<'s>>,
         jobs: &mut Vec<Job<'s>>,
     ) -> Result<(), Refusal> {
-        let entries = match folder.entries_as_fts() {
+        let entries = match folder.entries_as_walked() {
             Ok(entries) => entries,
             Err(Unreadable::Errno(errno)) => {
                 let name = prefix.strip_suffix(b"/").unwrap_or(prefix).to_vec();
@@ -92,7 +92,7 @@ impl<'s> Walk<'_, 's> {
                 Kind::Link if !self.options.follow => continue,
                 Kind::Link => match self.snapshot.resolve(&folder.path(), name, true) {
                     Ok(target) => target,
-                    Err(Errno::NotFound) if self.excludes.excludes_entry(name)? => continue,
+                    Err(Errno::NotFound) if self.excludes.leave_out_entry(name)? => continue,
                     Err(Errno::NotFound) => {
                         jobs.push(Job::Error(full(), Errno::NotFound.to_string()));
                         continue;
@@ -102,7 +102,7 @@ impl<'s> Walk<'_, 's> {
                 _ => entry.node,
             };
             match target.kind() {
-                Kind::Folder if self.exclude_dirs.excludes_entry(name)? => {}
+                Kind::Folder if self.exclude_dirs.leave_out_entry(name)? => {}
                 Kind::Folder if above.contains(&target) => {
                     jobs.push(Job::Warning(full(), "warning: recursive directory loop"));
                 }
@@ -113,7 +113,7 @@ impl<'s> Walk<'_, 's> {
                     self.descend(target, &below, above, jobs)?;
                     above.pop();
                 }
-                Kind::File if self.excludes.excludes_entry(name)? => {}
+                Kind::File if self.excludes.leave_out_entry(name)? => {}
                 Kind::File => {
                     let file = Chosen {
                         node: target,
@@ -141,7 +141,7 @@ struct Names<'n, 's> {
 impl<'s> Names<'_, 's> {
     fn job(&mut self, file: Chosen<'s>) -> Result<Option<Job<'s>>, Refusal> {
         let last = file.node.name();
-        if self.walk.excludes.excludes_entry(last)? {
+        if self.walk.excludes.leave_out_entry(last)? {
             return Ok(None);
         }
         let Some(parent) = file.node.parent() else {
@@ -160,7 +160,7 @@ impl<'s> Names<'_, 's> {
         if !self.folders.contains_key(&folder) {
             let name = folder.name();
             let prefix = match folder.parent() {
-                Some(parent) if !self.walk.exclude_dirs.excludes_entry(name)? => self
+                Some(parent) if !self.walk.exclude_dirs.leave_out_entry(name)? => self
                     .prefix_of(parent)?
                     .map(|above| [above, name, b"/"].concat()),
                 _ => None,

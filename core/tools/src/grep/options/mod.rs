@@ -1,4 +1,4 @@
-//! grep's command line, as GNU getopt and grep 3.8 read it: here what it asks for, in [`reader`] how it is read.
+//! grep's command line, as its manual and getopt_long(3) have it: here what it asks for, in [`reader`] how it is read.
 
 mod names;
 mod reader;

@@ -1,6 +1,6 @@
 //! Reads the words of a command line one after another: clusters of letters, long names, operands.
 
-use super::names;
+use super::names::{self, Takes};
 use super::{Binary, Folders, Glob, List, Matcher, Options, Source};
 use crate::grep::errors::refuse;
 use crate::Refusal;
@@ -53,18 +53,21 @@ impl Reader {
             Some(at) => (&text[..at], Some(text[at + 1..].to_vec())),
             None => (text, None),
         };
-        let Some((letter, takes_value)) = names::long(name) else {
+        let Some((letter, takes)) = names::long(name) else {
             return refuse(format!("option --{}", String::from_utf8_lossy(name)));
         };
-        let value = match (takes_value, inline) {
-            (true, Some(value)) => value,
-            (true, None) => match args.next() {
+        let value = match (takes, inline) {
+            (Takes::Value, None) => match args.next() {
                 Some(value) => value.clone(),
                 None => return refuse("an option lacks its value"),
             },
-            (false, Some(value)) if letter == names::COLOR => value,
-            (false, Some(_)) => return refuse("an option with a value that it does not take"),
-            (false, None) => Vec::new(),
+            (Takes::Nothing, Some(_)) => {
+                return refuse("an option with a value that it does not take")
+            }
+            (Takes::Maybe, Some(value)) if value.is_empty() => {
+                return refuse("an empty value of an option")
+            }
+            (_, value) => value.unwrap_or_default(),
         };
         self.option(letter, value)
     }
@@ -145,7 +148,7 @@ impl Reader {
             }
             // No terminal: `auto` and no value mean never.
             names::COLOR => match value.as_slice() {
-                b"never" | b"no" | b"none" | b"auto" | b"tty" | b"if-tty" | b"" => {}
+                b"never" | b"auto" | b"" => {}
                 _ => return refuse("--color"),
             },
             'd' => {

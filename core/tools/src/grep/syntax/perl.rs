@@ -9,9 +9,8 @@ use regex_syntax::ast::{
     LiteralKind, RepetitionKind, RepetitionRange, Visitor,
 };
 use regex_syntax::hir::translate::TranslatorBuilder;
-use regex_syntax::hir::{Class, Hir, HirKind, Look};
+use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look};
 
-use super::sets::newline;
 use super::Translation;
 use crate::grep::errors::refuse;
 use crate::Refusal;
@@ -57,7 +56,7 @@ fn within_a_line(hir: &Hir) -> Result<Hir, Refusal> {
     Ok(match hir.kind() {
         HirKind::Class(Class::Unicode(class)) => {
             let mut class = class.clone();
-            class.difference(&newline());
+            class.difference(&ClassUnicode::new([ClassUnicodeRange::new('\n', '\n')]));
             Hir::class(Class::Unicode(class))
         }
         HirKind::Literal(literal) if literal.0.contains(&b'\n') => {
@@ -170,7 +169,18 @@ impl<'p> Visitor for Same<'p> {
 
     fn visit_class_set_item_pre(&mut self, item: &ClassSetItem) -> Result<(), Refusal> {
         match item {
-            ClassSetItem::Empty(_) | ClassSetItem::Union(_) => Ok(()),
+            ClassSetItem::Empty(_) => Ok(()),
+            ClassSetItem::Union(union) => {
+                // An invalid range there, a class and two characters here.
+                let from_class = |three: &[ClassSetItem]| {
+                    matches!(&three[0], ClassSetItem::Ascii(_) | ClassSetItem::Perl(_))
+                        && matches!(&three[1], ClassSetItem::Literal(dash) if dash.c == '-')
+                };
+                match union.items.windows(3).any(from_class) {
+                    true => refuse("a range from a class in -P"),
+                    false => Ok(()),
+                }
+            }
             ClassSetItem::Literal(literal) => same_literal(literal),
             ClassSetItem::Range(range) => {
                 same_literal(&range.start)?;

@@ -1,0 +1,142 @@
+//! The grammar of POSIX 9.5: an expression is branches, a branch is pieces, a piece is an atom, repeated or not.
+
+use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, Look, Repetition};
+
+use super::symbols::{symbols, Symbol};
+use super::{cases, Translation};
+use crate::grep::errors::refuse;
+use crate::Refusal;
+
+/// Groups may nest so deep: whatever walks the result later calls itself for each of them.
+const MOST_NESTED: usize = 64;
+/// A piece may be repeated so often in a row, for the same reason.
+const MOST_STACKED: usize = 8;
+
+/// Reads an expression.
+pub(super) fn translate(pattern: &str, extended: bool, fold: bool) -> Result<Translation, Refusal> {
+    let symbols = symbols(pattern, extended, fold)?;
+    let mut grammar = Grammar {
+        rest: &symbols.all,
+        fold,
+    };
+    let hir = grammar.expression(0)?;
+    if !grammar.rest.is_empty() {
+        return refuse("a group that was not opened");
+    }
+    let looks = hir.properties().look_set();
+    let asks_words = symbols.all.iter().any(|symbol| match symbol {
+        Symbol::Look(look) => !matches!(look, Look::StartLF | Look::EndLF),
+        _ => false,
+    });
+    Ok(Translation {
+        hir,
+        asks_words,
+        has_looks: !looks.is_empty(),
+        opens_with_brace: symbols.opens_with_brace,
+        only_ascii: false,
+    })
+}
+
+struct Grammar<'s> {
+    rest: &'s [Symbol],
+    fold: bool,
+}
+
+impl Grammar<'_> {
+    /// Branches, of which one has to match, up to a closing or the end.
+    fn expression(&mut self, depth: usize) -> Result<Hir, Refusal> {
+        let mut branches = vec![self.branch(depth)?];
+        while let [Symbol::Or, rest @ ..] = self.rest {
+            self.rest = rest;
+            branches.push(self.branch(depth)?);
+        }
+        Ok(Hir::alternation(branches))
+    }
+
+    /// Pieces, one after another.
+    fn branch(&mut self, depth: usize) -> Result<Hir, Refusal> {
+        let mut pieces = Vec::new();
+        while let [first, rest @ ..] = self.rest {
+            if matches!(first, Symbol::Or | Symbol::Close) {
+                break;
+            }
+            if let Some(string) = self.string() {
+                pieces.push(Hir::literal(string.into_bytes()));
+                continue;
+            }
+            self.rest = rest;
+            let atom = self.atom(first, depth)?;
+            pieces.push(self.repeated(atom)?);
+        }
+        Ok(Hir::concat(pieces))
+    }
+
+    /// Takes the characters that come next and are not repeated, where case counts.
+    fn string(&mut self) -> Option<String> {
+        let mut string = String::new();
+        while let ([Symbol::Character(character), rest @ ..], false) = (self.rest, self.fold) {
+            if let [Symbol::Repeat(..), ..] = rest {
+                break;
+            }
+            string.push(*character);
+            self.rest = rest;
+        }
+        (!string.is_empty()).then_some(string)
+    }
+
+    /// The atom that begins with `first`, which has been taken.
+    fn atom(&mut self, first: &Symbol, depth: usize) -> Result<Hir, Refusal> {
+        Ok(match first {
+            Symbol::Character(character) if self.fold => cases::any_case(*character)?,
+            Symbol::Character(character) => {
+                Hir::literal(character.encode_utf8(&mut [0; 4]).as_bytes())
+            }
+            Symbol::Any => {
+                within_line(ClassUnicode::new([ClassUnicodeRange::new('\0', char::MAX)]))
+            }
+            Symbol::Set(set) => within_line(set.clone()),
+            Symbol::Look(look) => Hir::look(*look),
+            Symbol::Open if depth == MOST_NESTED => return refuse("groups nested too deep"),
+            Symbol::Open => {
+                let inner = self.expression(depth + 1)?;
+                let [Symbol::Close, rest @ ..] = self.rest else {
+                    return refuse("a group that is not closed");
+                };
+                self.rest = rest;
+                inner
+            }
+            Symbol::Close | Symbol::Or | Symbol::Repeat(..) => {
+                return refuse("an operator out of place")
+            }
+        })
+    }
+
+    /// `atom` with the repetitions that follow it.
+    fn repeated(&mut self, atom: Hir) -> Result<Hir, Refusal> {
+        let mut piece = atom;
+        let mut count = 0;
+        while let [Symbol::Repeat(min, max), rest @ ..] = self.rest {
+            self.rest = rest;
+            count += 1;
+            if count > MOST_STACKED {
+                return refuse("repetitions of repetitions");
+            }
+            if !piece.properties().look_set().is_empty() {
+                return refuse("a repeated anchor");
+            }
+            piece = Hir::repetition(Repetition {
+                min: *min,
+                max: *max,
+                greedy: true,
+                sub: Box::new(piece),
+            });
+        }
+        Ok(piece)
+    }
+}
+
+/// One character of these; no line holds a newline.
+fn within_line(mut set: ClassUnicode) -> Hir {
+    set.difference(&ClassUnicode::new([ClassUnicodeRange::new('\n', '\n')]));
+    Hir::class(Class::Unicode(set))
+}

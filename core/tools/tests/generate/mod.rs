@@ -1,0 +1,111 @@
+//! Command lines of `grep` and `sort`, and trees for them, from a seed.
+
+#![allow(dead_code)] // each user takes its part
+
+mod grep;
+mod sort;
+
+use std::path::Path;
+
+/// A source of choices that gives the same ones for the same seed (splitmix64, whose constants are its author's,
+/// S. Vigna, in the public domain).
+pub struct Generator(u64);
+
+impl Generator {
+    /// From this seed.
+    pub fn new(seed: u64) -> Generator {
+        Generator(seed)
+    }
+
+    /// A number below `end`.
+    pub fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((mixed ^ (mixed >> 31)) % end as u64) as usize
+    }
+
+    /// True once in `times`.
+    pub fn once_in(&mut self, times: usize) -> bool {
+        self.below(times) == 0
+    }
+
+    /// One of these.
+    pub fn one<'a, T: ?Sized>(&mut self, of: &[&'a T]) -> &'a T {
+        of[self.below(of.len())]
+    }
+
+    /// Some of these, one after another.
+    pub fn some(&mut self, of: &[&str], least: usize, most: usize) -> String {
+        let count = least + self.below(most - least + 1);
+        (0..count).map(|_| self.one(of)).collect()
+    }
+
+    /// A command line of this program, and what it reads on standard input.
+    pub fn call(&mut self, program: &str) -> (Vec<String>, Option<Vec<u8>>) {
+        match program {
+            "grep" => grep::call(self),
+            "sort" => sort::call(self),
+            other => panic!("no generator for {other}"),
+        }
+    }
+}
+
+/// The tree that the command lines run on.
+pub struct Tree;
+
+/// Files whose content is made anew for each tree.
+pub const FILES: &[&str] = &[
+    "a.py",
+    "b.txt",
+    "sub/c.py",
+    "sub/deep/d.txt",
+    "sub/.hid",
+    "patterns",
+    "é.md",
+];
+
+impl Tree {
+    /// Folders, links and files that stay.
+    pub fn skeleton(root: &Path) {
+        std::fs::create_dir_all(root.join("sub/deep")).expect("folders");
+        std::fs::create_dir(root.join("void")).expect("a folder");
+        std::os::unix::fs::symlink("a.py", root.join("link")).expect("a link");
+        std::os::unix::fs::symlink("sub", root.join("dirlink")).expect("a link");
+        std::os::unix::fs::symlink("nowhere", root.join("dangling")).expect("a link");
+        std::fs::write(root.join("empty"), "").expect("a file");
+    }
+
+    /// Writes new content into each of [`FILES`].
+    pub fn fill(root: &Path, program: &str, random: &mut Generator) {
+        for name in FILES {
+            let content = match (program, *name) {
+                ("grep", "patterns") => grep::patterns(random),
+                ("grep", _) => grep::text(random),
+                _ => sort::text(random),
+            };
+            std::fs::write(root.join(name), content).expect("a file");
+        }
+    }
+
+    /// Prints the files that a command may have read.
+    pub fn show(root: &Path, args: &[String]) {
+        let names_folder = args.iter().any(|arg| {
+            arg.contains("sub")
+                || arg == "."
+                || arg == "./"
+                || arg.contains('r')
+                || arg.contains('R')
+        });
+        for name in FILES {
+            if names_folder
+                || args.iter().any(|arg| arg.ends_with(name))
+                || args.iter().any(|arg| arg == "link")
+            {
+                let bytes = std::fs::read(root.join(name)).expect("a file");
+                println!("  {name}: {:?}", bytes.escape_ascii().to_string());
+            }
+        }
+    }
+}
