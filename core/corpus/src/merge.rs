@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::ignored::{Memo, RULE_FILES};
 use crate::meta::Meta;
-use crate::order::FTS_SORTS_ABOVE;
+use crate::order::SORTED_ABOVE;
 use crate::read::{Reading, Wanted};
 use crate::scan::{Found, FoundBody, FoundFolder};
 use crate::snapshot::State;
@@ -222,9 +222,9 @@ impl<'m> Merge<'m> {
             Ok(old) => old.ids().collect(),
             Err(_) => Vec::new(),
         };
-        // In a large folder fts goes by inode, so the names may be the same and the order another.
-        if old != children || children.len() > FTS_SORTS_ABOVE {
-            let in_order = self.state.as_fts(children.clone());
+        // A large folder is walked by inode, so the names may be the same and the order another.
+        if old != children || children.len() > SORTED_ABOVE {
+            let in_order = self.state.as_walked(children.clone());
             self.state.tree.set_positions(&in_order);
         }
         if old == children {

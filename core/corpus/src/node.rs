@@ -120,14 +120,14 @@ impl<'s> Node<'s> {
         Ok(places.map(move |&at| Entry::of(state, listing, at as usize)))
     }
 
-    /// A folder's entries in the order in which gnulib's fts gives them to `grep -r`, `find`, `du`: readdir's, but by
-    /// inode in flat folders above 10,000 entries (not on tmpfs, where fts does not sort).
+    /// A folder's entries in the order in which `grep -r` and `find` walk: readdir's, but by inode in folders above
+    /// 10,000 entries (not on tmpfs).
     #[inline]
-    pub fn entries_as_fts(
+    pub fn entries_as_walked(
         &self,
     ) -> Result<impl ExactSizeIterator<Item = Entry<'s>> + 's, Unreadable> {
         let (state, listing) = (self.state, self.listing()?);
-        let places = state.fts_places(listing);
+        let places = state.walk_places(listing);
         let place = move |at| places.as_ref().map_or(at, |places| places[at] as usize);
         Ok((0..listing.len()).map(move |at| Entry::of(state, listing, place(at))))
     }

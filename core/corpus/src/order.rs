@@ -1,4 +1,4 @@
-//! The walk order: where nodes come when fts walks from a folder. Each node knows its place in its own folder, so that
+//! The walk order: where nodes come when `find` or `grep -r` walks from a folder. Each node knows its place in its own folder, so that
 //! a new name costs its folder's names and nothing else of the tree.
 
 use crate::ids::IdMap;
@@ -6,30 +6,31 @@ use crate::listing::Listing;
 use crate::snapshot::State;
 use crate::tree::{Body, Tree, ROOT};
 
-/// gnulib's fts sorts a folder by inode when it has more entries than this …
-pub(crate) const FTS_SORTS_ABOVE: usize = 10_000;
-/// … within batches of this many.
-pub(crate) const FTS_BATCH: usize = 100_000;
+/// A folder was seen to be walked by inode when it has more entries than this (`find` 4.9 and `grep -r` on folders of 9,999,
+/// 10,000 and 10,001 files on ext4) …
+pub(crate) const SORTED_ABOVE: usize = 10_000;
+/// … and so many at once (folders of 100,000, 100,001 and 150,000 files).
+pub(crate) const SORTED_AT_ONCE: usize = 100_000;
 
 impl State {
-    /// The places of a folder's children in the order of fts; None where that is readdir's.
-    pub(crate) fn fts_places(&self, listing: &Listing) -> Option<Vec<u32>> {
-        (listing.len() > FTS_SORTS_ABOVE).then(|| {
+    /// The places of a folder's children in the order of a walk; None where that is readdir's.
+    pub(crate) fn walk_places(&self, listing: &Listing) -> Option<Vec<u32>> {
+        (listing.len() > SORTED_ABOVE).then(|| {
             self.by_inode((0..listing.len() as u32).collect(), |at| {
                 listing.id(at as usize)
             })
         })
     }
 
-    /// A folder's children, given in readdir's order, in the order of fts.
-    pub(crate) fn as_fts(&self, children: Vec<u32>) -> Vec<u32> {
+    /// A folder's children, given in readdir's order, in that of a walk.
+    pub(crate) fn as_walked(&self, children: Vec<u32>) -> Vec<u32> {
         self.by_inode(children, |id| id)
     }
 
     fn by_inode(&self, mut items: Vec<u32>, id: impl Fn(u32) -> u32) -> Vec<u32> {
-        let large = |batch: &&mut [u32]| batch.len() > FTS_SORTS_ABOVE;
-        if !self.place.inode_order_is_useless {
-            for batch in items.chunks_mut(FTS_BATCH).filter(large) {
+        let large = |batch: &&mut [u32]| batch.len() > SORTED_ABOVE;
+        if !self.place.walked_as_listed {
+            for batch in items.chunks_mut(SORTED_AT_ONCE).filter(large) {
                 batch.sort_by_key(|&item| self.tree.get(id(item)).meta.ino);
             }
         }
@@ -41,7 +42,7 @@ impl State {
         let Some(listing) = self.tree.listing(folder) else {
             return;
         };
-        for id in self.as_fts(listing.ids().collect()) {
+        for id in self.as_walked(listing.ids().collect()) {
             match &self.tree.get(id).body {
                 Body::File { content: Ok(_), .. } => into.push(id),
                 Body::Folder { .. } => self.files_of(id, into),

@@ -33,7 +33,7 @@ pub struct Chosen<'s> {
 type Parts = Option<Vec<Range<usize>>>;
 
 impl Snapshot {
-    /// The files below `folder` whose content may match `query`, in the order in which fts walks, links not followed.
+    /// The files below `folder` whose content may match `query`, in the order of a walk, links not followed.
     /// None where something below it could not be read: a tool that must say so walks by itself.
     pub fn files_below<'s>(
         &'s self,

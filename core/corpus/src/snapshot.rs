@@ -21,8 +21,8 @@ pub(crate) struct Place {
     pub(crate) at: Vec<u8>,
     pub(crate) components: Vec<Box<[u8]>>,
     pub(crate) real: std::path::PathBuf,
-    /// fts does not sort by inode here (tmpfs, nfs, cifs).
-    pub(crate) inode_order_is_useless: bool,
+    /// Large folders too are walked in readdir's order here.
+    pub(crate) walked_as_listed: bool,
 }
 
 impl Place {
@@ -40,13 +40,14 @@ impl Place {
             at,
             components,
             real: root.to_path_buf(),
-            inode_order_is_useless: inode_order_is_useless(root),
+            walked_as_listed: walked_as_listed(root),
         }
     }
 }
 
-/// What gnulib's `dirent_inode_sort_may_be_useful` says no to.
-fn inode_order_is_useless(root: &Path) -> bool {
+/// Whether large folders are walked in readdir's order: seen on tmpfs. On file systems whose inode numbers come over a network,
+/// which were not at hand, it is taken to be so too.
+fn walked_as_listed(root: &Path) -> bool {
     use std::os::unix::ffi::OsStrExt;
     const CIFS: i64 = 0xFF53_4D42;
     const LUSTRE: i64 = 0x0BD0_0BD0;

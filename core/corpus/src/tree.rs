@@ -64,7 +64,7 @@ pub(crate) struct NodeData {
 #[derive(Clone, Debug)]
 pub(crate) struct Tree {
     nodes: Arena<Option<Arc<NodeData>>>,
-    /// The place of each node in its folder, in the order of fts.
+    /// The place of each node in its folder, in the order of a walk.
     positions: Arena<u32>,
     free: Vec<u32>,
     /// All names that were ever in it are UTF-8.
@@ -147,7 +147,7 @@ impl Tree {
         self.free.push(id);
     }
 
-    /// Where a node comes in its folder when fts walks.
+    /// Where a node comes in its folder in a walk.
     pub(crate) fn position(&self, id: u32) -> u32 {
         *self.positions.get(id)
     }

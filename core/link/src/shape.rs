@@ -1,6 +1,7 @@
-//! What one direction of a link does to a packet: the same semantics as sch_netem, decided here, without any effect.
+//! What one direction of a link does to a packet: what tc-netem(8) says of delay, jitter, loss and rate, decided here,
+//! without any effect.
 //!
-//! Formulas (`net/sched/sch_netem.c`): a packet that arrives at `a` leaves at `a + delay + jitter`; with a rate it
+//! A packet that arrives at `a` leaves at `a + delay + jitter`; with a rate it
 //! leaves at `max(previous departure, a + delay + jitter) + bits / rate`, so the rate keeps the order, while jitter
 //! alone does not.
 
@@ -123,7 +124,7 @@ impl Random {
         radius * (std::f64::consts::TAU * self.unit()).cos()
     }
 
-    /// iproute2's pareto table as a formula: `4/3 (u^(-1/3) - 3/2)`, cut at 4.
+    /// A Pareto tail (alpha 3) about its mean, 3/2, scaled to `4/3 (u^(-1/3) - 3/2)` and cut at 4.
     fn pareto(&mut self) -> f64 {
         let u = 1.0 - self.unit();
         ((u.powf(-1.0 / 3.0) - 1.5) * (4.0 / 3.0)).min(4.0)

@@ -2,7 +2,7 @@
 
 use crate::Refusal;
 
-/// Bytes that make gnulib's `shell-escape` style quote a name (`#` and `~` only at the start).
+/// Whether a name was seen to be quoted: for these bytes in it (`#` and `~` only at the start).
 fn needs_quotes(name: &[u8]) -> bool {
     name.is_empty()
         || matches!(name[0], b'#' | b'~')
@@ -11,7 +11,7 @@ fn needs_quotes(name: &[u8]) -> bool {
         || name == b"}"
 }
 
-/// A name as `cat`, `wc` and `nl` print it (`quotef`): quoted only where a shell would need it.
+/// A name as `cat`, `wc` and `nl` print it: quoted only where a shell would need it.
 pub fn bare(name: &[u8]) -> Result<Vec<u8>, Refusal> {
     if needs_quotes(name) {
         always(name)
@@ -21,7 +21,7 @@ pub fn bare(name: &[u8]) -> Result<Vec<u8>, Refusal> {
     }
 }
 
-/// A name as `ls` and `head` print it (`quoteaf`): always in shell quotes.
+/// A name as `ls` and `head` print it: always in shell quotes.
 pub fn always(name: &[u8]) -> Result<Vec<u8>, Refusal> {
     printable(name)?;
     if !name.contains(&b'\'') {
@@ -35,7 +35,7 @@ pub fn always(name: &[u8]) -> Result<Vec<u8>, Refusal> {
     Ok([b"\"", name, b"\""].concat())
 }
 
-/// A name as `find` and usage errors print it (`quote` with the UTF-8 quotation marks).
+/// A name as `find` and usage errors print it: in the quotation marks of UTF-8.
 pub fn curly(name: &[u8]) -> Result<Vec<u8>, Refusal> {
     printable(name)?;
     if name.iter().any(|b| b"'\\".contains(b)) {

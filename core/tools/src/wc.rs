@@ -33,7 +33,7 @@ pub fn wc(call: &mut Call) -> Result<i32, Refusal> {
     } else {
         vec![&b"-"[..]]
     };
-    let width = width(call, &operands, named, wanted)?;
+    let width = width(call, &operands, wanted)?;
     let (mut status, mut total) = (0, Counts::default());
     for &operand in &operands {
         let counts = match input::open(call, operand)? {
@@ -82,27 +82,27 @@ pub fn wc(call: &mut Call) -> Result<i32, Refusal> {
     Ok(status)
 }
 
-/// The column width, as wc.c's `compute_number_width`: digits of the total size, or 7 where a size is not known ahead.
-fn width(
-    call: &mut Call,
-    operands: &[&[u8]],
-    named: bool,
-    wanted: [bool; 5],
-) -> Result<usize, Refusal> {
-    if operands.len() == 1 && wanted.iter().filter(|w| **w).count() == 1 {
+/// How wide each column is. Seen: a single number of a single operand is not padded; else a column has room for the size
+/// of all files together, and for seven digits if anything but a file is among the operands.
+fn width(call: &mut Call, operands: &[&[u8]], wanted: [bool; 5]) -> Result<usize, Refusal> {
+    let mut sizes = Vec::with_capacity(operands.len());
+    for &operand in operands {
+        sizes.push(input::size_ahead(call, operand)?);
+    }
+    let numbers = wanted.iter().filter(|wanted| **wanted).count();
+    if let ([_], 1) | ([input::Ahead::Missing], _) = (sizes.as_slice(), numbers) {
         return Ok(1);
     }
-    let (mut minimum, mut total) = (1, 0u64);
-    for (i, &operand) in operands.iter().enumerate() {
-        match input::size_ahead(call, operand)? {
-            input::Ahead::File(size) => total += size,
-            input::Ahead::Other => minimum = 7,
-            input::Ahead::Missing if i == 0 && operands.len() == 1 => return Ok(1),
-            input::Ahead::Missing => {}
-        }
-    }
-    let _ = named;
-    Ok(minimum.max(total.to_string().len()))
+    let all: u64 = sizes
+        .iter()
+        .map(|size| match size {
+            input::Ahead::File(size) => *size,
+            _ => 0,
+        })
+        .sum();
+    let has_other = sizes.iter().any(|size| matches!(size, input::Ahead::Other));
+    let least = if has_other { 7 } else { 1 };
+    Ok(all.to_string().len().max(least))
 }
 
 fn line(call: &mut Call, counts: Counts, wanted: [bool; 5], width: usize, name: &[u8]) {

@@ -1,4 +1,4 @@
-//! `find`: walks the tree in the order in which gnulib's fts does, and evaluates its expression at each node.
+//! `find`: walks the tree in the order in which the real one was seen to, and evaluates its expression at each node.
 
 mod expr;
 mod format;

@@ -121,7 +121,7 @@ impl<'w, 'c> Walk<'w, 'c> {
             return Err(Refusal::new("folders nested beyond 1000"));
         }
         let entries = folder
-            .entries_as_fts()
+            .entries_as_walked()
             .map_err(|_| Refusal::new("a folder not in memory"))?;
         let before = self.path.len();
         if !self.path.ends_with(b"/") {

@@ -124,7 +124,7 @@ impl Pattern {
             match item {
                 Item::Literal(l) if fold => l.make_ascii_lowercase(),
                 Item::Set(set) if fold => set.fold()?,
-                // fnmatch has a table of 256 characters for ranges, bash compares code points.
+                // Seen: fnmatch takes such a range for another than bash does, which compares code points.
                 Item::Set(set) if !bash && set.has_wide_range() => {
                     return Err(Refusal::new("a range that ends beyond ASCII"))
                 }
