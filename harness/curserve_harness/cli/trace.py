@@ -27,12 +27,15 @@ def _say(text: str) -> None:
 def _traces_of(suite: str | None, paths: tuple[Path, ...]) -> list[Path]:
     """Return trace files: those of a suite, files as given, and the trace files below folders."""
     from curserve_traces import suites
+    from curserve_traces.beneath import Folder
     from curserve_traces.codec import SUFFIXES
 
     found = list(suites.files(suite)) if suite else []
     for path in paths:
         if path.is_dir():
-            found += sorted(p for p in path.rglob("*") if p.name.endswith(SUFFIXES))
+            with Folder.at(path) as folder:  # of any depth, and without following a link in it
+                inside = [found.path for found in folder.walk(unread=lambda _path, _error: None)]
+            found += sorted(path / name for name in inside if name.endswith(SUFFIXES))
         else:
             found.append(path)
     if not found:
