@@ -190,6 +190,8 @@ def test_edit_is_replace(
     for session in sessions:
         path = root / "edited.txt"
         path.write_text(text, newline="")
+        if os.geteuid() == 0:
+            os.chown(path, root.stat().st_uid, root.stat().st_gid)  # as whatever the host writes into a copy
         arguments = {"path": "edited.txt", "old": old, "new": new, "all": everywhere}
         result = session.call(ToolCall("1", "edit", arguments))
         assert (result.observation.exit_code == 0) == possible
