@@ -170,7 +170,14 @@ fn counts(output: &[u8]) -> Vec<u8> {
 }
 
 fn lines(output: &[u8], numbers: bool, groups: bool) -> Vec<u8> {
-    let mut by_path: BTreeMap<&[u8], Vec<Vec<u8>>> = BTreeMap::new();
+    let separator: &[u8] = if groups { b"--\n" } else { b"" };
+    // The groups of each path, with what stands between them.
+    let mut by_path: BTreeMap<&[u8], Vec<u8>> = BTreeMap::new();
+    let begin = |groups: &mut Vec<u8>| {
+        if !groups.is_empty() {
+            groups.extend_from_slice(separator);
+        }
+    };
     let mut fresh = true; // whether the next line begins a group
     let mut rest = output;
     while !rest.is_empty() {
@@ -185,7 +192,9 @@ fn lines(output: &[u8], numbers: bool, groups: bool) -> Vec<u8> {
             // A remark about a binary file: `path: binary file matches …`, without the NUL.
             let remark = &rest[..newline];
             let path = &remark[..memchr::memmem::find(remark, b": ").unwrap_or(remark.len())];
-            by_path.entry(path).or_default().push(remark.to_vec());
+            let known = by_path.entry(path).or_default();
+            begin(known);
+            known.extend_from_slice(remark);
             (rest, fresh) = (&rest[newline..], true);
             continue;
         };
@@ -197,22 +206,16 @@ fn lines(output: &[u8], numbers: bool, groups: bool) -> Vec<u8> {
             .count();
         let mark = after.get(digits).copied().unwrap_or(b':');
         let known = by_path.entry(path).or_default();
-        if fresh || known.is_empty() {
-            known.push(Vec::new());
+        if fresh {
+            begin(known);
         }
-        let group = known.last_mut().expect("pushed above");
-        group.extend_from_slice(path);
-        group.push(mark);
+        known.extend_from_slice(path);
+        known.push(mark);
         let from = if numbers { 0 } else { (digits + 1).min(end) };
-        group.extend_from_slice(&after[from..end]);
+        known.extend_from_slice(&after[from..end]);
         (rest, fresh) = (&after[end..], false);
     }
-    let separator: &[u8] = if groups { b"--\n" } else { b"" };
-    by_path
-        .into_values()
-        .flatten()
-        .collect::<Vec<_>>()
-        .join(separator)
+    by_path.into_values().collect::<Vec<_>>().join(separator)
 }
 
 /// Whether `path` is there and no folder.
