@@ -91,7 +91,11 @@ def test_with_a_daemon_it_forwards_and_falls_back(root: Path, shim: dict[str, st
 
     threading.Thread(target=answer, daemon=True).start()
     try:
-        done = grep(root / "sub", shim, "rg", "-n", "forwarded")
+        # On a busy machine the stand-in may not say a word in time; then the real one has answered.
+        for _ in range(20):
+            done = grep(root / "sub", shim, "rg", "-n", "forwarded")
+            if done.stdout:
+                break
         assert (done.returncode, done.stdout, done.stderr) == (1, "out", "err")
         assert asked[-1]["arguments"]["argv"] == ["rg", "-n", "forwarded"]
         assert asked[-1]["cwd"] == str(root / "sub")
@@ -137,8 +141,11 @@ def known(root: Path, shim: dict[str, str]) -> Iterator[Client]:
 def test_the_well_known_socket_is_found_by_the_shim(root: Path, shim: dict[str, str]) -> None:
     with known(root, shim) as client:
         before = client.stats()["calls"]
-        assert grep(root / "sub", shim, "grep", "-n", "beta", "../a.txt").stdout == "2:beta\n"
-        assert client.stats()["calls"] == before + 1
+        for _ in range(20):  # a daemon that gets no processor in time is passed over
+            assert grep(root / "sub", shim, "grep", "-n", "beta", "../a.txt").stdout == "2:beta\n"
+            if client.stats()["calls"] > before:
+                break
+        assert client.stats()["calls"] > before
 
 
 OUTPUTS = [
@@ -202,3 +209,21 @@ def test_its_outputs_are_those_of_the_real_program(
     real = ran({**shim, "PATH": os.environ["PATH"]})
     with known(root, shim):
         assert ran(shim) == real
+
+
+def test_a_stopped_daemon_makes_nobody_wait(root: Path, shim: dict[str, str]) -> None:
+    """`grep` above gives each twenty seconds, and a daemon's answer once had thirty to come."""
+    process = subprocess.Popen([CURSERVE, "serve", "--root", root], env=shim)
+    try:
+        folder = Path(shim["XDG_RUNTIME_DIR"]) / "curserve"
+        deadline = time.monotonic() + 10
+        while not list(folder.glob("????????????????")):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(signal.SIGSTOP)
+        for _ in range(3):
+            done = grep(root, shim, "grep", "-n", "beta", "a.txt")
+            assert (done.returncode, done.stdout, done.stderr) == (0, "2:beta\n", "")
+    finally:
+        process.kill()
+        process.wait()
