@@ -98,7 +98,8 @@ def test_more_output_than_allowed_is_refused_and_said(root: Path, tmp_path: Path
 def test_an_answer_beyond_the_protocol_is_refused(root: Path, tmp_path: Path) -> None:
     (root / "large").write_bytes(b"x" * 1023 + b"\n")
     (root / "large").write_bytes((root / "large").read_bytes() * 51_200)  # 50 MB
-    with running(root, tmp_path / "s", "--output-bytes", str(4 << 30)) as (client, process):
+    limits = ["--output-bytes", str(4 << 30), "--call-bytes", str(8 << 30)]
+    with running(root, tmp_path / "s", *limits) as (client, process):
         reply = client.call("bash", {"command": "cat " + "large " * 22})
         assert reply.refused
         assert "protocol" in reply.refused
