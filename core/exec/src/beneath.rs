@@ -75,6 +75,16 @@ impl Places {
 
     /// Where `path` really leads, which is below the limit.
     pub(crate) fn resolve(&self, path: &Path) -> Result<PathBuf, Miss> {
+        if path.as_os_str().len() >= PATH_MAX {
+            // Nothing can be there; to ask for each folder on the way would take minutes.
+            let climbs = path.components().any(|part| part == Component::ParentDir);
+            return Err(
+                match self.is_free() || (!climbs && path.starts_with(self.limit())) {
+                    true => Miss::Failed(Errno::NAMETOOLONG.into()),
+                    false => Miss::Outside(path.to_owned()),
+                },
+            );
+        }
         match straighten(path) {
             Ok(real) if real.starts_with(self.limit()) => Ok(real),
             Ok(_) => Err(Miss::Outside(path.to_owned())),
@@ -92,7 +102,10 @@ impl Places {
     /// Whether a path that leads nowhere does so within the limit: what is wrong outside is nobody's business.
     fn errs_inside(&self, path: &Path) -> bool {
         let climbs = path.components().any(|part| part == Component::ParentDir);
-        let mut known = path.ancestors().filter_map(|path| path.canonicalize().ok());
+        let there = path
+            .ancestors()
+            .filter(|path| path.symlink_metadata().is_ok());
+        let mut known = there.filter_map(|path| path.canonicalize().ok());
         self.is_free()
             || (!climbs
                 && known
@@ -115,7 +128,9 @@ fn straighten(path: &Path) -> io::Result<PathBuf> {
         if path.as_os_str().len() >= PATH_MAX {
             return Err(Errno::NAMETOOLONG.into());
         }
-        let missing = match path.canonicalize() {
+        // One look tells that a name is missing; to resolve all before it would, too, but once for each that is.
+        let found = path.symlink_metadata().and_then(|_| path.canonicalize());
+        let missing = match found {
             Err(error) if error.kind() == io::ErrorKind::NotFound => error,
             found => {
                 let mut found = found?;

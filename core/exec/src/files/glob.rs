@@ -15,7 +15,7 @@ use crate::due::Due;
 use crate::places::Places;
 
 /// After so many entries the clock is looked at.
-const BETWEEN_LOOKS: usize = 1 << 8;
+const BETWEEN_LOOKS: usize = 1 << 4;
 
 /// A longer pattern is none …
 const LONGEST: usize = 4096;
