@@ -279,3 +279,53 @@ def test_a_change_that_does_not_fit_a_chat_is_told() -> None:
     )
     (imported,) = read_all(data + lines({"kind": 1, "k": ["requests", 9, "z"], "v": 1}))
     assert any("that does not fit" in reason for reason in imported.report.dropped)
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "<path>/w/a.py</path>\n<type>file</type>\n<content>\n1: x\n2:   y\n\n(End of file - total 2 lines)\n"
+        "</content>",
+        "<file>\n00001| x\n00002|   y\n\n(End of file - total 2 lines)\n</file>",
+    ],
+)
+def test_opencodes_numbered_lines_are_display(shown: str) -> None:
+    data = _edited("opencode", (b'"output": "code"', b'"output": ' + json.dumps(shown).encode()))
+    (imported,) = read_all(data)
+    _, (_, _, recorded) = imported.trace.calls()
+    assert recorded.observation is not None
+    assert (recorded.observation.stdout, recorded.observation.text) == (b"x\n  y", shown)
+    assert recorded.extra["trimmed"] is True
+
+
+def test_a_command_in_vs_codes_terminal_tells_how_it_ended() -> None:
+    special = {
+        "kind": "terminal",
+        "commandLine": {"original": "ls -a"},
+        "terminalCommandState": {"exitCode": 1, "duration": 1200},
+        "terminalCommandOutput": {"text": "a b"},
+    }
+    part = {
+        "kind": "toolInvocationSerialized",
+        "toolId": "run_in_terminal",
+        "toolCallId": "c",
+        "toolSpecificData": special,
+    }
+    request = {"message": {"text": "go"}, "response": [{**part, "toolSpecificData": {}}, {"value": "ok"}, part]}
+    (imported,) = read_all(
+        lines({"kind": 0, "v": {"requests": []}}, {"kind": 2, "k": ["requests"], "v": [request]})
+    )
+    ((_, _, recorded),) = imported.trace.calls()
+    assert recorded.call.arguments == {"command": "ls -a"}
+    assert recorded.observation == Observation(1, b"a b", merged=True, duration_ns=1_200_000_000)
+
+
+def test_an_answer_that_holds_its_own_results_keeps_them() -> None:
+    use = {"type": "tool_use", "id": "t1", "name": "Read", "input": {"path": "a"}}
+    seen = {"type": "tool_result", "tool_use_id": "t1", "content": "ok"}
+    message = {"role": "assistant", "content": [use, seen]}
+    data = lines(
+        {"type": "session_start", "id": "s", "cwd": "/w"}, {"type": "message", "id": "m", "message": message}
+    )
+    (imported,) = read_all(data)
+    assert imported.report.answered == 1

@@ -30,6 +30,8 @@ def said(builder: Builder, content: object, at: int | None = None) -> None:
             builder.call(
                 a_string(block.get("id")), name, an_object(block.get("input")), extra=given(asked_at_ns=at)
             )
+        elif kind == "tool_result":  # of a tool that the model's server ran, or of an agent that answers in place
+            heard(builder, [block], at)
         else:
             builder.report.drop(f"content {kind} of the model (not text)")
 

@@ -15,7 +15,9 @@ from curserve_traces.model import Workspace
 def sniff(source: Source) -> bool:
     """Whether it begins with a session's start and has messages."""
     head = source.head(4)
-    return bool(head) and head[0].get("type") == "session_start" and "cwd" in head[0]
+    if not head or head[0].get("type") != "session_start" or "cwd" not in head[0]:
+        return False
+    return len(head) == 1 or any(record.get("type") == "message" for record in head[1:])
 
 
 def read(source: Source) -> Iterator[Imported]:

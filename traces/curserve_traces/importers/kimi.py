@@ -19,6 +19,7 @@ from curserve_traces.importers.values import (
     arguments_of,
     elapsed,
     given,
+    iso_ns,
     seconds_ns,
 )
 from curserve_traces.model import Observation
@@ -54,7 +55,7 @@ def read(source: Source) -> Iterator[Imported]:
                 builder,
                 str(message.get("type")),
                 an_object(message.get("payload")),
-                seconds_ns(record.get("timestamp")),
+                _moment(record.get("timestamp")),
                 state,
             )
     yield builder.finish(id=name or "kimi", agent="kimi-cli", task=a_string(state.get("task")))
@@ -129,3 +130,7 @@ def _result(builder: Builder, payload: Json, at: int | None) -> None:
     seen = Observation(stdout=text.encode(), merged=True, is_error=failed)
     if builder.result(identity, seen, given(interval_ns=elapsed(started, at)), refused):
         builder.report.note("tool time: call → result (interval_ns), asking for approval included")
+
+
+def _moment(value: object) -> int | None:
+    return iso_ns(value) if isinstance(value, str) else seconds_ns(value)

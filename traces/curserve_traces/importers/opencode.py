@@ -6,6 +6,7 @@ their begin and end in milliseconds, the shell its exit code.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import orjson
@@ -27,6 +28,13 @@ from curserve_traces.importers.values import (
 )
 from curserve_traces.model import Observation, Workspace
 
+_READ = re.compile(
+    r"(?:<path>[^\n]*</path>\n<type>file</type>\n<content>|<file>)\n(.*?)\n*"
+    r"(?:\((?:End of file|Output|File has more|Showing lines)[^\n]*\)\n?)?</(?:content|file)>\s*"
+    r"(?:<system-reminder>.*)?",
+    re.DOTALL,
+)
+_NUMBER = re.compile(r"^ *\d+(?:: |\| )", re.MULTILINE)
 _EVENTS = {"step_start", "step_finish", "tool_use", "text", "reasoning"}
 
 
@@ -158,14 +166,16 @@ def _tool(builder: Builder, part: Json) -> None:
     text = clean(shown) if isinstance(shown, str) else clean(orjson.dumps(shown).decode()) if shown else ""
     for attachment in map(an_object, a_list(state.get("attachments"))):
         builder.report.drop(f"attachment {attachment.get('mime')} of a result (not text)")
+    out = _NUMBER.sub("", match[1]) if part.get("tool") == "read" and (match := _READ.fullmatch(text)) else text
     seen = Observation(
         exit_code=an_integer(metadata.get("exit")),
-        stdout=text.encode(),
+        stdout=out.encode(),
         merged=True,
+        text=None if out == text else text,
         started_at_ns=started,
         duration_ns=elapsed(started, ended),
         is_error=True if status == "error" else None,
     )
     if seen.duration_ns is not None:
         builder.report.note("tool time: as opencode recorded it, to 1 ms; asking for permission is in it")
-    builder.result(identity or builder.newest_call(), seen)
+    builder.result(identity or builder.newest_call(), seen, {"trimmed": True} if out != text else None)

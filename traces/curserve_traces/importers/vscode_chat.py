@@ -14,17 +14,16 @@ from curserve_traces.importers.builder import Builder, clean
 from curserve_traces.importers.refusals import BY_USER
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
-from curserve_traces.importers.values import Json, a_list, a_string, an_object, arguments_of
+from curserve_traces.importers.values import Json, a_list, a_string, an_integer, an_object, arguments_of
 from curserve_traces.model import Observation
 
 
 def sniff(source: Source) -> bool:
     """Whether it is a chat's document, or its changes."""
     first = source.record() or an_object(next(iter(source.head(1)), None))
-    document = an_object(first.get("v")) if first.get("kind") == 0 else first
-    return isinstance(document.get("requests"), list) and (
-        "sessionId" in document or "responderUsername" in document
-    )
+    if first.get("kind") == 0:
+        return isinstance(an_object(first.get("v")).get("requests"), list)
+    return isinstance(first.get("requests"), list) and ("sessionId" in first or "responderUsername" in first)
 
 
 def read(source: Source) -> Iterator[Imported]:
@@ -76,9 +75,10 @@ def _request(builder: Builder, request: Json) -> None:
     model, metadata = a_string(request.get("modelId")), an_object(an_object(request.get("result")).get("metadata"))
     rounds = [an_object(item) for item in a_list(metadata.get("toolCallRounds"))]
     parts = [an_object(part) for part in a_list(request.get("response"))]
-    invoked = [part for part in parts if str(part.get("kind")).startswith("toolInvocation")]
+    invoked = {
+        str(p.get("toolCallId") or n): p for n, p in enumerate(parts) if _is_invocation(p)
+    }  # the last one counts
     started = milliseconds(request.get("timestamp"))
-    refused = {str(part.get("toolCallId")) for part in invoked if _denied(part)}
     results = an_object(metadata.get("toolCallResults"))
     for item in rounds:
         thought = an_object(item.get("thinking")).get("text")
@@ -88,41 +88,59 @@ def _request(builder: Builder, request: Json) -> None:
         for call in map(an_object, a_list(item.get("toolCalls"))):
             identity = a_string(call.get("id"))
             builder.call(identity, a_string(call.get("name")) or "unknown", arguments_of(call.get("arguments")))
+            part = invoked.get((identity or "").split("__vscode")[0], {})
             if identity in results:
                 shown = _shown(builder, an_object(results[identity]).get("content"))
-                denied = BY_USER if identity is not None and identity.split("__vscode")[0] in refused else None
-                builder.result(identity, Observation(stdout=shown.encode(), merged=True), refused=denied)
+                builder.result(identity, _seen(part, shown), refused=BY_USER if _denied(part) else None)
+            elif _denied(part):
+                builder.refuse(identity, BY_USER)
     if not rounds:
         words = [part["value"] for part in parts if isinstance(part.get("value"), str) and "kind" not in part]
-        builder.turn(text=clean("".join(words)), model=model, started_at_ns=started)
-        for part in invoked:
+        thoughts = [
+            part["value"]
+            for part in parts
+            if isinstance(part.get("value"), str) and part.get("kind") == "thinking"
+        ]
+        reasoning = clean("".join(thoughts)) or None
+        builder.turn(text=clean("".join(words)), reasoning=reasoning, model=model, started_at_ns=started)
+        for part in invoked.values():
             _invocation(builder, part)
 
 
+def _is_invocation(part: Json) -> bool:
+    return str(part.get("kind")).startswith("toolInvocation")
+
+
 def _denied(part: Json) -> bool:
+    """Whether the user denied a call (0) or skipped it (5)."""
     confirmed = part.get("isConfirmed")
-    return confirmed is False or an_object(confirmed).get("type") == 0
+    return confirmed is False or an_object(confirmed).get("type") in (0, 5)
+
+
+def _seen(part: Json, shown: str) -> Observation:
+    """Return the observation of a call; its invocation tells how a command in the terminal ended."""
+    state = an_object(an_object(part.get("toolSpecificData")).get("terminalCommandState"))
+    return Observation(
+        exit_code=an_integer(state.get("exitCode")),
+        stdout=shown.encode(),
+        merged=True,
+        duration_ns=milliseconds(state.get("duration")),
+    )
 
 
 def _invocation(builder: Builder, part: Json) -> None:
     """Add a call that is told by what the editor showed of it."""
     special, details = an_object(part.get("toolSpecificData")), an_object(part.get("resultDetails"))
     line = an_object(special.get("commandLine"))
-    command = (
-        a_string(line.get("original")) or a_string(special.get("command")) or a_string(line.get("toolEdited"))
-    )
+    command = next((words for k in ("original", "toolEdited") if (words := a_string(line.get(k)))), None)
+    command = command or a_string(special.get("command"))
     name = a_string(part.get("toolId")) or "unknown"
     arguments = {"command": command} if command else arguments_of(details.get("input"))
     builder.call(a_string(part.get("toolCallId")), name, arguments, cwd=_folder(special))
-    shown = _shown(builder, details.get("output")) if details else None
-    terminal = an_object(special.get("terminalCommandOutput"))
-    shown = a_string(terminal.get("text")) or shown
-    code = an_object(special.get("terminalCommandState")).get("exitCode")
-    if shown is not None or isinstance(code, int):
-        seen = Observation(
-            exit_code=code if isinstance(code, int) else None, stdout=(shown or "").encode(), merged=True
-        )
-        builder.result(builder.newest_call(), seen)
+    terminal = a_string(an_object(special.get("terminalCommandOutput")).get("text"))
+    shown = terminal if terminal is not None else _shown(builder, details.get("output")) if details else None
+    if shown is not None or "terminalCommandState" in special:
+        builder.result(builder.newest_call(), _seen(part, shown or ""))
     if _denied(part):
         builder.refuse(builder.newest_call(), BY_USER)
 
