@@ -63,9 +63,10 @@ def read(source: Source) -> Iterator[Imported]:
     if events:
         yield _trace({"history": events}, source.path.name.split(".")[0])
         return
-    records = [record for _, record in source.records()]
-    if records and "history" not in records[0]:
-        yield _trace({"history": records}, source.path.parent.name)
+    head = source.head(1)
+    records = (record for _, record in source.records())
+    if head and "history" not in head[0]:
+        yield _trace({"history": list(records)}, source.path.parent.name)
         return
     for number, record in enumerate(records):
         imported = _trace(record, f"{source.path.stem}-{number}")

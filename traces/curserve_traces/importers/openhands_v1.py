@@ -38,8 +38,8 @@ def sniff(source: Source) -> bool:
 def read(source: Source) -> Iterator[Imported]:
     """Yield the one conversation of the file."""
     state: dict[str, object] = {}
-    events = [an_object(event) for event in source.array()] or [event for _, event in source.records()]
-    builder = build(events, state)
+    listed = [an_object(event) for event in source.array()]
+    builder = build(listed or (event for _, event in source.records()), state)
     name = source.path.parent.name if source.path.name == "events.jsonl" else source.path.name.split(".")[0]
     yield builder.finish(
         id=name,
