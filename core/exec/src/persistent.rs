@@ -33,7 +33,9 @@ const SETUP: &str = "__curserve_end() { local status=$?; \
 
 /// Begins and ends a call. The shell keeps its channels by numbers above 10 meanwhile, which no program inherits.
 fn next(number: u64) -> String {
-    format!(". /proc/self/fd/{SCRIPT} </dev/null {STATUS}>&-; __curserve_end {number:016x}\n")
+    let script = format!("/proc/self/fd/{SCRIPT}");
+    // Opened once more, so that a command that closes the number closes this one only.
+    format!(". {script} </dev/null {SCRIPT}<{script} {STATUS}>&-; __curserve_end {number:016x}\n")
 }
 
 /// The session's shell; started by the first call, and again after one that ended it.
