@@ -111,3 +111,9 @@ def test_trae_writes_the_same_lines_and_is_not_codex() -> None:
         meta = {**META, "payload": {"id": "s", "cwd": "/w", **said}}
         assert read(output("a"), meta=meta).trace.agent == "trae"
     assert read(output("a")).trace.agent == "codex"
+
+
+def test_a_command_that_the_user_declined_was_not_executed_whatever_its_envelope_says() -> None:
+    wrapped = json.dumps({"output": "no", "metadata": {"exit_code": 1, "duration_seconds": 0.0}})
+    ((_, _, recorded),) = read({**END, "status": "declined"}, output(wrapped)).trace.calls()
+    assert recorded.not_executed == "the user refused it"

@@ -94,9 +94,7 @@ def _with_turns(traces: Iterator[Imported], source: Source, chosen: str) -> Iter
     held: Imported | None = None
     dropped: Counter[str] = Counter()
     for imported in traces:
-        if not any(
-            turn.text or turn.calls or turn.reasoning or turn.output_tokens for turn in imported.trace.turns
-        ):
+        if imported.empty():
             dropped.update(imported.report.dropped)
             dropped["trace without a turn of a model"] += 1
             continue

@@ -74,10 +74,9 @@ class Ends:
         """Give a call its output, and the end that an event has told."""
         seen = observe(self.builder, raw)
         event = self._by_call.pop(identity, {}) if identity is not None else {}
-        declined = BY_USER if event.get("status") == "declined" else refusal(seen.shown())
-        self.builder.result(
-            identity, self._exact(seen, event), refused=declined if seen.exit_code is None else None
-        )
+        refused = refusal(seen.shown()) if seen.exit_code is None else None
+        refused = BY_USER if event.get("status") == "declined" else refused
+        self.builder.result(identity, self._exact(seen, event), refused=refused)
 
     def finish(self) -> None:
         """Use the events whose calls were answered before, or not at all."""

@@ -33,6 +33,11 @@ def import_rows(address: str, out: Path, limit: int | None = None) -> Iterator[O
         stream = read_rows(itertools.islice(rows, limit), parts[1])
         names: Counter[str] = Counter()
         for imported in stream:
+            if imported.empty():
+                yield Outcome(
+                    address, refused=f"{address}: {imported.trace.id} holds no turn of a model; left out"
+                )
+                continue
             target = out / f"{safe_name(imported.trace.id, names)}.json"
             save(imported.trace, target, durable=False)
             yield Outcome(address, ((target, imported.report),))

@@ -45,3 +45,9 @@ class Imported:
     trace: Trace
     report: Report
     identities: Identities = ()
+
+    def empty(self) -> bool:
+        """Whether no turn holds anything of a model: words, thoughts, a call, or tokens."""
+        return not any(
+            turn.text or turn.calls or turn.reasoning or turn.output_tokens for turn in self.trace.turns
+        )

@@ -33,6 +33,7 @@ class Source:
     _document: Any = field(default=None, repr=False)
     _tried: bool = field(default=False, repr=False)
     _head: list[dict[str, Any]] | None = field(default=None, repr=False)
+    _several: bool | None = field(default=None, repr=False)
     damaged: list[str] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
@@ -63,15 +64,14 @@ class Source:
 
     def _in_lines(self) -> bool:
         """Whether the first line is an object by itself and others follow: then the whole need not be tried."""
-        end = self.data.find(b"\n")
-        if end < 0 or not self.data[end : end + 64].strip():
-            return False
-        try:
-            budget.check(self.data[:end], str(self.path))
-            orjson.loads(memoryview(self.data)[:end])
-        except orjson.JSONDecodeError:
-            return False
-        return True
+        if self._several is None:
+            end = self.data.find(b"\n")
+            self._several = end >= 0 and bool(self.data[end : end + 64].strip())
+            try:
+                self._several = self._several and orjson.loads(memoryview(self.data)[:end]) is not None
+            except orjson.JSONDecodeError:
+                self._several = False
+        return self._several
 
     def array(self) -> list[Any]:
         """Return the file as one JSON list; an empty one where it is something else."""
