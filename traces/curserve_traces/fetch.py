@@ -13,7 +13,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -33,6 +33,7 @@ from packaging.utils import (
 from packaging.version import InvalidVersion, Version
 
 from curserve_traces.errors import DigestMismatch, NotGranted, WorkspaceError
+from curserve_traces.grants import Grants
 from curserve_traces.web import Index, shown
 
 MOST_FILE = 2 * 1024**3
@@ -48,18 +49,17 @@ class Link:
     sha256: str | None
 
 
-def fetch(name: str, version: str, sha256: str, kind: str, target: Path, say: Callable[[str], None]) -> None:
-    """Write the wheel or sdist of `name` `version` with that digest (hex) to `target`; `say` where from before.
+def fetch(name: str, version: str, sha256: str, kind: str, target: Path, grants: Grants) -> None:
+    """Write the wheel or sdist of `name` `version` with that digest (hex) to `target`; say where from before.
 
     Raises WorkspaceError where no index has it, NotGranted where name or version are none, DigestMismatch where
-    the
-    file found is another one.
+    the file found is another one.
     """
     project, release = _checked(name, version, kind)
     what = f"{kind} {project} {release}"
     config = _pip_config()
     tried = []
-    for link, index in _links(config, project, what, say):
+    for link, index in _links(config, project, what, grants):
         told = link.sha256 == sha256
         if told or (link.sha256 is None and _fits(link.name, project, release, kind)):
             found = _bring(link, index, target)
@@ -83,9 +83,8 @@ def _checked(name: str, version: str, kind: str) -> tuple[NormalizedName, Versio
         return canonicalize_name(name, validate=True), Version(version)
     except (InvalidName, InvalidVersion):
         raise NotGranted(
-            f"workspace {kind} {name[:80]!r} {version[:80]!r}: no name and version of a package (PEP 503, PEP "
-            "440); "
-            "give the folder with --workspace DIR"
+            f"workspace {kind} {name[:80]!r} {version[:80]!r}: no name and version of a package (PEP 503, "
+            "PEP 440); give the folder with --workspace DIR"
         ) from None
 
 
@@ -140,7 +139,7 @@ def _default_index() -> str:
 
 
 def _links(
-    config: dict[str, str], project: NormalizedName, what: str, say: Callable[[str], None]
+    config: dict[str, str], project: NormalizedName, what: str, grants: Grants
 ) -> Iterator[tuple[Link, Index | None]]:
     for place in config.get("find-links", "").split():
         folder = Path(unquote(urlsplit(place).path)) if place.startswith("file:") else Path(place)
@@ -152,8 +151,8 @@ def _links(
         return
     addresses = [config.get("index-url") or _default_index(), *config.get("extra-index-url", "").split()]
     for address in addresses:
-        say(f"fetching {what}, which the trace names, from the package index {shown(address)}")
-        index = Index(address, config)
+        grants.say(f"fetching {what}, which the trace names, from the package index {shown(address)}")
+        index = Index(address, config, grants.allows)
         url = f"{address.rstrip('/')}/{project}/"
         with suppress(FileNotFoundError):
             for link in _page(b"".join(index.read(url, MOST_PAGE)), url):

@@ -58,8 +58,8 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 
-def public_addresses(host: str, port: int) -> list[str]:
-    """Return what `host` resolves to; raises NotGranted if any of it is no public address."""
+def public_addresses(host: str, port: int, also: frozenset[str] = frozenset()) -> list[str]:
+    """Return what `host` resolves to; raises NotGranted if any of it is neither public nor one of `also`."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -70,7 +70,7 @@ def public_addresses(host: str, port: int) -> list[str]:
         ) from None
     addresses = list(dict.fromkeys(str(place[0]) for *_, place in found))
     for address in addresses:
-        if not is_public(address):
+        if address not in also and not is_public(address):
             raise NotGranted(
                 f"{host} is {address}, which is no public address; a trace may not lead there: if it is yours, "
                 "grant "

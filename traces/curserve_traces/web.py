@@ -1,7 +1,8 @@
 """Reads from a package index, which the person configured, and from where its pages lead, which nobody did.
 
 The index is trusted with its own host, scheme and credentials. A link or a redirect to another host must be https,
-lead to public addresses, and gets no credentials; what a name resolves to is checked and then connected to.
+lead to public addresses or to where the index itself is, and gets no credentials; what a name resolves to is
+checked and then connected to.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import socket
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
@@ -32,10 +33,14 @@ def shown(url: str) -> str:
 
 
 class Index:
-    """A package index at `address`; `config` holds pip's options (`cert`, `default-timeout`)."""
+    """A package index at `address`; `config` holds pip's options (`cert`, `default-timeout`).
 
-    def __init__(self, address: str, config: Mapping[str, str]) -> None:
+    `allows` says of an address whether the person granted it (`--allow-source`).
+    """
+
+    def __init__(self, address: str, config: Mapping[str, str], allows: Callable[[str], bool]) -> None:
         self._own = _origin(urlsplit(address))
+        self._allows, self._granted = allows, set[tuple[str | None, int | None]]()
         self._login = _login(urlsplit(address))
         self._timeout = float(config.get("default-timeout", config.get("timeout", "60")))
         context = ssl.create_default_context(cafile=config.get("cert"))
@@ -78,8 +83,21 @@ class Index:
             ) from error
 
     def is_own(self, host: str, port: int) -> bool:
-        """Whether this is where the index itself is."""
-        return (host, port) == self._own[1:]
+        """Whether this is where the index itself is, or what the person granted."""
+        return (host, port) == self._own[1:] or (host, port) in self._granted
+
+    def reachable(self, host: str, port: int) -> list[str]:
+        """Return the addresses of `host`; raises NotGranted unless they are public, or the index's own.
+
+        A network that lets everybody out through one machine shows every name at the address of that machine.
+        """
+        _, own_host, own_port = self._own
+        also: frozenset[str] = frozenset()
+        if own_host is not None and port == own_port:
+            with suppress(OSError, UnicodeError):
+                found = socket.getaddrinfo(own_host, port, type=socket.SOCK_STREAM)
+                also = frozenset(str(place[0]) for *_, place in found)
+        return public_addresses(host, port, also)
 
     def allow(self, url: str) -> SplitResult:
         """Return the parts of an address that may be asked for; raises NotGranted for any other."""
@@ -87,13 +105,16 @@ class Index:
         host = parts.hostname
         if _origin(parts) == self._own:
             return parts
+        if parts.scheme in _PORTS and self._allows(url):
+            self._granted.add(_origin(parts)[1:])
+            return parts
         if parts.scheme != "https" or not host:
             raise NotGranted(
                 f"package index: it leads to {shown(url)[:200]!r}, which is no https address; not followed"
             )
         if urllib.request.getproxies().get("https"):  # else `_connection` checks
             try:
-                public_addresses(host, parts.port or 443)
+                self.reachable(host, parts.port or 443)
             except NotGranted:
                 raise
             except WorkspaceError:
@@ -145,7 +166,7 @@ def _connection(kind: Any, index: Index, request: urllib.request.Request) -> Any
         if trusted or index.is_own(host, port):
             return socket.create_connection(address, *arguments)
         failed: OSError = OSError(f"{host}: no address")
-        for found in public_addresses(host, port):
+        for found in index.reachable(host, port):
             try:
                 return socket.create_connection((found, port), *arguments)
             except OSError as error:

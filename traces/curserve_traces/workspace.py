@@ -130,7 +130,7 @@ def _fill(workspace: Workspace, source: str, version: str, place: Path, grants: 
             if not re.fullmatch(r"[0-9a-f]{64}", sha256):
                 raise WorkspaceError(f"workspace {workspace.kind} {source} {version}: the trace names no sha256")
             archive = aside / ("a.whl" if workspace.kind == "wheel" else "a.tar.gz")
-            fetch(source, version, sha256, workspace.kind, archive, grants.say)
+            fetch(source, version, sha256, workspace.kind, archive, grants)
             unpack(archive, made)
         set_times(made)
         made.rename(place)

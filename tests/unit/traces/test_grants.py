@@ -22,6 +22,7 @@ from curserve_traces.errors import NotGranted, WorkspaceError
 from curserve_traces.grants import Grants, readable_source
 from curserve_traces.model import Workspace
 from curserve_traces.reach import is_public, repository
+from curserve_traces.web import Index
 from curserve_traces.workspace import materialise
 
 COMMIT = "1" * 40
@@ -355,6 +356,35 @@ def test_an_index_leads_nowhere_private_and_takes_no_login_there(
             with pytest.raises(WorkspaceError):
                 materialise(Workspace("sdist", "demo", "1.0", sha256), tmp_path / "c")
     assert not came
+
+
+def test_where_the_index_itself_is_a_link_may_lead_and_where_the_person_says(
+    indexed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network that lets everybody out through one machine shows every name at its address."""
+    sha256 = sdist(indexed)
+    names = {"files.example": "127.0.0.1", "other.example": "127.0.0.2"}
+    look_up = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *rest, **more: look_up(names.get(host, host), *rest, **more)
+    )
+    with serving(indexed) as server:
+        home, port = point_at(server, monkeypatch), server.server_port
+        index = Index(home, {}, Grants(sources=(f"http://granted.example:{port}/",)).allows)
+        assert index.reachable("files.example", port) == ["127.0.0.1"]
+        for host, at in (("files.example", port + 1), ("other.example", port)):
+            with pytest.raises(NotGranted, match=f"{host} is {names[host]}"):
+                index.reachable(host, at)
+        with pytest.raises(NotGranted, match="no https address"):
+            index.allow(f"http://ungranted.example:{port}/demo-1.0.tar.gz")
+        link = f"http://granted.example:{port}"
+        names["granted.example"] = "127.0.0.1"
+        (indexed / "demo/index.html").write_text(f'<a href="{link}/demo-1.0.tar.gz#sha256={sha256}">demo</a>')
+        workspace = Workspace("sdist", "demo", "1.0", sha256)
+        with pytest.raises(NotGranted):
+            materialise(workspace, tmp_path / "c")
+        root = materialise(workspace, tmp_path / "c", grants=Grants(sources=(f"{link}/",)))
+    assert (root / "demo.py").exists()
 
 
 @pytest.mark.parametrize(
