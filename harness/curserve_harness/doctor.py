@@ -88,7 +88,10 @@ def _backends() -> Iterator[Finding]:
 
 
 def _programs() -> Iterator[Finding]:
-    path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
+    """Find programs where engines and links find them."""
+    from curserve_engines import programs
+
     for program, need in _PROGRAMS.items():
-        found = shutil.which(program, path=path)
-        yield Finding(f"program {program}", "works" if found else "missing", found or f"not found ({need})")
+        found = programs.find(program) or shutil.which(program, path="/usr/sbin:/sbin")
+        detail = str(found) if found else f"not found ({need})"
+        yield Finding(f"program {program}", "works" if found else "missing", detail)

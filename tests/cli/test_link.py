@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from curserve_engines import programs
+
 MAIN = [sys.executable, "-c", "from curserve_harness.cli import main; main()"]
 
 
@@ -133,6 +135,8 @@ def test_doctor_says_what_works_and_what_to_do():
     for finding in findings:
         assert finding["detail"]
         assert finding["state"] in ("works", "missing", "note")
+    rg = next(f for f in findings if f["subject"] == "program rg")
+    assert (rg["state"], rg["detail"]) == ("works", str(programs.find("rg")))  # where the engines find it
     assert done.returncode == 0
 
 
