@@ -113,11 +113,31 @@ pub(super) fn has_disputed(text: &str) -> bool {
 /// Whether `bytes` have a sequence that UTF-8 forbids, and real grep was seen to take for a character in some places:
 /// half of a surrogate pair, or a number beyond Unicode.
 pub(super) fn has_disputed_bytes(bytes: &[u8]) -> bool {
-    bytes.windows(2).any(|two| match two[1] {
-        0xa0..=0xbf if two[0] == 0xed => true,
-        0x80..=0xbf => matches!(two[0], 0xf4..=0xfd),
-        _ => false,
-    })
+    bytes.windows(2).any(begins_disputed)
+}
+
+fn begins_disputed(bytes: &[u8]) -> bool {
+    matches!(
+        bytes,
+        [0xed, 0xa0..=0xbf, ..] | [0xf4..=0xfd, 0x80..=0xbf, ..]
+    )
+}
+
+/// The same with a character, which is of no word and no space, in place of each such sequence.
+pub(super) fn with_characters_for_disputed(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let [first, after @ ..] = rest {
+        if begins_disputed(rest) {
+            out.extend_from_slice("\u{fffd}".as_bytes());
+            let more = after.iter().take_while(|byte| matches!(byte, 0x80..=0xbf));
+            rest = &after[more.count()..];
+        } else {
+            out.push(*first);
+            rest = after;
+        }
+    }
+    out
 }
 
 /// Whether a range of ASCII characters means the same without case to the C library, which folds its ends and the text to

@@ -133,11 +133,6 @@ impl Pattern {
         Ok(())
     }
 
-    /// Whether it asks for more than a few strings, so that it matters what a character is.
-    pub(super) fn asks_characters(&self) -> bool {
-        self.strings.is_none() && !self.matches_all
-    }
-
     /// Whether it asks where in a line it is.
     pub(super) fn has_looks(&self) -> bool {
         !self.hir().properties().look_set().is_empty()

@@ -64,10 +64,8 @@ pub(super) fn search(
         false => Cow::Borrowed(&content[..]),
     };
     pattern.check(&bytes, facts.is_ascii)?;
-    let shows = !options.quiet && options.list == List::Nothing && !options.count;
-    let asks = pattern.asks_characters() || shows && options.binary != Binary::Text;
-    if !facts.is_utf8 && !is_binary && asks && ctype::has_disputed_bytes(content) {
-        return refuse("bytes that may or may not be a character");
+    if !facts.is_utf8 && !is_binary && ctype::has_disputed_bytes(content) {
+        check_disputed(pattern, options, content)?;
     }
     let most = (options.max_count < u64::MAX).then_some(options.max_count);
     let mut selection = Selection::new(finder, &bytes, options.invert, most, text.deadline);
@@ -97,6 +95,29 @@ pub(super) fn search(
     let name = text.with_name.then_some(text.name);
     let page = Page::new(&bytes, name, checked, pattern, options, text.deadline);
     lines(options, &bytes, &mut selection, page)
+}
+
+/// Refuses where it matters whether some bytes of a text are a character: to which lines are selected, or to what is
+/// shown of one.
+fn check_disputed(pattern: &Pattern, options: &Options, text: &[u8]) -> Result<(), Refusal> {
+    let only_counted = options.quiet || options.list != List::Nothing || options.count;
+    let as_it_is = options.binary == Binary::Text && !options.only_matching;
+    let disputed = text
+        .split(|byte| *byte == b'\n')
+        .filter(|line| ctype::has_disputed_bytes(line));
+    for line in disputed {
+        let selects = |line: &[u8]| -> Result<bool, Refusal> {
+            let found = pattern.finder(false, None).find(line, 0)?;
+            Ok(found.is_some())
+        };
+        let as_errors = selects(line)?;
+        let as_characters = selects(&ctype::with_characters_for_disputed(line))?;
+        let may_be_shown = options.groups() || as_errors != options.invert;
+        if as_errors != as_characters || may_be_shown && !only_counted && !as_it_is {
+            return refuse("bytes that may or may not be a character");
+        }
+    }
+    Ok(())
 }
 
 /// Shows the selected lines and their context.
