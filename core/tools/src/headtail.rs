@@ -96,10 +96,14 @@ fn parse_count(text: &[u8], bytes: bool, other_end: u8) -> Result<Want, Refusal>
         Some((&s @ (b'-' | b'+'), rest)) => (s, rest),
         _ => (0, text),
     };
+    let (count, other_end) = (opts::number(digits)?, sign == other_end);
+    if bytes && other_end && sign == b'-' && i64::try_from(count).is_err() {
+        return Err(Refusal::new("an extreme count of head")); // the program says that it does not fit
+    }
     Ok(Want {
-        count: opts::number(digits)?,
+        count,
         bytes,
-        other_end: sign == other_end,
+        other_end,
     })
 }
 
@@ -232,7 +236,16 @@ fn run(call: &mut Call, tail: bool) -> Result<i32, Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use super::{after_lines, last_lines};
+    use super::{after_lines, last_lines, parse_count};
+
+    #[test]
+    fn all_but_more_bytes_than_a_file_can_have_is_left_to_the_program() {
+        assert!(parse_count(b"-9223372036854775807", true, b'-').is_ok());
+        assert!(parse_count(b"-9223372036854775808", true, b'-').is_err());
+        assert!(parse_count(b"-9223372036854775808", false, b'-').is_ok());
+        assert!(parse_count(b"9223372036854775808", true, b'-').is_ok());
+        assert!(parse_count(b"-9223372036854775808", true, b'+').is_ok()); // of tail
+    }
 
     #[test]
     fn lines_are_counted_from_both_ends() {
