@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from curserve_traces.errors import TraceError
 from curserve_traces.importers import Imported, read_source, source_of
+from curserve_traces.importers.markup import calls_in
 from curserve_traces.importers.run import import_path
 from curserve_traces.importers.walk import sources
 from curserve_traces.model import RecordedCall
@@ -248,3 +250,24 @@ def test_openclaw_writes_the_same_lines_and_is_not_pi(cwd: str, tool: str, custo
     assert (imported.trace.agent, recorded.call.tool) == ("openclaw", "bash")
     assert recorded.observation is not None
     assert (recorded.observation.exit_code, recorded.observation.duration_ns) == (2, 5_000_000)
+
+
+BEGUN = ["<tool_call>{", '<invoke name="a">', "<function=a>", "<execute_bash>", "```\n", "<parameter=a>"]
+
+
+@pytest.mark.parametrize("begin", BEGUN)
+def test_calls_that_begin_and_never_end_are_read_in_one_pass(begin: str) -> None:
+    """Ten times the text takes some ten times the work, not a hundred times."""
+
+    def work(times: int) -> float:
+        began = time.process_time()
+        assert len(calls_in(begin * times)) <= 1
+        assert calls_in(f"<function=f>{begin * times}</function>")
+        return max(time.process_time() - began, 0.002)
+
+    assert min(work(100_000) for _ in range(2)) < 40 * max(work(10_000) for _ in range(2))
+
+
+def test_what_is_not_closed_hides_no_call_behind_it() -> None:
+    text = "<execute_bash> is a tag:\n<execute_ipython>\nls\n</execute_ipython>"
+    assert calls_in(text) == [("execute_ipython", {"code": "ls"})]

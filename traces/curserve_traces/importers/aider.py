@@ -17,10 +17,7 @@ from curserve_traces.importers.values import given
 from curserve_traces.model import Observation
 
 _START = re.compile(r"^# aider chat started at (.+)$", re.MULTILINE)
-_BLOCK = re.compile(
-    r"^(?P<path>[^\n`]+)\n(?:```[^\n]*\n)?<{5,9} SEARCH\s*\n(?P<old>.*?)^={5,9}\s*\n(?P<new>.*?)^>{5,9} REPLACE",
-    re.MULTILINE | re.DOTALL,
-)
+_SEARCH, _DIVIDER, _REPLACE = (re.compile(mark) for mark in (r"<{5,9} SEARCH", r"={5,9}", r">{5,9} REPLACE"))
 _VERSION = re.compile(r"^aider v?(\d[\w.]*)", re.IGNORECASE)
 _MODEL = re.compile(r"^(?:Main )?[Mm]odel: (\S+)")
 _TOKENS = re.compile(r"^Tokens: (.*? sent)(?:, .*?)?, (\S+) received")
@@ -85,9 +82,26 @@ def _writer(line: str) -> str:
 
 def _answer(builder: Builder, words: str) -> None:
     builder.turn(text=words)
-    for block in _BLOCK.finditer(words):
-        path = block["path"].strip().strip("*`#: ")
-        builder.call(None, "edit_block", {"path": path, "old": block["old"], "new": block["new"]})
+    for path, old, new in _blocks(words):
+        builder.call(None, "edit_block", {"path": path, "old": old, "new": new})
+
+
+def _blocks(words: str) -> Iterator[tuple[str, str, str]]:
+    """Yield path, old and new text of each SEARCH/REPLACE block; the path stands before it and its fence."""
+    path, side, texts = "", "", {"old": list[str](), "new": list[str]()}
+    for line in words.splitlines(keepends=True):
+        mark = line.strip()
+        if _SEARCH.fullmatch(mark):
+            side, texts = "old", {"old": [], "new": []}
+        elif side == "old" and _DIVIDER.fullmatch(mark):
+            side = "new"
+        elif side == "new" and _REPLACE.fullmatch(mark):
+            side = ""
+            yield path, "".join(texts["old"]), "".join(texts["new"])
+        elif side:
+            texts[side].append(line)
+        elif mark and not mark.startswith("```"):
+            path = mark.strip("*`#: ")
 
 
 def _aider(builder: Builder, words: str, facts: dict[str, str]) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from curserve_traces.importers.blocks import heard, milliseconds, said, total
 from curserve_traces.importers.builder import Builder, text_of
+from curserve_traces.importers.markup import between
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
 from curserve_traces.importers.values import Json, a_flag, a_list, a_string, an_integer, an_object, given
@@ -22,8 +23,8 @@ _TOOLS = (
     "ask_followup_question attempt_completion plan_mode_respond switch_mode new_task fetch_instructions "
     "update_todo_list codebase_search edit_file web_fetch load_mcp_documentation condense new_rule report_bug"
 )
-_CALL = re.compile(rf"<({'|'.join(_TOOLS.split())})>(.*?)</\1>", re.DOTALL)
-_PARAMETER = re.compile(r"<(\w+)>(.*?)</\1>", re.DOTALL)
+_CALL = re.compile(rf"<({'|'.join(_TOOLS.split())})>")
+_PARAMETER = re.compile(r"<(\w+)>")
 _RESULT = re.compile(r"\[(\w+)[^\n]*\] Result:\n?")
 _FRAME = re.compile(
     r"\A(?:Command executed[^\n]*\.|Command executed in terminal[^\n]*(?:\nExit code: (-?\d+))?)[^\n]*\nOutput:\n"
@@ -76,8 +77,8 @@ def _answer(builder: Builder, message: Json, at: int | None) -> None:
     said(builder, message.get("content"), at)
     turn = builder.current
     if builder.newest_call() is None and turn is not None:
-        for name, inner in _CALL.findall(turn.text):
-            given_ = {key: value.strip("\n") for key, value in _PARAMETER.findall(inner)}
+        for name, inner in between(turn.text, _CALL):
+            given_ = {key: value.strip("\n") for key, value in between(inner, _PARAMETER)}
             builder.call(None, name, given_, extra=given(asked_at_ns=at))
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
-
-import orjson
 
 from curserve_traces.importers.builder import Builder, clean
 from curserve_traces.importers.report import Imported
@@ -14,11 +11,11 @@ from curserve_traces.importers.sqlite import is_database, rows
 from curserve_traces.importers.values import (
     Json,
     a_flag,
-    a_list,
     a_string,
     an_object,
     arguments_of,
     given,
+    json_list,
     json_object,
     seconds_ns,
 )
@@ -58,7 +55,7 @@ def _message(builder: Builder, message: Json) -> str | None:
     if role == "assistant":
         builder.turn(a_string(message.get("id")), model=a_string(message.get("model")), started_at_ns=at)
     words = []
-    for part in map(an_object, a_list(_parsed(message.get("parts")))):
+    for part in map(an_object, json_list(message.get("parts"))):
         kind, data, turn = part.get("type"), an_object(part.get("data")), builder.current
         if kind == "text" and role == "assistant" and turn is not None:
             builder.amend(text="\n".join(filter(None, (turn.text, clean(str(data.get("text") or ""))))))
@@ -95,13 +92,6 @@ def _result(builder: Builder, data: Json) -> None:
         is_error=a_flag(data.get("is_error")),
     )
     builder.result(a_string(data.get("tool_call_id")), seen)
-
-
-def _parsed(value: object) -> Any:
-    try:
-        return orjson.loads(value) if isinstance(value, str | bytes) else value
-    except orjson.JSONDecodeError:
-        return None
 
 
 def _moment(value: object) -> int | None:

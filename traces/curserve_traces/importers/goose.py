@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-import orjson
-
 from curserve_traces.importers.builder import Builder, clean
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
@@ -19,6 +17,7 @@ from curserve_traces.importers.values import (
     arguments_of,
     elapsed,
     given,
+    json_list,
     seconds_ns,
 )
 from curserve_traces.model import Observation, Workspace
@@ -43,7 +42,7 @@ def read(source: Source) -> Iterator[Imported]:
             query = "SELECT * FROM messages WHERE session_id = ? ORDER BY id"
             found = rows(source, query, session["id"])
             messages = [
-                {**row, "content": orjson.loads(row["content_json"]), "created": row.get("created_timestamp")}
+                {**row, "content": json_list(row.get("content_json")), "created": row.get("created_timestamp")}
                 for row in found
             ]
             yield _trace(session, messages, str(session["id"]))

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-import orjson
-
 from curserve_traces import budget
 from curserve_traces.errors import MalformedTrace, TraceError
 from curserve_traces.files import GZIP, ZSTD, opened, parse_json, read_lines
@@ -68,8 +66,8 @@ class Source:
             end = self.data.find(b"\n")
             self._several = end >= 0 and bool(self.data[end : end + 64].strip())
             try:
-                self._several = self._several and orjson.loads(memoryview(self.data)[:end]) is not None
-            except orjson.JSONDecodeError:
+                self._several = self._several and parse_json(self.data[:end], str(self.path)) is not None
+            except TraceError:
                 self._several = False
         return self._several
 

@@ -65,6 +65,16 @@ def json_object(value: object) -> Json | None:
     return value if isinstance(value, dict) else None
 
 
+def json_list(value: object) -> list[Any]:
+    """Return the list that `value` is, or that it holds as JSON text; an empty one where it is neither."""
+    if isinstance(value, str):
+        try:
+            value = loads(value)
+        except (ValueError, TooLarge):
+            return []
+    return a_list(value)
+
+
 def arguments_of(value: object) -> Json:
     """Return a call's arguments: an object, JSON text of one, or the raw value under `raw`."""
     found = json_object(value)
