@@ -101,6 +101,8 @@ def test_what_is_display_is_not_output() -> None:
     assert answer("Bash", "a\nwarn", {"stdout": "a", "stderr": "warn"}) == (None, b"a", b"warn")
     assert answer("Bash", "(Bash completed with no output)") == (None, b"", b"")
     assert answer("Read", "     1→x\n     2→  y") == (None, b"x\n  y", b"")
+    reminded = "     1→x\n     2→y\n\n<system-reminder>\nDo so.\n</system-reminder>\n"
+    assert answer("Read", reminded) == (None, b"x\ny", b"")
     assert answer("Read", "1\tx\n2\t", {"type": "text", "file": {"content": "x\n"}}) == (None, b"x\n", b"")
     assert answer("Grep", "Found 2 files\na.py\nb.py") == (None, b"a.py\nb.py", b"")
     assert answer("Grep", "No matches found") == (None, b"", b"")

@@ -18,7 +18,6 @@ from curserve_traces.model import Observation
 
 _EXIT = re.compile(r"(?:Error: )?Exit code (\d+)(?:\n|\Z)")
 _NUMBERED = re.compile(r"^ *\d+(?:→|\t)", re.MULTILINE)
-_REMINDER = re.compile(r"\n*<system-reminder>.*?</system-reminder>\s*\Z", re.DOTALL)
 _RESET = re.compile(r"\n?Shell cwd was reset to [^\n]*\n?\Z")
 _NOTHING = {"No matches found", "No files found", "(Bash completed with no output)"}
 _FOUND = re.compile(r"Found \d+ files?(?: limit: \d+| offset: \d+)*[^\n]*\n")
@@ -78,7 +77,7 @@ def _streams(name: str, text: str, known: Json) -> tuple[str, str]:
         whole = an_object(known.get("file")).get("content")
         if isinstance(whole, str) and known.get("type") == "text":
             return clean(whole), ""
-        out = _REMINDER.sub("", text)
+        out = _without_reminders(text)
         numbered = [_NUMBERED.match(line) for line in out.split("\n")]
         if all(numbered):
             out = _NUMBERED.sub("", out)
@@ -91,3 +90,10 @@ def _streams(name: str, text: str, known: Json) -> tuple[str, str]:
     else:
         out = _FOUND.sub("", text, count=1) if _FOUND.match(text) else text
     return ("" if out in _NOTHING else out), ""
+
+
+def _without_reminders(text: str) -> str:
+    """Return a text without the reminders that Claude Code puts behind it."""
+    while text.rstrip().endswith("</system-reminder>") and (at := text.rfind("<system-reminder>")) >= 0:
+        text = text[:at].rstrip("\n")
+    return text

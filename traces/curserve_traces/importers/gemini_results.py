@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-import re
-
 from curserve_traces.model import Observation
 
-_SHELL = re.compile(
-    r"(?:Command: .*?\nDirectory: [^\n]*\n)?(?:Stdout|Output): (?P<out>.*?)(?:\nStderr: (?P<err>.*?))?"
-    r"(?:\nError: [^\n]*)?(?:\nExit Code: (?P<code>-?\d+|\(none\)))?(?:\nSignal: [^\n]*)?"
-    r"(?:\nBackground PIDs: [^\n]*)?(?:\nProcess Group PGID: [^\n]*)?",
-    re.DOTALL,
-)
 _NOTHING = ("(none)", "(empty)")
+_LAST = ("Process Group PGID", "Background PIDs", "Signal", "Exit Code", "Error")
+"""Labels of the lines behind the streams, from the last to the first; each may lack."""
 
 
 def observation(text: str, failed: bool | None) -> Observation:
-    """Return the observation of a tool's text; the shell tool's frames streams and exit code with words."""
-    match = _SHELL.fullmatch(text) if text.startswith(("Command: ", "Output: ")) else None
-    if match is None:
+    """Return the observation of a tool's text; what is not framed as the shell tool does is the output itself."""
+    rest = _streams(text)
+    if rest is None:
         return Observation(stdout=text.encode(), merged=True, is_error=failed)
-    out, err = ("" if part in (None, *_NOTHING) else part for part in (match["out"], match["err"]))
+    told: dict[str, str] = {}
+    for label in _LAST:
+        before, found, value = rest.rpartition(f"\n{label}: ")
+        if found and "\n" not in value:
+            rest, told[label] = before, value
+    out, split, err = rest.partition("\nStderr: ")
+    code = told.get("Exit Code", "")
     return Observation(
-        exit_code=int(match["code"]) if match["code"] not in (None, "(none)") else None,
-        stdout=out.encode(),
-        stderr=err.encode(),
-        merged=match["err"] is None,
+        exit_code=int(code) if code.removeprefix("-").isdecimal() and len(code) < 12 else None,
+        stdout=("" if out in _NOTHING else out).encode(),
+        stderr=("" if err in _NOTHING else err).encode(),
+        merged=not split,
         text=text,
         is_error=failed,
     )
+
+
+def _streams(text: str) -> str | None:
+    """Return what stands behind the frame's head; `None` where there is no frame."""
+    if text.startswith("Command: "):
+        at = text.find("\nDirectory: ")
+        starts = [text.find(f"\n{label}: ", at) for label in ("Stdout", "Output")] if at >= 0 else []
+        first = min((start for start in starts if start >= 0), default=-1)
+        return text[first + len("\nStdout: ") :] if first >= 0 else None
+    return text.removeprefix("Output: ") if text.startswith("Output: ") else None

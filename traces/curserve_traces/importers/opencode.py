@@ -28,12 +28,8 @@ from curserve_traces.importers.values import (
 )
 from curserve_traces.model import Observation, Workspace
 
-_READ = re.compile(
-    r"(?:<path>[^\n]*</path>\n<type>file</type>\n<content>|<file>)\n(.*?)\n*"
-    r"(?:\((?:End of file|Output|File has more|Showing lines)[^\n]*\)\n?)?</(?:content|file)>\s*"
-    r"(?:<system-reminder>.*)?",
-    re.DOTALL,
-)
+_FILE = re.compile(r"(?:<path>[^\n]*</path>\n<type>file</type>\n<(content)>|<(file)>)\n")
+_LAST = re.compile(r"\((?:End of file|Output|File has more|Showing lines)[^\n]*\)")
 _NUMBER = re.compile(r"^ *\d+(?:: |\| )", re.MULTILINE)
 _EVENTS = {"step_start", "step_finish", "tool_use", "text", "reasoning"}
 
@@ -166,7 +162,7 @@ def _tool(builder: Builder, part: Json) -> None:
     text = clean(shown) if isinstance(shown, str) else clean(orjson.dumps(shown).decode()) if shown else ""
     for attachment in map(an_object, a_list(state.get("attachments"))):
         builder.report.drop(f"attachment {attachment.get('mime')} of a result (not text)")
-    out = _NUMBER.sub("", match[1]) if part.get("tool") == "read" and (match := _READ.fullmatch(text)) else text
+    out = _lines(text) if part.get("tool") == "read" else text
     seen = Observation(
         exit_code=an_integer(metadata.get("exit")),
         stdout=out.encode(),
@@ -179,3 +175,14 @@ def _tool(builder: Builder, part: Json) -> None:
     if seen.duration_ns is not None:
         builder.report.note("tool time: as opencode recorded it, to 1 ms; asking for permission is in it")
     builder.result(identity or builder.newest_call(), seen, {"trimmed": True} if out != text else None)
+
+
+def _lines(text: str) -> str:
+    """Return a file's lines out of what `read` shows: a frame, a number before each line, a word on the end."""
+    match = _FILE.match(text)
+    end = text.rfind(f"</{match[1] or match[2]}>") if match else -1
+    if match is None or end < 0:
+        return text
+    body, _, last = text[match.end() : end].rstrip("\n").rpartition("\n")
+    shown = body.rstrip("\n") if _LAST.fullmatch(last) else f"{body}\n{last}" if body else last
+    return _NUMBER.sub("", shown)
