@@ -58,7 +58,7 @@ def test_an_ordinary_user_runs_the_rest_of_this_file() -> None:
     if "Landlock neither" in done.stdout:
         pytest.skip(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "6 passed, 2 skipped" in done.stdout
+    assert "7 passed, 2 skipped" in done.stdout
 
 
 @ordinary
@@ -142,3 +142,14 @@ def _bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:
         return b""
+
+
+@ordinary
+def test_nothing_is_made_that_outlives_the_session(session) -> None:
+    program = (
+        "import ctypes; libc = ctypes.CDLL(None, use_errno=True); "
+        "made = [libc.msgget(0, 0o1600), libc.semget(0, 1, 0o1600), libc.shmget(0, 4096, 0o1600)]; "
+        "print(made, libc.mq_open(b'/hostile', 0o102, 0o600, None), ctypes.get_errno())"
+    )
+    result = run(session, f'python3 -c "{program}"')
+    assert result.observation.stdout == b"[-1, -1, -1] -1 1\n", result

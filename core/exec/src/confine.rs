@@ -116,12 +116,20 @@ const NEW_NAMESPACES: [libc::c_int; 7] = [
 /// What `personality` may be: Linux as it is, without address randomisation, or only asked for.
 const PERSONALITIES: [u64; 3] = [0, 0x0004_0000, 0xFFFF_FFFF];
 
+/// What these make outlives its maker, in a namespace that is the machine's where no other is around us.
+const OUTLIVING: [libc::c_long; 4] = [
+    libc::SYS_shmget,
+    libc::SYS_msgget,
+    libc::SYS_semget,
+    libc::SYS_mq_open,
+];
+
 /// How much of the socket interface commands keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sockets {
     /// Local ones and those of the session's own, empty network namespace.
     Namespaced,
-    /// None: there is no network namespace around us.
+    /// None, and no System V or message queues: there is no namespace around us.
     None,
 }
 
@@ -273,6 +281,9 @@ fn filter(sockets: Sockets) -> Result<BpfProgram, seccompiler::BackendError> {
             })
             .collect::<Result<_, _>>()?,
     );
+    if sockets == Sockets::None {
+        rules.extend(OUTLIVING.map(|call| (call, Vec::new())));
+    }
     // Network namespaces do not hold vsock, so that what is not known to be held is refused.
     rules.insert(
         libc::SYS_socket,
