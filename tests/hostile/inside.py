@@ -65,7 +65,7 @@ TRICKS = {
     "trace the worker": "python3 -c \"import ctypes; print('BREACH' if ctypes.CDLL(None).ptrace(16, 1, 0, 0) == 0 else '')\"",
     "trace the parent": "python3 -c \"import ctypes, os; print('BREACH' if ctypes.CDLL(None).ptrace(16, os.getppid(), 0, 0) == 0 else '')\"",
     "the worker's memory": "for p in /proc/[0-9]*; do [ \"$(cat $p/comm)\" = curserve ] && (exec 9<>$p/mem) && echo BREACH; done 2>/dev/null; true",
-    "descriptors": "for f in /proc/self/fd/*; do case $(readlink $f) in /dev/null|pipe:*|/proc/*|'') ;; *) echo BREACH $f $(readlink $f) ;; esac; done",
+    "descriptors": "for f in /proc/self/fd/*; do case $(readlink $f) in /dev/null|pipe:*|/proc/*|'/memfd:command (deleted)'|'') ;; *) echo BREACH $f $(readlink $f) ;; esac; done",
     "descriptors of the parent": "for f in /proc/$PPID/fd/*; do [ -e $f ] && (exec 9>>$f) 2>/dev/null && case $(readlink $f) in /dev/null|pipe:*) ;; *) echo BREACH $f $(readlink $f) ;; esac; done",
     "a service of the machine": "(exec 3<>/dev/tcp/127.0.0.1/PORT) 2>/dev/null && echo BREACH",
     "the network": "(exec 3<>/dev/tcp/198.51.100.2/80) 2>/dev/null && echo BREACH; (echo x > /dev/udp/198.51.100.2/53) 2>/dev/null && echo BREACH",

@@ -240,6 +240,16 @@ def attacks() -> list[object]:
         )
         for name in ACTS
     ]
+    inside = "touch OUTSIDE/pwned; echo x > OUTSIDE/victim; cat HOME/.netrc OUTSIDE/secret; (exec 3<>/dev/tcp/127.0.0.1/PORT); true"
+    found.append(
+        Attack(
+            "serving.link-run-in-a-sandbox",
+            lambda _stage: ["link", "run", "--rtt", "1ms", "--sandbox", "bwrap", "--", "sh", "-c", inside],
+            (0,),
+            sample=True,
+            one=True,
+        )
+    )
     found += [
         Attack(
             f"serving.gate-{number}",
