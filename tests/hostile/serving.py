@@ -174,16 +174,16 @@ def _killed(which: str) -> None:
              "--repetitions", "2", "--engine", "client-subprocess", "--execute", "all", "--out", "run"]  # fmt: skip
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
     try:
-        victim, deadline = None, time.monotonic() + 40
-        while victim is None and time.monotonic() < deadline and process.poll() is None:
-            time.sleep(0.05)
-            for number in _below(process.pid):
+        killed, deadline = False, time.monotonic() + 60
+        while not killed and time.monotonic() < deadline and process.poll() is None:
+            victims = _of_its_kind(process.pid, which)
+            time.sleep(0.5)
+            for victim in victims:  # one that lasts: those of the self-test and the reference end by themselves
                 with contextlib.suppress(OSError):
-                    if which in Path(f"/proc/{number}/cmdline").read_bytes().replace(b"\0", b" ").decode():
-                        victim = os.pidfd_open(number)
-        assert victim is not None, f"no process of a replay has {which!r} in its command line"
-        time.sleep(1.5)
-        signal.pidfd_send_signal(victim, signal.SIGKILL)
+                    signal.pidfd_send_signal(victim, signal.SIGKILL)
+                    killed = True
+                os.close(victim)
+        assert killed, f"no process of a replay has {which!r} in its command line"
         begun = time.monotonic()
         said = process.communicate(timeout=60)[1].decode()
         took = time.monotonic() - begun
@@ -191,8 +191,21 @@ def _killed(which: str) -> None:
         with contextlib.suppress(OSError):
             os.killpg(process.pid, signal.SIGKILL)
     assert "Traceback" not in said, said[-600:]
-    assert process.returncode in (3, 4, 5), (process.returncode, said[-300:])
-    assert took < 20, f"said after {took:.0f} s"
+    # What executes may be missed: a call fails. Without its hosts or roles a run ends.
+    codes = (0, 3, 4, 5) if which in ("worker --outer", "bwrap") else (3, 4, 5)
+    assert process.returncode in codes, (process.returncode, said[-300:])
+    if process.returncode not in (0, 5):  # else the run went on to its own end
+        assert took < 20, f"said after {took:.0f} s"
+
+
+def _of_its_kind(parent: int, which: str) -> list[int]:
+    """Return descriptors of the processes below `parent` that have `which` in their command line."""
+    found = []
+    for number in _below(parent):
+        with contextlib.suppress(OSError):
+            if which in Path(f"/proc/{number}/cmdline").read_bytes().replace(b"\0", b" ").decode():
+                found.append(os.pidfd_open(number))
+    return found
 
 
 def _below(number: int) -> list[int]:
@@ -214,7 +227,7 @@ ACTS: dict[str, Callable[[], None]] = {
     "killed-client": partial(_killed, "roles.client"),
     "killed-server": partial(_killed, "roles.server"),
     "killed-keeper": partial(_killed, "keeper"),
-    "killed-worker": partial(_killed, "curserve worker"),
+    "killed-worker": partial(_killed, "worker --outer"),
     "killed-sandbox": partial(_killed, "bwrap"),
 }
 FIRST = ("proxy", "interrupted")
