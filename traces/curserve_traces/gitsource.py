@@ -10,11 +10,13 @@ import contextlib
 import os
 import re
 import signal
+import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from curserve_traces.beneath import Folder
 from curserve_traces.errors import NotGranted, WorkspaceError
 from curserve_traces.grants import Grants, local_folder
 from curserve_traces.reach import public_addresses, repository
@@ -87,7 +89,9 @@ def _allowed(source: str, grants: Grants) -> tuple[str, dict[str, str]]:
                 f"repository {source[:200]!r}: a folder of this machine; if the trace may have it, grant it with "
                 "--allow-source FOLDER, or give a workspace with --workspace DIR"
             )
-        return f"file://{folder}", {"protocol.file.allow": "always"}
+        _check_whole(folder)
+        # The path that was checked, not an address: git would decode `%2e%2e` in one.
+        return str(folder), {"protocol.file.allow": "always"}
     if granted:
         parts = repository(source, schemes=("https", "http"), any_host=True)
         return source, {f"protocol.{parts.scheme}.allow": "always"}
@@ -100,6 +104,34 @@ def _allowed(source: str, grants: Grants) -> tuple[str, dict[str, str]]:
         )
     addresses = ",".join(f"[{one}]" if ":" in one else one for one in public_addresses(host, port))
     return source, {"protocol.https.allow": "always", "http.curloptResolve": f"{host}:{port}:{addresses}"}
+
+
+_ELSEWHERE = ("commondir", "objects/info/alternates", "objects/info/http-alternates")
+"""Files in which a repository names others."""
+
+
+def _check_whole(folder: Path) -> None:
+    """Raise NotGranted where what git would read as the repository `folder` may lie elsewhere.
+
+    Whoever made a granted folder need not be the person: it may have come as an archive of repositories.
+    """
+    with contextlib.ExitStack() as opened:
+        repository = opened.enter_context(Folder.at(folder))
+        own = repository.status(".git")
+        strange = [".git"] if own is not None and not stat.S_ISDIR(own.st_mode) else []
+        if own is not None and not strange:
+            repository = opened.enter_context(repository.folder(".git"))
+        if not strange and repository.status("objects") is None:
+            raise NotGranted(f"repository {folder}: there is none in this folder itself; grant that of one")
+        strange += [name for name in _ELSEWHERE if repository.status(name) is not None]
+        for found in () if strange else repository.walk():
+            if stat.S_ISLNK(found.status.st_mode) or found.name.endswith(".promisor"):
+                strange.append(found.path)
+    if strange:
+        raise NotGranted(
+            f"repository {folder}: its {strange[0]!r} may lead to what was not granted; grant a whole clone "
+            "(git clone --mirror --dissociate), or give the folder with --workspace DIR"
+        )
 
 
 def _version() -> tuple[int, ...]:
@@ -122,6 +154,7 @@ def _environment(home: Path, *, proxies: bool) -> dict[str, str]:
         "GIT_ATTR_NOSYSTEM": "1",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_LFS_SKIP_SMUDGE": "1",
+        "GIT_NO_LAZY_FETCH": "1",
         "LC_ALL": "C.UTF-8",
     }
 

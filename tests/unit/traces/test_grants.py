@@ -179,6 +179,54 @@ def mirror(tmp_path: Path) -> tuple[Path, str]:
     return folder, git(folder, "rev-parse", "HEAD")
 
 
+@pytest.mark.parametrize("how", ["%2e%2e/secret", "..%2fsecret", "../secret", "%2E%2E/secret", "..%2Fsecret"])
+@pytest.mark.parametrize("form", ["file://{}", "{}"])
+def test_a_granted_folder_is_not_left_by_another_spelling(how: str, form: str, tmp_path: Path) -> None:
+    (tmp_path / "secret").mkdir()
+    git(tmp_path / "secret", "init", "-q")
+    git(tmp_path / "secret", "commit", "-q", "--allow-empty", "-m", "one")
+    commit = git(tmp_path / "secret", "rev-parse", "HEAD")
+    granted = tmp_path / "granted"
+    granted.mkdir()
+    source = form.format(f"{granted}/{how}")
+    with pytest.raises(WorkspaceError):
+        materialise(Workspace("git", source, commit), tmp_path / "c", grants=Grants(sources=(str(granted),)))
+
+
+@pytest.mark.parametrize("way", [".git file", ".git link", "objects link", "refs link", "alternates", "commondir"])
+def test_a_granted_repository_lies_in_its_own_folder(way: str, mirror: tuple[Path, str], tmp_path: Path) -> None:
+    secret, commit = mirror
+    folder = tmp_path / "granted/one"
+    folder.mkdir(parents=True)
+    if way == ".git file":
+        (folder / ".git").write_text(f"gitdir: {secret}/.git\n")
+    elif way == ".git link":
+        (folder / ".git").symlink_to(secret / ".git")
+    else:
+        git(folder, "init", "-q", "--bare")
+        (folder / "packed-refs").write_text(f"{commit} refs/heads/main\n")
+        if way == "alternates":
+            (folder / "objects/info/alternates").write_text(f"{secret}/.git/objects\n")
+        elif way == "commondir":
+            (folder / "commondir").write_text(f"{secret}/.git\n")
+        else:
+            name = way.split()[0]
+            (folder / name).rename(tmp_path / name)
+            (folder / name).symlink_to(secret / ".git" / name)
+    workspace = Workspace("git", str(folder), commit)
+    with pytest.raises(NotGranted, match="may lead to what was not granted"):
+        materialise(workspace, tmp_path / "c", grants=Grants(sources=(str(folder),)))
+
+
+def test_a_granted_path_is_taken_as_it_is_written(mirror: tuple[Path, str], tmp_path: Path) -> None:
+    folder, commit = mirror
+    odd = tmp_path / "granted/a%20b c:d"
+    odd.parent.mkdir()
+    folder.rename(odd)
+    root = materialise(Workspace("git", str(odd), commit), tmp_path / "c", grants=Grants(sources=(str(odd),)))
+    assert (root / "a.py").read_text() == "a = 1\n"
+
+
 class _Logging(http.server.SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.0"
 
