@@ -16,24 +16,31 @@ $(VENV)/.system: scripts/system-tools.sh
 ifeq ($(SYSTEM),no)
 	@echo "setup: SYSTEM=no, so no system program is installed; \`curserve-bench doctor\` says what is missing"
 else
-	bash scripts/system-tools.sh
+	@echo "setup 1/4: system programs and an environment in $(VENV)"
+	@bash scripts/system-tools.sh
 endif
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@touch $@
 
 # What others wrote comes first, by the lock's digests and as wheels, so that nothing of it is built or run on the way in;
 # then ours, which may fetch nothing.
+# The Rust core is compiled beside the downloads. Bytecode is left to whoever imports a module first: most are never.
 $(VENV)/.locked: $(VENV)/.system requirements.lock
-	$(BIN)/pip install -q --require-hashes --only-binary :all: --no-deps -r requirements.lock
+	@echo "setup 2/4: Python packages by the digests of requirements.lock, and beside them the Rust core: about two minutes"
+	@(cd core && cargo build --release --locked -q -p curserve) & core=$$!; \
+	$(BIN)/pip install -q --no-compile --require-hashes --only-binary :all: --no-deps -r requirements.lock; packages=$$?; \
+	wait $$core && exit $$packages
 	@touch $@
 
 $(VENV)/.core: $(VENV)/.locked $(RUST_SOURCES)
-	$(BIN)/pip install -q --no-index --no-deps --no-build-isolation --force-reinstall ./core/py ./core/cli
+	@echo "setup 3/4: the core's Python module, and both installed"
+	@$(BIN)/pip install -q --no-index --no-deps --no-build-isolation --force-reinstall ./core/py ./core/cli
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.core pyproject.toml
-	$(BIN)/pip install -q --no-index --no-deps --no-build-isolation -e .
-	$(BIN)/pip check
+	@echo "setup 4/4: curserve-bench itself"
+	@$(BIN)/pip install -q --no-index --no-deps --no-build-isolation -e .
+	@$(BIN)/pip check
 	@touch $@
 
 # After a change of what pyproject.toml or scripts/locks/*.in ask for; LOCK=--upgrade takes the newest of everything.
