@@ -91,14 +91,17 @@ fn takes_value(word: &[u8]) -> bool {
     matches!(word, b"-n" | b"-c" | b"--lines" | b"--bytes")
 }
 
+/// Bytes from the other end that every file system can seek to; farther, the programs may say that it cannot be done.
+const FARTHEST: u64 = 1 << 40;
+
 fn parse_count(text: &[u8], bytes: bool, other_end: u8) -> Result<Want, Refusal> {
     let (sign, digits) = match text.split_first() {
         Some((&s @ (b'-' | b'+'), rest)) => (s, rest),
         _ => (0, text),
     };
     let (count, other_end) = (opts::number(digits)?, sign == other_end);
-    if bytes && other_end && sign == b'-' && i64::try_from(count).is_err() {
-        return Err(Refusal::new("an extreme count of head")); // the program says that it does not fit
+    if bytes && other_end && count > FARTHEST {
+        return Err(Refusal::new("an extreme count of bytes"));
     }
     Ok(Want {
         count,
@@ -239,12 +242,13 @@ mod tests {
     use super::{after_lines, last_lines, parse_count};
 
     #[test]
-    fn all_but_more_bytes_than_a_file_can_have_is_left_to_the_program() {
-        assert!(parse_count(b"-9223372036854775807", true, b'-').is_ok());
+    fn more_bytes_than_a_file_can_have_are_left_to_the_program() {
+        assert!(parse_count(b"-1099511627776", true, b'-').is_ok());
         assert!(parse_count(b"-9223372036854775808", true, b'-').is_err());
         assert!(parse_count(b"-9223372036854775808", false, b'-').is_ok());
         assert!(parse_count(b"9223372036854775808", true, b'-').is_ok());
         assert!(parse_count(b"-9223372036854775808", true, b'+').is_ok()); // of tail
+        assert!(parse_count(b"+9223372036854775808", true, b'+').is_err());
     }
 
     #[test]
