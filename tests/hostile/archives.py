@@ -95,7 +95,7 @@ TARS: dict[str, Sequence[Entry]] = {
     "folder-over-a-file": (("file", "x-1/a", "1"), ("folder", "x-1/a", "")),
     "file-over-a-folder": (("folder", "x-1/a", ""), ("file", "x-1/a", "pwned")),
     "our-own-name": (("folder", ".unpacked", ""), ("link", ".unpacked/x", "OUTSIDE"), ("file", "x-1/a", "1")),
-    "many-folders": tuple(("folder", f"x-1/{n // 1000}/{n}", "") for n in range(60000)),
+    "many-folders": tuple(("folder", f"x-1/{n // 1000}/{n}", "") for n in range(15000)),
     "git-config": (
         ("file", "x-1/.git/HEAD", "ref: refs/heads/main"), ("folder", "x-1/.git/objects", ""), ("folder", "x-1/.git/refs", ""),
         ("file", "x-1/.git/config", "[core]\n\tfsmonitor = touch OUTSIDE/pwned\n\tsshCommand = touch OUTSIDE/pwned\n"),
@@ -104,7 +104,16 @@ TARS: dict[str, Sequence[Entry]] = {
     ),
     "names-that-speak": (("file", "x-1/\x1b]0;pwned\x07\x1b[2J", "1"), ("file", "x-1/-rf", "1"), ("file", "x-1/a\nb", "1")),
 }  # fmt: skip
-HARMLESS = {"git-config", "names-that-speak", "hard-link-bomb", "many-folders", "backslashes", "continuous"}
+HARMLESS = {
+    "zeros",
+    "zip-twice",
+    "git-config",
+    "names-that-speak",
+    "hard-link-bomb",
+    "many-folders",
+    "backslashes",
+    "continuous",
+}
 FIRST = ("chained-links-read", "chained-links-overwrite", "link-then-file-behind-it", "fifo", "deep")
 
 
@@ -292,7 +301,7 @@ def attacks() -> list[Attack]:
         Attack(
             f"archives.{name}",
             partial(_packed, make=maker, kind=kind, verb="replay" if number % 7 == 3 else "check"),
-            (0, 1, 2, 3, 5) if harmless else (2, 3),
+            (0, 1, 2, 3, 5) if harmless or name in HARMLESS else (2, 3),
             held=_clean_cache,
             environment=LOCAL,
             sample=name in FIRST,
