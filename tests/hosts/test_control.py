@@ -17,6 +17,7 @@ for f in range(3, 64):
     "the status is closed": "exec 8>&- 7>&-; (exit 7)",
     "the end of a call is another function": "unset -f __curserve_end; __curserve_end() { :; }; (exit 7)",
     "words are split elsewhere": "IFS=0123456789; set -u; (exit 7)",
+    "names that the shell itself might use": "readonly status=0 PWD; local() { status=0; }; (exit 7)",
     "aliases": "shopt -s expand_aliases; alias printf=false return=false local=false; (exit 7)",
     "a socket cannot be opened again": "for f in 0 8 10; do echo x > /proc/$$/fd/$f; done; (exit 7)",
     "the command's file cannot be written": "echo 'echo evil' >> /proc/$$/fd/7; "

@@ -26,16 +26,16 @@ use crate::world::World;
 
 const SCRIPT: i32 = 7;
 const STATUS: i32 = 8;
-/// Tells the number of the call, its status, and where the shell is, which a caller beside it wants to know.
-const SETUP: &str = "__curserve_end() { local status=$?; \
-    builtin printf '%s %d %s\\n' \"$1\" \"$status\" \"$PWD\" >&8; return \"$status\"; }; \
+/// Tells the number of the call, its status, and where the shell is, which a caller beside it wants to know. No variable
+/// is named, since a command may have made it readonly.
+const SETUP: &str = "__curserve_end() { builtin printf '%s %d %s\\n' \"$1\" \"$2\" \"$PWD\" >&8; return \"$2\"; }; \
     readonly -f __curserve_end\n";
 
 /// Begins and ends a call. The shell keeps its channels by numbers above 10 meanwhile, which no program inherits.
 fn next(number: u64) -> String {
     let script = format!("/proc/self/fd/{SCRIPT}");
     // Opened once more, so that a command that closes the number closes this one only.
-    format!(". {script} </dev/null {SCRIPT}<{script} {STATUS}>&-; __curserve_end {number:016x}\n")
+    format!(". {script} </dev/null {SCRIPT}<{script} {STATUS}>&-; __curserve_end {number:016x} \"$?\"\n")
 }
 
 /// The session's shell; started by the first call, and again after one that ended it.
