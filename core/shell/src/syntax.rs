@@ -11,7 +11,8 @@ use crate::Refusal;
 const MAX_LENGTH: usize = 64 << 10;
 /// The parsers are recursive, and backtrack: this bounds both.
 const MAX_OPENINGS: usize = 300;
-const MAX_DEPTH: usize = 24;
+/// Each level takes the parser a quarter longer than the one before: 16 are 10 ms, 24 were 400, and nothing looks at the clock there.
+const MAX_DEPTH: usize = 16;
 /// The parser goes one deeper at each of so many words at most …
 const MAX_NESTING: usize = 1000;
 /// … of which a thread's own stack bears so many.
