@@ -33,10 +33,10 @@ from curserve_results.tables import render
 from curserve_traces import classify, codec, suites
 from curserve_traces.errors import TraceError
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit/traces"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "hosts"))
 from receipts import write_receipt
-from samples import SAMPLES
+from traces.samples import SAMPLES
 
 Target = Callable[[bytes, str, Path], bool]
 """Takes bytes, a name and a folder; says whether they were accepted, and raises nothing but a defect."""

@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from curserve_traces.beneath import Folder
 from curserve_traces.errors import NotGranted, WorkspaceError
@@ -79,22 +80,34 @@ def checkout(source: str, commit: str, target: Path, grants: Grants) -> None:
     (target / ".git/FETCH_HEAD").unlink(missing_ok=True)  # it names the mirror's place
 
 
-def _allowed(source: str, grants: Grants) -> tuple[str, dict[str, str]]:
-    """Return the address to fetch from, and the configuration that holds git to it; raises NotGranted."""
+def require(source: str, grants: Grants) -> None:
+    """Raise NotGranted where a trace may not have the repository `source`; nobody is asked for it.
+
+    What was fetched once with a grant is kept, and is had again only with the grant.
+    """
     granted = grants.allows(source)
-    folder = local_folder(source)
-    if folder is not None:
+    if local_folder(source) is not None:
         if not granted:
             raise NotGranted(
                 f"repository {source[:200]!r}: a folder of this machine; if the trace may have it, grant it with "
                 "--allow-source FOLDER, or give a workspace with --workspace DIR"
             )
+    elif granted:
+        repository(source, schemes=("https", "http"), any_host=True)
+    else:
+        repository(source, schemes=("https",))
+
+
+def _allowed(source: str, grants: Grants) -> tuple[str, dict[str, str]]:
+    """Return the address to fetch from, and the configuration that holds git to it; raises NotGranted."""
+    require(source, grants)
+    folder = local_folder(source)
+    if folder is not None:
         _check_whole(folder)
         # The path that was checked, not an address: git would decode `%2e%2e` in one.
         return str(folder), {"protocol.file.allow": "always"}
-    if granted:
-        parts = repository(source, schemes=("https", "http"), any_host=True)
-        return source, {f"protocol.{parts.scheme}.allow": "always"}
+    if grants.allows(source):
+        return source, {f"protocol.{urlsplit(source).scheme}.allow": "always"}
     parts = repository(source, schemes=("https",))
     host, port = parts.hostname or "", parts.port or 443
     if _version() < _PINS:

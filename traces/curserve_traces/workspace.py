@@ -21,7 +21,7 @@ from curserve_traces.beneath import Folder
 from curserve_traces.delta import apply_delta
 from curserve_traces.errors import DigestMismatch, NotGranted, WorkspaceError
 from curserve_traces.fetch import fetch
-from curserve_traces.gitsource import checkout
+from curserve_traces.gitsource import checkout, require
 from curserve_traces.grants import NOTHING, Grants
 from curserve_traces.model import Workspace
 from curserve_traces.tree import Snapshot, diff, snapshot, tree_digest
@@ -93,7 +93,11 @@ def _materialise(workspace: Workspace, source: str, cache: Path, grants: Grants)
         raise WorkspaceError(f"workspace of kind {workspace.kind!r} cannot be materialised")
     if workspace.version is None:
         raise WorkspaceError(f"workspace {workspace.kind} {source}: the trace names no version")
-    key = hashlib.sha256(repr((workspace.kind, source, workspace.version, workspace.sha256)).encode())
+    identity = [workspace.kind, source, workspace.version, workspace.sha256]
+    if workspace.kind == "git":
+        require(source, grants)
+        identity += ["granted"] if grants.allows(source) else []
+    key = hashlib.sha256(repr(tuple(identity)).encode())
     name, version = (
         re.sub(r"[^A-Za-z0-9.]+", "-", text)
         for text in (source.rstrip("/").rsplit("/", 1)[-1][:60], workspace.version[:16])

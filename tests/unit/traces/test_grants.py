@@ -12,6 +12,7 @@ import subprocess
 import tarfile
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -216,6 +217,31 @@ def test_a_granted_repository_lies_in_its_own_folder(way: str, mirror: tuple[Pat
     workspace = Workspace("git", str(folder), commit)
     with pytest.raises(NotGranted, match="may lead to what was not granted"):
         materialise(workspace, tmp_path / "c", grants=Grants(sources=(str(folder),)))
+
+
+def test_a_grant_ends_with_its_run_though_the_cache_lasts(mirror: tuple[Path, str], tmp_path: Path) -> None:
+    folder, commit = mirror
+    workspace = Workspace("git", str(folder), commit)
+    granted = Grants(sources=(str(folder.parent),))
+    kept = materialise(workspace, tmp_path / "c", grants=granted)
+    for grants in (Grants(), Grants(offline=True), Grants(sources=(str(tmp_path / "other"),))):
+        with pytest.raises(NotGranted):
+            materialise(workspace, tmp_path / "c", grants=grants)
+    assert materialise(workspace, tmp_path / "c", grants=replace(granted, offline=True)) == kept
+
+
+def test_what_was_fetched_with_a_grant_is_not_found_as_public(
+    mirror: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that only a grant leads to looks like a public one."""
+    from curserve_traces import gitsource
+
+    folder, commit = mirror
+    monkeypatch.setattr(gitsource, "_allowed", lambda *_: (str(folder), {"protocol.file.allow": "always"}))
+    workspace = Workspace("git", "https://git.example/one", commit)
+    materialise(workspace, tmp_path / "c", grants=Grants(sources=("https://git.example/",)))
+    with pytest.raises(WorkspaceError, match="--offline"):
+        materialise(workspace, tmp_path / "c", grants=Grants(offline=True))
 
 
 def test_a_granted_path_is_taken_as_it_is_written(mirror: tuple[Path, str], tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_git_commit_is_checked_out_with_its_history_and_without_hooks(tmp_path: 
     lines: list[str] = []
     granted = Grants(sources=(str(tmp_path),), say=lines.append)
     root = materialise(workspace, tmp_path / "cache", grants=granted)
-    assert lines == [f"fetching commit {first} of the repository file://{mirror}, which the trace names"]
+    assert lines == [f"fetching commit {first} of the repository {mirror}, which the trace names"]
     assert not (root / "new").exists()
     assert (root / "link").is_symlink()
     log = subprocess.run(["git", "log", "--format=%s"], cwd=root, capture_output=True, text=True, check=True)
