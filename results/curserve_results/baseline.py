@@ -22,6 +22,9 @@ from curserve_results.manifest import NAME as MANIFEST
 from curserve_results.manifest import read_manifest
 from curserve_results.store import SAMPLES, sample_files
 
+STORE = ".curserve/baselines"
+"""Where baselines lie if nobody says: in the folder that one is in, which others may have made."""
+
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}(/[A-Za-z0-9][A-Za-z0-9._-]{0,79}){0,4}")
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
@@ -37,6 +40,7 @@ def save(store: str, name: str, run: Path) -> str:
         raise ResultsError(f"baseline save {name}: {run} is void ({manifest.void_reason}); repeat the run")
     with _opened(store, write=f"Save baseline {name}: {identity}") as folder:
         target = folder / name / identity
+        _refuse_link(folder / name)
         if target.exists():
             raise ResultsError(f"baseline save {name}: run {identity} is saved already in {store}")
         aside = folder / f".{identity}.{os.getpid()}.part"
@@ -79,11 +83,22 @@ def _safe(what: str, name: str) -> None:
         raise ResultsError(f"{what} {name!r}: expected letters, digits, '.', '_' and '-', at most 80")
 
 
+def _refuse_link(place: Path) -> None:
+    """Refuse a link that somebody may have put where a baseline is to lie: a repository can bring one."""
+    if place.is_symlink():
+        raise ResultsError(
+            f"{place}: a link, which is not followed; remove it, or name another folder with --store"
+        )
+
+
 @contextmanager
 def _opened(store: str, write: str | None = None) -> Iterator[Path]:
     """Give the store's folder; for a branch a copy of it, committed afterwards if `write` is its message."""
     if not store.startswith("git:"):
         folder = Path(store)
+        if store == STORE:
+            for place in (folder.parent, folder):
+                _refuse_link(place)
         if write is not None:
             folder.mkdir(parents=True, exist_ok=True)
         elif not folder.is_dir():

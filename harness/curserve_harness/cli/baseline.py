@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
+from curserve_results.baseline import STORE
+
 _STORE = click.option(
-    "--store", default=".curserve/baselines", show_default=True, help="A folder, or git:BRANCH of this repository."
+    "--store", default=STORE, show_default=True, help="A folder, or git:BRANCH of this repository."
 )
 
 

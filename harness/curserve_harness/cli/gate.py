@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from curserve_harness import exits
+from curserve_results.baseline import STORE
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/gate"), show_default=True)
 @click.option("--baseline", "name", metavar="NAME", help="Compare RUN with a saved baseline.")
-@click.option("--store", default=".curserve/baselines", show_default=True, help="A folder, or git:BRANCH.")
+@click.option("--store", default=STORE, show_default=True, help="A folder, or git:BRANCH.")
 @click.option("--confirm", type=click.Path(path_type=Path), help="A second run that has to agree with RUN.")
 @click.option("--max-regression", "limit", default="5%", show_default=True)
 @click.option("--metric", type=click.Choice(["round_trip", "end_to_end"]), default="round_trip", show_default=True)

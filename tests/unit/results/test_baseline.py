@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from curserve_results.baseline import load, names, save
+from curserve_results.baseline import STORE, load, names, save
 from curserve_results.errors import ResultsError
 from curserve_results.manifest import read_manifest
 from curserve_results.store import scan
@@ -120,3 +120,18 @@ def test_void_and_empty_runs_are_no_baselines(run: Path, tmp_path: Path) -> None
     with pytest.raises(ResultsError, match=r"is void \(drifted\)"):
         save(str(tmp_path / "store"), "main", void)
     assert not (tmp_path / "store" / "main").exists()
+
+
+@pytest.mark.parametrize("linked", [".curserve", ".curserve/baselines", ".curserve/baselines/main"])
+def test_a_link_that_a_repository_brings_is_not_followed(
+    linked: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    here = tmp_path / "here"
+    (here / linked).parent.mkdir(parents=True)
+    (here / linked).symlink_to(elsewhere)
+    monkeypatch.chdir(here)
+    with pytest.raises(ResultsError, match="a link, which is not followed"):
+        save(STORE, "main", run)
+    assert not list(elsewhere.iterdir())
