@@ -27,6 +27,18 @@ WORKER = {
     "its limits": "prlimit --pid 1 --nofile=0:0; python3 -c 'import resource as r; r.prlimit(1, 0, (0, 0))'",
     "its memory": "cat /proc/1/mem /proc/1/environ /proc/1/maps; ls /proc/1/fd/",
     "its end": "kill -9 1; kill -SEGV 1; kill -BUS 1; kill -STOP 1; kill -TERM 1; kill -ALRM 1; kill -PIPE 1",
+    "when and where it runs": """python3 -c '
+import os
+for pid in (1, *map(int, os.listdir("/proc/1/task"))):
+    for act in (
+        lambda: os.setpriority(os.PRIO_PROCESS, pid, 19), lambda: os.setpriority(os.PRIO_USER, 0, 19),
+        lambda: os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0)),
+        lambda: os.sched_setaffinity(pid, {0}), lambda: os.sched_setparam(pid, os.sched_param(0)),
+    ):
+        try: act()
+        except PermissionError: continue
+        print("not held", pid)
+os.setpriority(os.PRIO_PROCESS, 0, 5); os.sched_setaffinity(0, {0})' ; renice -n 19 -p 1; ionice -c 3 -p 1""",
     "the mark": "ulimit -q 5; ulimit -Sq 5; python3 -c 'import resource as r; r.setrlimit(12, (1, 1))'",
 }
 
@@ -56,6 +68,7 @@ def test_the_worker_is_out_of_reach(name: str, tmp_path: Path) -> None:
     with registry.load("client-subprocess").open(World(tmp_path, limits=Limits(timeout_s=10))) as session:
         told = session.call(ToolCall("1", "bash", {"command": WORKER[name]}))
         assert told.failed is None
+        assert b"not held" not in told.observation.stdout
         for _ in range(3):
-            after = session.call(ToolCall("1", "bash", {"command": "ulimit -n; ls /proc/self/fd | wc -l"}))
-            assert (after.failed, after.observation.stdout) == (None, b"4096\n4\n")
+            after = session.call(ToolCall("1", "bash", {"command": "ulimit -n; ls /proc/self/fd | wc -l; nice"}))
+            assert (after.failed, after.observation.stdout) == (None, b"4096\n4\n0\n")

@@ -98,6 +98,8 @@ const FORBIDDEN_HERE: &[libc::c_long] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const FORBIDDEN_HERE: &[libc::c_long] = &[];
 
+/// All processes of a user.
+const IOPRIO_WHO_USER: u64 = 3;
 const TIOCSTI: u64 = 0x5412;
 const TIOCLINUX: u64 = 0x541C;
 const TIOCSETD: u64 = 0x5423;
@@ -257,6 +259,28 @@ fn filter(sockets: Sockets) -> Result<BpfProgram, seccompiler::BackendError> {
         libc::SYS_setrlimit,
         vec![SeccompRule::new(vec![equals(0, mark)?])?],
     );
+    // When and where others run is not to be changed either: a thread of the worker hands it on to every later call.
+    for call in [
+        libc::SYS_sched_setaffinity,
+        libc::SYS_sched_setscheduler,
+        libc::SYS_sched_setparam,
+        libc::SYS_sched_setattr,
+    ] {
+        rules.insert(call, vec![SeccompRule::new(vec![differs(0)?])?]);
+    }
+    for (call, user) in [
+        (libc::SYS_setpriority, libc::PRIO_USER as u64),
+        (libc::SYS_ioprio_set, IOPRIO_WHO_USER),
+    ] {
+        let of_others = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, 0)?;
+        rules.insert(
+            call,
+            vec![
+                SeccompRule::new(vec![of_others])?,
+                SeccompRule::new(vec![equals(0, user)?])?,
+            ],
+        );
+    }
     rules.insert(
         libc::SYS_personality,
         vec![SeccompRule::new(
