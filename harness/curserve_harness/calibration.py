@@ -124,14 +124,12 @@ def run_over(
 
     Without `sandbox` it has all rights of the caller; in one, an empty folder and the link.
     """
-    if sandbox is None:
-        print(
-            "link run: the command runs with all your rights, on your files; --sandbox auto holds it",
-            file=sys.stderr,
-        )
     with hosts(link, backend=backend, network=network) as pair:
         calibration = calibrate_pair(pair, uploads=0)
         print(f"link: {pair.backend} ({pair.reason}); {calibration.verdict}", file=sys.stderr)
+        if sandbox is None:
+            rights = "the command runs with all your rights, on your files; --sandbox auto holds it"
+            print(f"link run: {rights}", file=sys.stderr)
         environment = {**os.environ, **_environment(pair, ports)}
         if peer:
             pair.server.popen(shlex.split(peer), env=environment)

@@ -119,6 +119,7 @@ def test_run_runs_a_command_with_its_peer_at_the_other_end():
     assert done.stdout == "hello\n", done.stderr
     assert done.returncode == 7
     assert done.stderr.startswith("link: ")
+    assert "with all your rights" in done.stderr
 
 
 def test_run_puts_the_peers_address_into_the_command():

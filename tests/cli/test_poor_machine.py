@@ -86,15 +86,17 @@ def test_without_namespaces_the_relay_and_landlock_still_make_a_table(
     small_trace_file: Path, granted: tuple[str, str], tmp_path: Path
 ) -> None:
     """A user namespace in which no other may be made stands for a kernel that forbids them."""
-    forbid = 'echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all "$@"'
-    words = ["unshare", "--user", "--map-root-user", "sh", "-c", forbid, "sh"]
+    forbid = (
+        "echo 0 > /proc/sys/user/max_user_namespaces && "
+        'exec setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all "$@"'
+    )
+    words = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--keep-caps", "sh", "-c", forbid, "sh"]
     for _ in range(4):  # a relay that was void on a busy machine says: repeat
         out = tmp_path / "run"
         shutil.rmtree(out, ignore_errors=True)
         done = bench(
             *words, sys.executable, "-m", "curserve_harness", "replay", "--trace", small_trace_file, *granted,
-            *FAST,
-            "--out", out,
+            *FAST, "--sandbox", "landlock", "--out", out,
         )  # fmt: skip
         if done.returncode != 5:
             break

@@ -129,15 +129,19 @@ def test_client_placed_tools_pay_the_link_and_server_placed_ones_do_not(run: tup
     assert fastest["recorded-server"] < 5
 
 
-def test_the_same_seed_gives_the_same_plan(run: tuple[Path, str], tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_plan(
+    run: tuple[Path, str], granted: tuple[str, str], tmp_path: Path
+) -> None:
     out, _ = run
     trace = json.loads((out / "plan.json").read_text())["traces"][0]["path"]
-    again = bench(
-        "replay", "--trace", trace, *FAST, *ENGINES, "--out", tmp_path / "b", "--seed", "3", "--format", "json"
-    )
-    assert again.returncode == 0 or "void" in again.stderr
-    assert (tmp_path / "b" / "plan.json").read_bytes() == (out / "plan.json").read_bytes()
-    assert again.returncode != 0 or json.loads(again.stdout)
+    words = ("replay", "--trace", trace, *granted, *FAST, *ENGINES, "--seed", "3", "--format", "json")
+    for attempt in range(4):  # a link that was void on a busy machine says: repeat
+        again = bench(*words, "--out", tmp_path / f"b{attempt}")
+        assert (tmp_path / f"b{attempt}/plan.json").read_bytes() == (out / "plan.json").read_bytes()
+        if again.returncode != 5:
+            break
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["tables"]
 
 
 def test_an_existing_folder_is_never_overwritten(run: tuple[Path, str]) -> None:
