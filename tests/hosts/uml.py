@@ -30,6 +30,11 @@ def kernel() -> str | None:
     return shutil.which("linux.uml", path=f"{os.environ['PATH']}:/usr/bin:{unpacked}")
 
 
+def is_too_old() -> bool:
+    """Whether this processor has more registers (AMX) than the kernel can give back to a program."""
+    return "amx_tile" in Path("/proc/cpuinfo").read_text()
+
+
 def modules(program: str) -> list[str]:
     """List the module files that the netem backend needs, beside the kernel that they were built for."""
     root = Path(program).resolve().parents[1] / "lib/uml/modules"

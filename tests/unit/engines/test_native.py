@@ -133,6 +133,7 @@ def test_edit_replaces_once_or_everywhere(call, root: Path) -> None:
     path = root / "e.txt"
     path.write_text("aa bb aa")
     path.chmod(0o755)
+    os.chown(path, root.stat().st_uid, root.stat().st_gid)  # as root: made after the copy was given away
     assert call("edit", path="e.txt", old="bb", new="cc").exit_code == 0
     assert path.read_text() == "aa cc aa"
     twice = call("edit", path="e.txt", old="aa", new="x")
