@@ -4,6 +4,7 @@ import fcntl
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -127,7 +128,7 @@ def test_what_cannot_be_removed_is_told_once_and_stops_nobody(killed: Path, plac
     for path in (place, killed.parent, killed, killed.parent / scratch.MARKER):
         os.chown(path, 65534, 65534)
     for above in place.parents[:2]:
-        above.chmod(0o755)  # pytest's own folders
+        above.chmod(stat.S_IMODE(above.stat().st_mode) | 0o055)  # pytest's own, or /tmp itself with --basetemp
     for _ in range(2):
         done = subprocess.run(
             [sys.executable, "-c", STUBBORN],
