@@ -24,16 +24,14 @@ endif
 
 # What others wrote comes first, by the lock's digests and as wheels, so that nothing of it is built or run on the way in;
 # then ours, which may fetch nothing.
-# The Rust core is compiled beside the downloads. Bytecode is left to whoever imports a module first: most are never.
+# Bytecode is left to whoever imports a module first: most are never.
 $(VENV)/.locked: $(VENV)/.system requirements.lock
-	@echo "setup 2/4: Python packages by the digests of requirements.lock, and beside them the Rust core: about two minutes"
-	@(cd core && cargo build --release --locked -q -p curserve) & core=$$!; \
-	$(BIN)/pip install -q --no-compile --require-hashes --only-binary :all: --no-deps -r requirements.lock; packages=$$?; \
-	wait $$core && exit $$packages
+	@echo "setup 2/4: Python packages by the digests of requirements.lock"
+	@$(BIN)/pip install -q --no-compile --require-hashes --only-binary :all: --no-deps -r requirements.lock
 	@touch $@
 
 $(VENV)/.core: $(VENV)/.locked $(RUST_SOURCES)
-	@echo "setup 3/4: the core's Python module, and both installed"
+	@echo "setup 3/4: the Rust core, as a Python module and as a program: about three minutes"
 	@$(BIN)/pip install -q --no-index --no-deps --no-build-isolation --force-reinstall ./core/py ./core/cli
 	@touch $@
 
