@@ -38,7 +38,6 @@ pub fn run(mut parser: Parser) -> Result<(), Failure> {
         ));
     };
     inside::close_others(&keep)?;
-    confine::hide_clone3()?;
     confine::confine(&limits, confine::Sockets::Namespaced)?;
     inside::check(&outer, &at)?;
     crate::inherited::restore();

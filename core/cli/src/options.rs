@@ -149,7 +149,6 @@ impl Options {
                 confine::Sockets::None
             }
         };
-        confine::hide_clone3()?;
         confine::confine(&self.limits, sockets)?;
         if let Some(outer) = &self.outer {
             let gauges = self.gauges.descriptors();

@@ -212,7 +212,6 @@ pub fn run(mut parser: Parser) -> Result<(), Failure> {
         ));
     };
     inside::close_others(&[])?;
-    confine::hide_clone3()?;
     confine::confine(&Limits::default(), confine::Sockets::Namespaced)?;
     inside::check(&outer, &at)?;
     let targets = Targets {

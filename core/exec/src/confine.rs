@@ -159,8 +159,7 @@ pub fn confine(limits: &Limits, sockets: Sockets) -> io::Result<()> {
     limit(libc::RLIMIT_CORE, 0)?;
     limit(libc::RLIMIT_FSIZE, limits.file)?;
     limit(libc::RLIMIT_NOFILE, DESCRIPTORS)?;
-    #[cfg(target_arch = "x86_64")]
-    seccompiler::apply_filter_all_threads(&without_x32()).map_err(io::Error::other)?;
+    hide_clone3()?;
     let program = filter(sockets).map_err(io::Error::other)?;
     seccompiler::apply_filter_all_threads(&program).map_err(io::Error::other)
 }
@@ -191,29 +190,6 @@ fn limit(resource: libc::__rlimit_resource_t, most: u64) -> io::Result<()> {
             "resource limit",
         )
     }
-}
-
-/// The x32 calls have the numbers of ours with one bit more, so that a filter by number alone does not know them.
-#[cfg(target_arch = "x86_64")]
-fn without_x32() -> BpfProgram {
-    const X32_BIT: u32 = 0x4000_0000;
-    let step = |code: u32, jt, jf, k| seccompiler::sock_filter {
-        code: code as u16,
-        jt,
-        jf,
-        k,
-    };
-    vec![
-        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0), // the call's number
-        step(libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K, 0, 1, X32_BIT),
-        step(
-            libc::BPF_RET | libc::BPF_K,
-            0,
-            0,
-            libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32,
-        ),
-        step(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
-    ]
 }
 
 fn filter(sockets: Sockets) -> Result<BpfProgram, seccompiler::BackendError> {
@@ -337,7 +313,7 @@ fn filter(sockets: Sockets) -> Result<BpfProgram, seccompiler::BackendError> {
 
 /// `clone3` hides its flags from filters; answering "no such call" makes the C library fall back to `clone`. The same for
 /// the calls of the x32 interface, which are the ordinary ones by other numbers, and so pass by every rule.
-pub fn hide_clone3() -> io::Result<()> {
+fn hide_clone3() -> io::Result<()> {
     #[cfg(target_arch = "x86_64")]
     seccompiler::apply_filter_all_threads(&hide_x32()).map_err(io::Error::other)?;
     let arch = std::env::consts::ARCH

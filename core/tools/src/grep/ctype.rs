@@ -13,6 +13,31 @@ extern "C" {
     ) -> libc::c_int;
 }
 
+/// The pinned locale, as the C library knows it.
+pub(super) struct Pinned(pub(super) libc::locale_t);
+
+impl Pinned {
+    /// None where this machine does not have it.
+    pub(super) fn new() -> Option<Self> {
+        // SAFETY: the locale's name is NUL-terminated, and no base locale is given.
+        let locale = unsafe {
+            libc::newlocale(
+                libc::LC_CTYPE_MASK,
+                c"C.UTF-8".as_ptr(),
+                std::ptr::null_mut(),
+            )
+        };
+        (!locale.is_null()).then_some(Pinned(locale))
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        // SAFETY: made by `new`, and used no more.
+        unsafe { libc::freelocale(self.0) };
+    }
+}
+
 /// The names that brackets know, in the order of `TABLES`.
 const NAMES: [&std::ffi::CStr; 12] = [
     c"alnum", c"alpha", c"blank", c"cntrl", c"digit", c"graph", c"lower", c"print", c"punct",
@@ -30,24 +55,14 @@ pub(super) fn class(name: &str) -> Option<ClassUnicode> {
 }
 
 fn table(name: &std::ffi::CStr) -> Option<ClassUnicode> {
-    // SAFETY: the locale's name is NUL-terminated, and no base locale is given.
-    let locale = unsafe {
-        libc::newlocale(
-            libc::LC_CTYPE_MASK,
-            c"C.UTF-8".as_ptr(),
-            std::ptr::null_mut(),
-        )
-    };
-    if locale.is_null() {
-        return None;
-    }
+    let locale = Pinned::new()?;
     // SAFETY: `name` is NUL-terminated, and `locale` was just made.
-    let class = unsafe { wctype_l(name.as_ptr(), locale) };
+    let class = unsafe { wctype_l(name.as_ptr(), locale.0) };
     let mut ranges: Vec<ClassUnicodeRange> = Vec::new();
     let mut open: Option<(char, char)> = None;
     for character in '\0'..=char::MAX {
         // SAFETY: any value of wint_t may be asked about; `class` belongs to `locale`, which is still alive.
-        if unsafe { iswctype_l(u32::from(character), class, locale) } == 0 {
+        if unsafe { iswctype_l(u32::from(character), class, locale.0) } == 0 {
             ranges.extend(
                 open.take()
                     .map(|(low, high)| ClassUnicodeRange::new(low, high)),
@@ -57,8 +72,6 @@ fn table(name: &std::ffi::CStr) -> Option<ClassUnicode> {
         }
     }
     ranges.extend(open.map(|(low, high)| ClassUnicodeRange::new(low, high)));
-    // SAFETY: made above, and used no more.
-    unsafe { libc::freelocale(locale) };
     Some(ClassUnicode::new(ranges))
 }
 

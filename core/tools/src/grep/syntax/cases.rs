@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir};
 
+use crate::grep::ctype::Pinned;
 use crate::grep::errors::refuse;
 use crate::Refusal;
 
@@ -92,21 +93,11 @@ fn groups() -> Result<&'static [Vec<char>], Refusal> {
 }
 
 fn table() -> Option<Vec<Vec<char>>> {
-    // SAFETY: the locale's name is NUL-terminated, and no base locale is given.
-    let locale = unsafe {
-        libc::newlocale(
-            libc::LC_CTYPE_MASK,
-            c"C.UTF-8".as_ptr(),
-            std::ptr::null_mut(),
-        )
-    };
-    if locale.is_null() {
-        return None;
-    }
+    let locale = Pinned::new()?;
     let mut groups = std::collections::BTreeMap::new();
     for character in '\0'..=LAST {
         // SAFETY: any value of wint_t may be asked about, and `locale` was just made.
-        let upper = unsafe { towupper_l(u32::from(character), locale) };
+        let upper = unsafe { towupper_l(u32::from(character), locale.0) };
         let upper = char::from_u32(upper).unwrap_or(character);
         if upper != character {
             groups
@@ -115,7 +106,5 @@ fn table() -> Option<Vec<Vec<char>>> {
                 .push(character);
         }
     }
-    // SAFETY: made above, and used no more.
-    unsafe { libc::freelocale(locale) };
     Some(groups.into_values().collect())
 }
