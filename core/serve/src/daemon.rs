@@ -170,7 +170,7 @@ impl Daemon {
             writes,
             folder,
         } = curserve_shell::run_writing(world, &snapshot, command, place, limits, self.lasting)
-            .map_err(|refusal| Answer::refused(refusal.0))?;
+            .map_err(|refusal| Answer::refused(refusal.to_string()))?;
         let cwd = match folder.filter(|_| self.lasting).map(String::from_utf8) {
             Some(Err(_)) => return Err(Answer::refused("a folder whose name is not UTF-8")),
             Some(Ok(folder)) => Some(folder.into_boxed_str()),
@@ -195,7 +195,7 @@ impl Daemon {
         let name = argv
             .first()
             .ok_or_else(|| Answer::failed("bash: argv is empty"))?;
-        curserve_tools::fits(argv).map_err(|refusal| Answer::refused(refusal.0))?;
+        curserve_tools::fits(argv).map_err(|refusal| Answer::refused(refusal.to_string()))?;
         let memory = Memory::new(self.limits.values);
         let stream = || Out::within(self.limits.output, &memory);
         let (mut out, mut err) = (stream(), stream());
@@ -211,8 +211,8 @@ impl Daemon {
             deadline,
             memory: &memory,
         };
-        let code =
-            curserve_tools::run(name, &mut call).map_err(|refusal| Answer::refused(refusal.0))?;
+        let code = curserve_tools::run(name, &mut call)
+            .map_err(|refusal| Answer::refused(refusal.to_string()))?;
         if out.overflowed() || err.overflowed() {
             return Err(Answer::refused("more output than the daemon may hold"));
         }

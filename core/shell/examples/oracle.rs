@@ -87,7 +87,7 @@ fn main() -> Result<(), Error> {
                 if args.show.as_deref() == Some("refused") {
                     println!("REFUSED {refusal}: {command}");
                 }
-                *reasons.entry(refusal.0).or_default() += 1;
+                *reasons.entry(refusal.to_string()).or_default() += 1;
                 continue;
             }
         };

@@ -1,7 +1,7 @@
 //! Compound commands: `if`, `for`, `while`, `case`, `( )` and `{ }`, from whose loops `break` and `continue` jump.
 
 use brush_parser::ast::{CaseClauseCommand, CaseItemPostAction, CompoundCommand, CompoundList};
-use curserve_tools::fnmatch::Pattern;
+use curserve_text::fnmatch::Pattern;
 
 use crate::exec::Flow;
 use crate::state::Shell;

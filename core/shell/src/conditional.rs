@@ -1,7 +1,7 @@
 //! `[[ … ]]`: the conditional expression, whose words are not split.
 
 use brush_parser::ast::{BinaryPredicate, ExtendedTestExpr, UnaryPredicate};
-use curserve_tools::fnmatch::Pattern;
+use curserve_text::fnmatch::Pattern;
 
 use crate::state::Shell;
 use crate::streams::Io;

@@ -1,7 +1,7 @@
 //! Pathname expansion: sorted by byte, as bash sorts in C.UTF-8.
 
 use curserve_corpus::{Entry, Errno, Kind};
-use curserve_tools::fnmatch::Pattern;
+use curserve_text::fnmatch::Pattern;
 
 use crate::state::Shell;
 use crate::Refusal;

@@ -3,7 +3,8 @@
 use brush_parser::word::{
     Parameter, ParameterExpr as E, ParameterTestType, SpecialParameter, SubstringMatchKind,
 };
-use curserve_tools::{fnmatch::Pattern, Watch};
+use curserve_text::fnmatch::Pattern;
+use curserve_tools::Watch;
 
 use crate::state::{Shell, Value};
 use crate::streams::Io;

@@ -83,16 +83,3 @@ impl<'a> Call<'a> {
         }
     }
 }
-
-/// Raised when a tool does not understand a call *exactly*: the caller runs the real program. What the tool has
-/// written until then does not count.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Refusal(pub String);
-
-impl Refusal {
-    /// A refusal with this reason.
-    pub fn new(reason: impl Into<String>) -> Refusal {
-        Refusal(reason.into())
-    }
-}

@@ -1,10 +1,12 @@
 //! `cat`, with the flags that number and show.
 
+use curserve_text::quote;
+
 use crate::deadline::Watch;
 use crate::decimal::push_number;
 use crate::input::{self, Operand};
 use crate::opts::{self, Takes};
-use crate::{quote, Call, Refusal};
+use crate::{Call, Refusal};
 
 #[derive(Default, Clone, Copy)]
 struct Flags {

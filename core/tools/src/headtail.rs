@@ -1,8 +1,10 @@
 //! `head` and `tail`: the first and last lines or bytes of files.
 
+use curserve_text::quote;
+
 use crate::input::{self, Operand};
 use crate::opts::{self, Takes};
-use crate::{quote, Call, Refusal};
+use crate::{Call, Refusal};
 
 /// How much of an input to keep.
 #[derive(Clone, Copy)]

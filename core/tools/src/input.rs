@@ -1,8 +1,9 @@
 //! What tools share: opening operands, splitting lines, complaining.
 
 use curserve_corpus::{Errno, Kind, Node, Unreadable};
+use curserve_text::quote;
 
-use crate::{quote, Call, Refusal, Stdin};
+use crate::{Call, Refusal, Stdin};
 
 /// A file's bytes, or those of standard input.
 pub type Content<'a> = &'a [u8];

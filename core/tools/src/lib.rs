@@ -9,9 +9,7 @@ mod cat;
 mod cut;
 mod deadline;
 mod decimal;
-mod escapes;
 mod find;
-pub mod fnmatch;
 #[doc(hidden)]
 pub mod fuzzing;
 mod grep;
@@ -24,7 +22,6 @@ mod nl;
 pub mod opts;
 mod out;
 pub mod printf;
-mod quote;
 mod rg;
 mod sed;
 mod sort;
@@ -42,7 +39,8 @@ mod writes;
 mod xargs;
 
 pub use batch::fits;
-pub use call::{Call, Refusal, Stdin};
+pub use call::{Call, Stdin};
+pub use curserve_text::Refusal;
 pub use deadline::{Deadline, Watch};
 pub use memory::{Held, Memory, CALL};
 pub use out::{Mark, Out, Span};

@@ -1,7 +1,8 @@
 //! `printf`: its format, over and over while it has values.
 
+use curserve_text::escapes::{unescape, Escapes};
+
 use crate::deadline::Watch;
-use crate::escapes::{unescape, Escapes};
 use crate::{input, opts, Call, Refusal};
 
 /// A wider field, or more precision, is refused.

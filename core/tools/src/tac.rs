@@ -1,7 +1,9 @@
 //! `tac`: files from their last line to their first.
 
+use curserve_text::quote;
+
 use crate::deadline::Watch;
-use crate::{input, quote, Call, Refusal};
+use crate::{input, Call, Refusal};
 
 /// Runs `tac`.
 pub fn tac(call: &mut Call) -> Result<i32, Refusal> {

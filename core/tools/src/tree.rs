@@ -1,8 +1,8 @@
 //! `tree` 2.1: the listing with lines.
 
 use curserve_corpus::{Entry, Kind, Node};
+use curserve_text::fnmatch::Pattern;
 
-use crate::fnmatch::Pattern;
 use crate::input;
 use crate::opts::{self, Takes};
 use crate::{Call, Refusal};

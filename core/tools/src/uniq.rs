@@ -1,9 +1,11 @@
 //! `uniq`: runs of equal lines.
 
+use curserve_text::quote;
+
 use crate::deadline::Watch;
 use crate::input::{self, Operand};
 use crate::opts::{self, Takes};
-use crate::{quote, Call, Refusal};
+use crate::{Call, Refusal};
 
 const KNOWN: &[opts::Known] = &[
     (b'c', "count", Takes::Nothing),

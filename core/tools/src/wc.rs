@@ -1,9 +1,11 @@
 //! `wc`: counts of lines, words, characters, bytes, and the longest line.
 
+use curserve_text::quote;
+
 use crate::deadline::{Deadline, Watch, BETWEEN_LOOKS};
 use crate::input::{self, Operand};
 use crate::opts::{self, Takes};
-use crate::{quote, Call, Refusal};
+use crate::{Call, Refusal};
 
 const KNOWN: &[opts::Known] = &[
     (b'l', "lines", Takes::Nothing),

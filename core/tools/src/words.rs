@@ -1,7 +1,8 @@
 //! The small tools whose answer lies in their words: `echo`, `basename`, `dirname`, `true`, `seq`.
 
+use curserve_text::escapes::{unescape, Escapes};
+
 use crate::deadline::Watch;
-use crate::escapes::{unescape, Escapes};
 use crate::printf::integer;
 use crate::{input, Call, Refusal};
 

@@ -1,7 +1,8 @@
 //! The expression of `find`: what its tests and actions are.
 
+use curserve_text::fnmatch::Pattern;
+
 use super::format::Piece;
-use crate::fnmatch::Pattern;
 use crate::{opts, Refusal};
 
 /// How a number compares: `+N`, `-N`, `N`.

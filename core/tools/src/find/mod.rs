@@ -6,7 +6,9 @@ mod parse;
 mod together;
 mod walk;
 
-use crate::{input, quote, Call, Refusal};
+use curserve_text::quote;
+
+use crate::{input, Call, Refusal};
 use together::Candidates;
 use walk::Walk;
 

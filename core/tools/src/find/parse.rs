@@ -1,8 +1,9 @@
 //! The words of `find` into its expression: precedence, and what only find's own optimiser would know is refused.
 
+use curserve_text::fnmatch::Pattern;
+
 use super::expr::{Compare, Expr, Parsed};
 use super::format::pieces;
-use crate::fnmatch::Pattern;
 use crate::{opts, Refusal};
 
 /// Gives the modification time of a file.

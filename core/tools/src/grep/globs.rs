@@ -4,9 +4,10 @@
 //! `--include`. Below a folder a glob is compared with the base name, on the command line with each suffix of the
 //! operand that begins with it or behind a slash; a wildcard matches slashes too.
 
+use curserve_text::fnmatch::Pattern;
+
 use super::errors::refuse;
 use super::options::Glob;
-use crate::fnmatch::Pattern;
 use crate::Refusal;
 
 /// The globs of a call, for files or for folders.

@@ -2,7 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::fnmatch::Pattern;
+use curserve_text::fnmatch::Pattern;
+
 use crate::opts::{self, Takes};
 use crate::Refusal;
 

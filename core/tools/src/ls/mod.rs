@@ -9,8 +9,9 @@ mod folder;
 mod rows;
 
 use curserve_corpus::{Kind, Node};
+use curserve_text::quote;
 
-use crate::{input, opts, quote, Call, Refusal};
+use crate::{input, opts, Call, Refusal};
 use entry::{sort, Entry};
 use flags::Flags;
 use folder::Folders;

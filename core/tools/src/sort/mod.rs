@@ -5,12 +5,14 @@ mod order;
 
 use std::cmp::Ordering;
 
+use curserve_text::quote;
+
 use self::key::Key;
 use self::order::Order;
 use crate::deadline::{Deadline, Watch};
 use crate::input::{self, Operand};
 use crate::opts::{self, Takes};
-use crate::{quote, Call, Refusal};
+use crate::{Call, Refusal};
 
 /// `--parallel`, which has no letter.
 const PARALLEL: u8 = 200;

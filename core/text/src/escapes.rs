@@ -4,7 +4,7 @@ use crate::Refusal;
 
 /// Whose escapes: octal is `\0nnn` for `echo -e` and `%b`, `\nnn` for the format of `printf`.
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Escapes {
+pub enum Escapes {
     /// Of `echo -e` and `%b`.
     Echo,
     /// Of the format of `printf`.
@@ -12,7 +12,10 @@ pub(crate) enum Escapes {
 }
 
 /// Expands backslash escapes; true when `\c` ended the output.
-pub(crate) fn unescape(text: &[u8], whose: Escapes) -> Result<(Vec<u8>, bool), Refusal> {
+///
+/// # Errors
+/// Where what an escape gives differs between the shell and the program, or depends on the locale.
+pub fn unescape(text: &[u8], whose: Escapes) -> Result<(Vec<u8>, bool), Refusal> {
     let mut out = Vec::with_capacity(text.len());
     let mut i = 0;
     while i < text.len() {

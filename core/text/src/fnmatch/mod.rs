@@ -61,12 +61,18 @@ fn first_char(s: &[u8]) -> Option<(char, usize)> {
 }
 
 impl Pattern {
-    /// Compiles a pattern of `fnmatch`; `fold` ignores case (ASCII; other letters are refused).
+    /// Compiles a pattern of `fnmatch`; `fold` ignores case.
+    ///
+    /// # Errors
+    /// Where what it matches depends on tables of characters, or is not known.
     pub fn new(pattern: &[u8], fold: bool) -> Result<Self, Refusal> {
         Self::with(pattern, fold, false, false)
     }
 
     /// Compiles a pattern of bash; with `keep_slash` no wildcard matches `/`.
+    ///
+    /// # Errors
+    /// Where what it matches depends on tables of characters, or is not known.
     pub fn of_bash(pattern: &[u8], keep_slash: bool) -> Result<Self, Refusal> {
         Self::with(pattern, false, keep_slash, true)
     }
@@ -145,6 +151,9 @@ impl Pattern {
     }
 
     /// Whether the whole of `name` matches.
+    ///
+    /// # Errors
+    /// Where that depends on whether its bytes are characters.
     #[inline]
     pub fn matches(&self, name: &[u8]) -> Result<bool, Refusal> {
         match self.shape.matches(name) {

@@ -12,6 +12,9 @@ fn needs_quotes(name: &[u8]) -> bool {
 }
 
 /// A name as `cat`, `wc` and `nl` print it: quoted only where a shell would need it.
+///
+/// # Errors
+/// Where the name is beyond printable ASCII, or has quotes of several kinds.
 pub fn bare(name: &[u8]) -> Result<Vec<u8>, Refusal> {
     if needs_quotes(name) {
         always(name)
@@ -22,6 +25,9 @@ pub fn bare(name: &[u8]) -> Result<Vec<u8>, Refusal> {
 }
 
 /// A name as `ls` and `head` print it: always in shell quotes.
+///
+/// # Errors
+/// Where the name is beyond printable ASCII, or has quotes of several kinds.
 pub fn always(name: &[u8]) -> Result<Vec<u8>, Refusal> {
     printable(name)?;
     if !name.contains(&b'\'') {
@@ -36,6 +42,9 @@ pub fn always(name: &[u8]) -> Result<Vec<u8>, Refusal> {
 }
 
 /// A name as `find` and usage errors print it: in the quotation marks of UTF-8.
+///
+/// # Errors
+/// Where the name is beyond printable ASCII, or has a quote or a backslash.
 pub fn curly(name: &[u8]) -> Result<Vec<u8>, Refusal> {
     printable(name)?;
     if name.iter().any(|b| b"'\\".contains(b)) {
