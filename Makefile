@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 SYSTEM ?= yes
+RECEIPTS ?= runs/proofs
 VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(abspath $(BIN)):$(PATH)
@@ -64,8 +65,9 @@ test-rust: setup
 test-python: setup
 	$(BIN)/pytest tests -m 'not prove'
 
+# Receipts go where git does not look; RECEIPTS=results/proofs renews those that the documents cite.
 prove: setup
-	$(BIN)/pytest tests -m prove -p no:cacheprovider
+	CURSERVE_RECEIPTS=$(RECEIPTS) $(BIN)/pytest tests -m prove -p no:cacheprovider
 
 # The real vLLM server, in an environment of its own (7 GB): for `--llm vllm` and `--engine vllm`.
 vllm: setup

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from receipts import write_receipt
+from skips import pytest_runtest_makereport as pytest_runtest_makereport
 
 from curserve_engines import registry
 from curserve_engines.protocol import World
@@ -23,6 +25,12 @@ SCRIPT: tuple[tuple[str, ...], ...] = (
     ("cat pkg/one.py made.txt",),
     ("grep -c beta pkg/one.py; grep -n nothing pkg/*.py",),
 )
+
+
+@pytest.fixture
+def receipt() -> Callable[..., Path]:
+    """What writes the receipt of a proof, given its name and figures."""
+    return write_receipt
 
 
 @pytest.fixture(scope="session")

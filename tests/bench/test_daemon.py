@@ -23,7 +23,6 @@ from curserve_engines import programs
 from curserve_harness.search.corpora import make
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit/engines"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "hosts"))
 from daemon import answer, running
 from receipts import write_receipt
 

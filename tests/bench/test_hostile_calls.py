@@ -3,12 +3,9 @@
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "hosts"))
 from receipts import write_receipt
 
 CORE = Path(__file__).parents[2] / "core"

@@ -4,20 +4,16 @@ Loopback is the 0 ms link. Times are of the machine that ran it, so the receipt 
 them; a busy machine shows in the receipt's load.
 """
 
-import datetime as dt
 import importlib.util
 import itertools
-import json
-import os
-import subprocess
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from receipts import write_receipt
 
 from curserve_harness.cell import CellSpec, Model
 from curserve_harness.llm import profiles
-from curserve_harness.machine import machine
 from curserve_harness.rows import join_rows
 from curserve_traces import codec
 from curserve_traces.model import Message, Observation, RecordedCall, ToolCall, Trace, Turn, Workspace
@@ -96,15 +92,8 @@ def test_floor_and_pacing_leave_a_receipt(tmp_path):
                     ]
     assert min(late) >= 0, "a token was early"
     assert all(min(values) > 0 for values in floor.values())
-    receipt = {
+    figures = {
         "what": "harness floor a turn (recorded controls, loopback, model time taken off) and pacing error",
-        "command": "pytest tests/bench/test_model_time.py -m prove",
-        "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "commit": subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True
-        ).stdout.strip(),
-        "machine": asdict(machine()),
-        "load_1m": os.getloadavg()[0],
         "model": asdict(model),
         "floor_us": {
             f"{placement}-placed, {form}, {kb} kB": {
@@ -115,6 +104,4 @@ def test_floor_and_pacing_leave_a_receipt(tmp_path):
         },
         "last_token_error_us": {**quantiles_us(late), "target_p50": 50, "target_p99": 300, "turns": len(late)},
     }
-    out = ROOT / "results/proofs/model_time.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(receipt, indent=1) + "\n")
+    write_receipt("model_time", figures)

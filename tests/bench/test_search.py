@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "hosts"))
 from receipts import ROOT, write_receipt
 
 BENCH = Path(sys.executable).parent / "curserve-bench"

@@ -1,5 +1,4 @@
-"""Kill -9 of any process of a run: it ends at once and says why, leaves nothing behind, and can be taken up "
-"again."""
+"""Kill -9 of any process of a run: it ends at once, says why, leaves nothing behind, and can be taken up again."""
 
 from __future__ import annotations
 
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from killed import KINDS, Ending, kill_one
+from receipts import write_receipt
 
 ENDS = ("keeper", "client", "server")
 """Without these a run cannot go on; a sandbox that dies is a failed call, and the run goes on."""
@@ -69,8 +69,5 @@ def test_every_process_at_ten_random_moments(
         for seed in range(10):
             ending = killed(kind, ("--trace", small_trace_file, *granted), tmp_path / f"{kind}-{seed}", seed)
             waited.setdefault(kind, []).append(round(ending.waited_s, 2))
-    sys.path.insert(0, str(Path(__file__).parents[1] / "hosts"))
-    from receipts import write_receipt
-
     write_receipt("killed", {"seconds_from_the_kill_to_the_end": waited})
     assert max(second for kind in ENDS for second in waited[kind]) < 5, waited

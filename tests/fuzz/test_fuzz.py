@@ -34,7 +34,6 @@ from curserve_traces import classify, codec, suites
 from curserve_traces.errors import TraceError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "hosts"))
 from receipts import write_receipt
 from traces.samples import SAMPLES
 

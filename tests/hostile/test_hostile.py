@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 
 import corpus
 import pytest
-from attack import HOUSE
+from receipts import write_receipt
 
 RUNNER = Path(__file__).with_name("runner.py")
 USERS = ("root", "ordinary") if os.geteuid() == 0 else ("ordinary",)
@@ -66,9 +64,6 @@ def test_all_of_it_is_held(tmp_path: Path) -> None:
         rows += played(tmp_path / user, "--user", user, timeout_s=2 * 3600)
         if user == "ordinary":  # root is refused there, which test_landlock shows
             rows += played(tmp_path / "landlock", "--user", user, "--sandbox", "landlock", timeout_s=3600)
-    commit = subprocess.run(
-        ["git", "-C", str(HOUSE), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    )
     passes = sorted({(str(row["user"]), str(row["sandbox"])) for row in rows})
     figures = {
         f"{user}, sandbox {sandbox}": {
@@ -77,12 +72,5 @@ def test_all_of_it_is_held(tmp_path: Path) -> None:
         }
         for user, sandbox in passes
     }
-    receipt = {
-        "proof": "hostile",
-        "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": commit.stdout.strip(),
-        "machine": {"kernel": platform.release(), "cores": os.cpu_count()},
-        "figures": {**figures, "broken": [row["attack"] for row in rows if row["wrong"]]},
-    }
-    (HOUSE / "results/proofs/hostile.json").write_text(json.dumps(receipt, indent=1) + "\n")
+    write_receipt("hostile", {**figures, "broken": [row["attack"] for row in rows if row["wrong"]]})
     assert not broken(rows), broken(rows)

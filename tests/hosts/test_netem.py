@@ -1,12 +1,11 @@
 """The netem backend on a real sch_netem: this kernel's, or user-mode Linux's where this one has none.
 
-CI must not skip: it installs user-mode-linux, and `.ci/run` sets CURSERVE_MUST_NOT_SKIP. One machine is excepted:
-where the processor has AMX, user-mode Linux 6.1 starts no program (its host wants all registers at once, 11 kB of
-them, and it saves 2.7), so that nothing can be proved there; other machines prove it.
+CI installs user-mode-linux, and must not skip (tests/skips.py). One machine is excepted: where the processor has
+AMX, user-mode Linux 6.1 starts no program (its host wants all registers at once, 11 kB of them, and it saves 2.7),
+so that nothing can be proved there; other machines prove it.
 """
 
 import json
-import os
 import sys
 from math import sqrt
 from pathlib import Path
@@ -38,8 +37,6 @@ def _prove(size: str, out: Path, timeout_s: float) -> dict:
         subprocess.run(words, check=True, timeout=timeout_s)
     elif uml.kernel() is None:
         reason = "this kernel has no sch_netem, and user-mode-linux is not installed (scripts/system-tools.sh)"
-        if os.environ.get("CURSERVE_MUST_NOT_SKIP"):
-            pytest.fail(reason)
         pytest.skip(reason)
     elif uml.is_too_old():
         pytest.skip(

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import os
-import platform
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -36,18 +31,3 @@ def vllm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServer
     limits = {"cells": 40}
     with VllmServer(folder, VllmOptions(context=8192, kv_blocks=128, max_seqs=24, limits=limits)) as server:
         yield server
-
-
-@pytest.fixture
-def receipt() -> Callable[[str, dict[str, Any]], None]:
-    """Write the figures of a proof where they are kept: results/proofs/NAME.json."""
-
-    def write(name: str, figures: dict[str, Any]) -> None:
-        folder = Path(__file__).resolve().parents[3] / "results" / "proofs"
-        folder.mkdir(parents=True, exist_ok=True)
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-        machine = f"{platform.machine()}, {os.cpu_count()} CPUs, Linux {platform.release()}"
-        written = {"proof": name, "machine": machine, "commit": commit.stdout.strip(), "figures": figures}
-        (folder / f"{name}.json").write_text(json.dumps(written, indent=1) + "\n")
-
-    return write

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from receipts import write_receipt
 
 from curserve_harness.fidelity import check
 from curserve_traces import suites
@@ -26,5 +26,4 @@ def test_the_suites_say_what_the_real_programs_say() -> None:
                 assert row.verdict in ("identical", "not re-executable"), row
                 assert row.verdict == "identical" or row.effect == "other", row
         figures[name] = dict(sorted(verdicts.items()))
-    receipt = {"proof": "traces-check", "figures": figures}
-    (REPOSITORY / "results/proofs/traces-check.json").write_text(json.dumps(receipt, indent=2) + "\n")
+    write_receipt("traces-check", figures)

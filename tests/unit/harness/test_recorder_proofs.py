@@ -11,10 +11,10 @@ import shutil
 import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from receipts import write_receipt
 
 from curserve_engines.sandbox.selftest import why_not
 from curserve_harness.recorder.recorded import record_to
@@ -81,13 +81,6 @@ def workspace(tmp_path: Path) -> Path:
     return tmp_path / "ws"
 
 
-def receipt(name: str, figures: dict[str, object]) -> None:
-    path = REPOSITORY / "results/proofs/traces-record.json"
-    known = json.loads(path.read_text()) if path.exists() else {"proof": "traces-record"}
-    known[name] = figures
-    path.write_text(json.dumps(known, indent=2) + "\n")
-
-
 def test_mini_swe_agent(tmp_path: Path, workspace: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "env"], check=True)
     subprocess.run([tmp_path / "env/bin/pip", "install", "-q", "mini-swe-agent==2.4.6", "mcp"], check=True)
@@ -115,7 +108,7 @@ def test_mini_swe_agent(tmp_path: Path, workspace: Path) -> None:
         assert theirs is not None
         assert ours.duration_ns
         assert (ours.exit_code, ours.stdout + ours.stderr) == (theirs.exit_code, theirs.stdout + theirs.stderr)
-    receipt("mini-swe-agent 2.4.6", {"turns": len(trace.turns), "calls": len(seen)})
+    write_receipt("traces-record", {"turns": len(trace.turns), "calls": len(seen)}, part="mini-swe-agent 2.4.6")
 
 
 def test_qwen_code(tmp_path: Path, workspace: Path) -> None:
@@ -155,7 +148,11 @@ def test_qwen_code(tmp_path: Path, workspace: Path) -> None:
     assert [change.path for change in edit.delta.changes] == ["a.py"]
     assert shell is not None
     assert (shell.exit_code, shell.stdout) == (1, b"./a.py:2:    return 2\n")
-    receipt("Qwen Code 0.15.10", {"turns": len(trace.turns), "calls": sum(1 for _ in trace.calls())})
+    write_receipt(
+        "traces-record",
+        {"turns": len(trace.turns), "calls": sum(1 for _ in trace.calls())},
+        part="Qwen Code 0.15.10",
+    )
 
 
 def test_what_the_shim_costs(tmp_path: Path, workspace: Path) -> None:
@@ -178,13 +175,10 @@ for _ in range(300):
     told = statistics.median(
         [r.observation.duration_ns or 0 for _, _, r in trace.calls() if r.observation is not None]
     )
-    receipt(
-        "shim (median of 300 calls)",
-        {
-            "agent_waits_ms": round(plain, 2),
-            "agent_waits_recorded_ms": round(recorded, 2),
-            "recorded_duration_ms": round(told / 1e6, 2),
-            "at": time.strftime("%Y-%m-%d"),
-        },
-    )
+    figures = {
+        "agent_waits_ms": round(plain, 2),
+        "agent_waits_recorded_ms": round(recorded, 2),
+        "recorded_duration_ms": round(told / 1e6, 2),
+    }
+    write_receipt("traces-record", figures, part="shim (median of 300 calls)")
     assert len(trace.turns) == 300

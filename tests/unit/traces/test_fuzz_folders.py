@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from receipts import write_receipt
 
 from curserve_traces import scratch
 
@@ -51,6 +52,6 @@ def test_nothing_beside_the_target_changes(act: str, tmp_path: Path) -> None:
 def test_nothing_beside_the_target_changes_in_ten_minutes(act: str, tmp_path: Path) -> None:
     start = random.randrange(1 << 40)
     tried, taken = run(act, range(start, 1 << 62), 600, tmp_path)
-    print(f"{act}: seeds {start} to {start + tried}, {taken} taken, {tried - taken} refused")
+    write_receipt(f"fuzz-{act}", {"first_seed": start, "tried": tried, "taken": taken, "refused": tried - taken})
     assert tried > 1000
     assert 0 < taken < tried

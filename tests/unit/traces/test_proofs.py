@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import resource
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
+from receipts import write_receipt
 
 from curserve_traces import codec, suites
 from curserve_traces.export import export
@@ -22,18 +20,6 @@ from curserve_traces.model import Trace
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(3600)]
-
-
-def receipt(name: str, figures: dict[str, Any]) -> None:
-    """Write a receipt under results/proofs: figures, machine, commit."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=False
-    )
-    machine = {"platform": platform.platform(), "python": platform.python_version(), "cpus": os.cpu_count()}
-    folder = REPOSITORY / "results" / "proofs"
-    folder.mkdir(parents=True, exist_ok=True)
-    content = {"proof": name, "figures": figures, "machine": machine, "commit": commit.stdout.strip()}
-    (folder / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
 
 
 SYNTHETIC = """
@@ -59,7 +45,7 @@ def test_a_million_synthetic_traces_stream(tmp_path: Path) -> None:
         [sys.executable, "-c", SYNTHETIC, tmp_path], capture_output=True, text=True, check=True, cwd=tmp_path
     )
     figures = json.loads(done.stdout)
-    receipt("traces-synthetic", figures)
+    write_receipt("traces-synthetic", figures)
     assert figures["traces"] == 1_000_000
     assert figures["calls"] > 50_000_000
     assert figures["peak_memory_mb"] <= 2000
@@ -105,7 +91,7 @@ def test_harbors_own_models_accept_every_file(tmp_path: Path, trajectories: Path
         check=False,
     )
     assert done.returncode == 0, done.stderr[-1000:]
-    receipt("traces-harbor", {"files": int(done.stdout), "harbor": "0.25.0"})
+    write_receipt("traces-harbor", {"files": int(done.stdout), "harbor": "0.25.0"})
 
 
 def every_bundled_trace() -> list[Trace]:
@@ -133,7 +119,7 @@ def test_aiperfs_own_models_accept_every_session(tmp_path: Path, trajectories: P
     assert said.returncode == 0, said.stderr[-1000:]
     sessions, turns = map(int, said.stdout.split())
     assert sessions == done.traces
-    receipt("traces-aiperf", {"sessions": sessions, "turns": turns, "aiperf": "0.13.0"})
+    write_receipt("traces-aiperf", {"sessions": sessions, "turns": turns, "aiperf": "0.13.0"})
 
 
 def test_import_speed(tmp_path: Path, trajectories: Path) -> None:
@@ -143,7 +129,7 @@ def test_import_speed(tmp_path: Path, trajectories: Path) -> None:
     took = time.monotonic() - start
     size = sum(outcome.size for outcome in outcomes)
     cpu_s = resource.getrusage(resource.RUSAGE_SELF).ru_utime
-    receipt(
+    write_receipt(
         "traces-import",
         {
             "megabytes": round(size / 1e6, 1),
