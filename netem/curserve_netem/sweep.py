@@ -1,7 +1,9 @@
 """Leave nothing behind: find the processes of a host, by its network namespace, and end them.
 
 A process started through a Host carries CURSERVE_HOST in its environment, naming the process that owned the hosts;
-when that owner is gone (and its keeper was killed too), the next run finds what is left by this mark.
+when that owner is gone (and its keeper was killed too), the next run finds what is left by this mark. A process
+number means something in its own PID namespace only, and a start time in its own time namespace, so the mark names
+both: in another container's mark nobody here can read whether the owner lives, and nobody here ends its processes.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import itertools
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,11 +24,26 @@ _numbers = itertools.count()
 
 
 def new_mark() -> str:
-    """Name a pair of hosts and its owner so that no later process is taken for it: `pid:start time:number`."""
-    return f"{os.getpid()}:{_start_time(os.getpid())}:{next(_numbers)}"
+    """Name a pair of hosts and its owner so that no other process is taken for it.
+
+    `pid:start time:number:namespaces`, as the owner itself sees them.
+    """
+    return f"{os.getpid()}:{_start_time('self')}:{next(_numbers)}:{_spaces()}"
 
 
-def _start_time(pid: int) -> int | None:
+def _spaces() -> str:
+    """Name the namespaces in which our process numbers and start times count."""
+    return "-".join(str(_inode(f"/proc/self/ns/{kind}")) for kind in ("pid", "time"))
+
+
+def _inode(path: str) -> int:
+    try:
+        return Path(path).stat().st_ino
+    except OSError:  # a kernel without this kind
+        return 0
+
+
+def _start_time(pid: int | str) -> int | None:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:
@@ -65,10 +82,28 @@ def kill_processes(namespaces: Sequence[int], mark: str) -> None:
         pids = [pid for pid in processes_of(namespaces, mark) if not _is_zombie(pid)]
         if not pids:
             return
-        for pid in pids:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+        _kill(pids, lambda: processes_of(namespaces, mark))
         time.sleep(0.005)
+
+
+def _kill(pids: Sequence[int], meant: Callable[[], Sequence[int]]) -> list[int]:
+    """End those processes that are `meant` still once all are held; returns them. A number may get a new owner."""
+    held: dict[int, int] = {}
+    ended = []
+    try:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                held[pid] = os.pidfd_open(pid)
+        still = set(meant()) if held else ()
+        for pid, process in held.items():
+            if pid in still:
+                with suppress(ProcessLookupError, PermissionError):
+                    signal.pidfd_send_signal(process, signal.SIGKILL)
+                    ended.append(pid)
+    finally:
+        for process in held.values():
+            os.close(process)
+    return ended
 
 
 def _is_zombie(pid: int) -> bool:
@@ -92,12 +127,17 @@ def _mark(pid: int) -> str | None:
 
 def sweep_orphans() -> list[int]:
     """End processes whose owner died without cleaning up; returns their numbers."""
-    swept = []
-    for pid in _processes():
-        owner, started, _ = ((_mark(pid) or "") + "::").split(":", 2)
-        if not owner.isdigit() or str(_start_time(int(owner))) == started:
-            continue
-        with suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signal.SIGKILL)
-            swept.append(pid)
-    return swept
+    if Path("/proc/self").readlink() != Path(str(os.getpid())):  # this /proc is another namespace's
+        return []
+    here = _spaces()
+    orphans = [pid for pid in _processes() if _is_orphan(pid, here)]
+    return _kill(orphans, lambda: [pid for pid in orphans if _is_orphan(pid, here)])
+
+
+def _is_orphan(pid: int, here: str) -> bool:
+    """Whether a process bears the mark of an owner in our namespaces who is gone, and is younger than that one."""
+    words = (_mark(pid) or "").split(":")
+    if len(words) != 4 or words[3] != here or not (words[0].isdecimal() and words[1].isdecimal()):
+        return False
+    began = _start_time(pid)
+    return began is not None and began >= int(words[1]) and _start_time(int(words[0])) != int(words[1])
