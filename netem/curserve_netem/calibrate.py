@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import json
 import subprocess
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from math import ceil, sqrt
 from typing import Any
 
 from curserve_netem.errors import HostsError
 from curserve_netem.hosts import Pair, link_program
 from curserve_netem.link import Link
+from curserve_netem.patience import WORTH_SAYING_S, Effort, effort
 
 PAYLOADS = (64, 16_384, 262_144)
 _TOLERANCE = 0.02
 _TOLERANCE_MS = 0.15
-_PACE_NS = 10_000_000  # between pings of different connections: long enough for the machine to go idle
+_LARGEST_SHARE = 0.25  # of the RTT, at most, may be excused by jitter: beyond it is another link
+_REORDERED_SAMPLES = 200  # so that the median is not by chance among those that overtook
 _TUNING_ROUNDS = 4  # one is enough on a quiet machine; a busy one may mislead the first
 _CLOSE, _CLOSE_NS = 0.0005, 15_000  # an error that another round would not make smaller
 
@@ -51,8 +54,13 @@ class Calibration:
 
     @property
     def tolerance_ms(self) -> float:
-        """The larger of 2 % and 0.15 ms, and what declared jitter and reordering add to a median's uncertainty."""
-        return max(_TOLERANCE * self.requested_ms, _TOLERANCE_MS) + self.allowance_ms
+        """The larger of 2 % and 0.15 ms, and what declared jitter adds to a median's uncertainty, up to a quarter.
+
+        An allowance never swallows the delay: a link whose jitter would excuse more is measured with more samples,
+        or is not the one that was declared.
+        """
+        own = max(_TOLERANCE * self.requested_ms, _TOLERANCE_MS)
+        return own + min(self.allowance_ms, _LARGEST_SHARE * self.requested_ms)
 
     @property
     def ok(self) -> bool:
@@ -81,23 +89,38 @@ class Calibration:
         return {**asdict(self), "ok": self.ok, "verdict": self.verdict}
 
 
-def calibrate(pair: Pair, *, samples: int = 40, tune: bool | None = None, uploads: int = 3) -> Calibration:
+def calibrate(
+    pair: Pair,
+    *,
+    samples: int = 40,
+    tune: bool | None = None,
+    uploads: int = 3,
+    say: Callable[[str], None] | None = None,
+) -> Calibration:
     """Measure the pair's link; the first time (or with `tune`) also take the path's own cost off its delay.
 
-    Takes about `samples` × RTT / 16, and the uploads: two to five seconds at 150 ms. Call it again after the run
-    and compare by `drift_verdict`.
+    Takes about `samples` × RTT / 16, and the uploads: two to five seconds at 150 ms. What takes longer than some
+    seconds is announced to `say`; what takes longer than anybody waits is a LinkError, and uploads that the link
+    cannot carry in half a minute are left out. Call it again after the run and compare by `drift_verdict`.
     """
     link = pair.link
+    if link.reorder:
+        samples = max(samples, _REORDERED_SAMPLES)
     if tune is None:
         tune = pair.taken_off_ns == 0
     # Jitter hides the path's cost, a transparent link has no delay to take it from.
-    if tune and link.rtt_ns and not link.jitter_ns and not link.reorder:
+    tune = tune and bool(link.rtt_ns) and not link.jitter_ns
+    planned = effort(link, samples, PAYLOADS, uploads, rounds=3 if tune else 1)  # seldom more than two to tune
+    if say is not None and planned.seconds >= WORTH_SAYING_S:
+        say(f"calibrating {link.describe()}: {planned.words()}")
+    if tune:
         for _ in range(_TUNING_ROUNDS):
-            error_ns = round(_undisturbed(_probe(pair, samples, 0)["round_trips"])) - link.rtt_ns
+            found = _probe(pair, replace(planned, payloads=()), samples, 0)
+            error_ns = round(_undisturbed(found["round_trips"])) - link.rtt_ns
             if pair.taken_off_ns and abs(error_ns) <= max(_CLOSE_NS, _CLOSE * link.rtt_ns):
                 break
             pair.take_off(pair.taken_off_ns + error_ns)
-    measured = _probe(pair, samples, uploads)
+    measured = _probe(pair, planned, samples, uploads)
     return Calibration(
         backend=pair.backend,
         requested_ms=link.rtt_ms,
@@ -119,15 +142,18 @@ def _handshake_ns(pair: Pair, measured: dict[str, Any]) -> float:
 
 
 def _allowance_ms(link: Link, samples: int) -> float:
-    """Bound a sample median's distance from the RTT under declared jitter: four standard errors, and the skew."""
-    if not link.jitter_ns and not link.reorder:
+    """Bound a sample median's distance from the RTT under declared jitter: four standard errors, and the skew.
+
+    Reordering needs none: as far as it can be declared, most round trips have the whole delay.
+    """
+    if not link.jitter_ns:
         return 0.0
     deviation = sqrt(2) * link.jitter_ns / 1e6
     skew = deviation / 2 if link.distribution.startswith("pareto") else 0.0
-    return 4 * 1.2533 * deviation / sqrt(samples) + skew + link.reorder * link.rtt_ms
+    return 4 * 1.2533 * deviation / sqrt(samples) + skew
 
 
-def _probe(pair: Pair, samples: int, uploads: int) -> dict[str, Any]:
+def _probe(pair: Pair, planned: Effort, samples: int, uploads: int) -> dict[str, Any]:
     """Run the probe on the client host against an echo on the server host; raw nanoseconds."""
     program = link_program()
     # A relay leaves TCP alone: without privilege the kernel may refuse to change it.
@@ -143,10 +169,9 @@ def _probe(pair: Pair, samples: int, uploads: int) -> dict[str, Any]:
         if not port:
             raise HostsError(f"calibration: the echo on the server host did not start: {echo.communicate()[1]}")
         address, at = pair.reach(int(port))
-        connections = max(1, min(16, samples, ceil(pair.link.rtt_ns / _PACE_NS)))
-        spacing = pair.link.rtt_ns // connections
-        counts = (str(samples), str(connections), str(spacing))
-        payloads = ",".join(map(str, PAYLOADS)) if uploads else ""
+        spacing = pair.link.rtt_ns // planned.connections
+        counts = (str(samples), str(planned.connections), str(spacing))
+        payloads = ",".join(map(str, planned.payloads))
         done = pair.client.run(
             [program, "probe", f"{address}:{at}", *counts, payloads, str(uploads), *congestion],
             capture_output=True,

@@ -4,6 +4,7 @@ LinkError            the description of a link makes no sense (exit code 2)
 HostsError           two hosts could not be made on this machine (exit code 3)
 HostsDied            the hosts were there, and their keeper or link ended while they were used (exit code 4)
 BackendUnavailable   one backend cannot work here; `auto` goes on to the next (a HostsError)
+Undoable             a backend cannot do what the link declares: a LinkError, and for `auto` a BackendUnavailable
 CalibrationVoid      the link does not do what was requested, or drifted (exit code 5)
 """
 
@@ -24,6 +25,10 @@ class HostsDied(HostsError):
 
 class BackendUnavailable(HostsError):
     """Raised when a backend cannot work on this machine; says what it lacks and what to do."""
+
+
+class Undoable(LinkError, BackendUnavailable):
+    """Raised when a backend cannot do what a link declares, on any machine; says what, and what can."""
 
 
 class CalibrationVoid(HostsError):

@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from curserve_netem import errors
+from curserve_netem.able import demand_able, demand_possible
 from curserve_netem.addresses import LOOPBACK, choose
 from curserve_netem.backends import candidates, needs_namespaces
-from curserve_netem.errors import BackendUnavailable, HostsDied, HostsError
+from curserve_netem.errors import BackendUnavailable, HostsDied, HostsError, Undoable
 from curserve_netem.link import Link
 from curserve_netem.sweep import MARK, kill_processes, new_mark, sweep_orphans
 from curserve_netem.watch import Watch
@@ -180,8 +181,10 @@ def hosts(link: Link, backend: str = "auto", network: str | None = None) -> Iter
     """Make two hosts and the link between them; everything in them ends with the block.
 
     `network` gives them addresses, such as 10.1.2.0/30; otherwise one that the machine does not use is taken.
-    Raises HostsError where this machine cannot make them; says why, and what to do.
+    Raises HostsError where this machine cannot make them, LinkError where no link can be as declared; says why,
+    and what to do.
     """
+    demand_possible(link)
     sweep_orphans()
     with _first_that_works(link, backend, network) as pair:
         yield pair
@@ -193,19 +196,21 @@ _refused: dict[str, str] = {}  # backends that `auto` need not try again in this
 @contextmanager
 def _first_that_works(link: Link, wanted: str, network: str | None) -> Iterator[Pair]:
     names = candidates(wanted)
+    unfit: dict[str, str] = {}  # those that this link cannot have
     for name in names:
         if name in _refused and len(names) > 1:
             continue
         addresses = choose(network) if needs_namespaces(name) else LOOPBACK
         keeping = _kept(link, name, addresses)
         try:
+            demand_able(name, link)
             pair = keeping.__enter__()
         except BackendUnavailable as error:
             if len(names) == 1:
                 raise
-            _refused[name] = str(error)
+            (unfit if isinstance(error, Undoable) else _refused)[name] = str(error)
             continue
-        pair.reason = "asked for" if len(names) == 1 else _why_this_one()
+        pair.reason = "asked for" if len(names) == 1 else _why_this_one(unfit)
         try:
             yield pair
         except BaseException as error:
@@ -214,12 +219,13 @@ def _first_that_works(link: Link, wanted: str, network: str | None) -> Iterator[
         else:
             keeping.__exit__(None, None, None)
         return
-    raise HostsError(f"no backend works here: {'; '.join(_refused.values())}")
+    raise HostsError(f"no backend works here: {'; '.join((_refused | unfit).values())}")
 
 
-def _why_this_one() -> str:
+def _why_this_one(unfit: Mapping[str, str]) -> str:
     """Say why `auto` took a backend: what keeps those before it from working."""
-    before = [f"{name} does not: {said.removeprefix(f'{name}: ')}" for name, said in _refused.items()]
+    said = {**_refused, **unfit}
+    before = [f"{name} does not: {why.removeprefix(f'{name}: ')}" for name, why in said.items()]
     return "; ".join(("the first that works here", *before))
 
 
