@@ -39,7 +39,7 @@ def compact(folder: Path) -> int:
         encoded = io.BytesIO()
         rows = scan_files(parts).collect()
         rows.write_parquet(encoded, compression="zstd", metadata={VERSION_KEY: str(SCHEMA_VERSION)})
-        write_atomically(folder / SAMPLES / compacted_name(blocks), encoded.getvalue())
+        write_atomically(folder / SAMPLES / compacted_name(blocks), encoded.getvalue(), links=False)
     held = {path.name for path in block_files(folder).values()}
     for path in (*(folder / SAMPLES).glob("block-*.parquet"), *folder.glob("table.*")):
         if path.name not in held:

@@ -59,7 +59,10 @@ class LinkRecord:
 
 @dataclass(frozen=True, slots=True)
 class ModelRecord:
-    """The model profile that set the pace; `assumed` names the values that no source gives."""
+    """The model profile that set the pace; `assumed` names the values that no source gives.
+
+    Of a model that was served (`Manifest.served`) it says what its steps were stretched to, 0 where to nothing.
+    """
 
     tpot_ns: int
     ttft_base_ns: int = 0
@@ -99,6 +102,11 @@ class Manifest:
         return self.void_reason is not None
 
     @property
+    def served(self) -> bool:
+        """Whether a real server decoded (`--llm vllm`): its pace is in the samples, no profile's."""
+        return bool(self.extra.get("llm", "paced") != "paced")
+
+    @property
     def links_at_once(self) -> int:
         """How many links ran side by side on the one machine."""
         at_once: int = self.extra.get("links_at_once", 1)
@@ -113,7 +121,8 @@ class Manifest:
         data = asdict(self)
         data["void"] = self.void
         data["machine"]["fingerprint"] = self.machine.fingerprint
-        write_atomically(folder / NAME, (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode())
+        content = (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode()
+        write_atomically(folder / NAME, content, links=False)
 
     def with_changes(self, **changes: Any) -> Manifest:
         """Return a copy with some fields replaced."""

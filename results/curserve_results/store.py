@@ -86,7 +86,7 @@ class RunWriter:
         metadata = {VERSION_KEY: str(SCHEMA_VERSION)}
         encoded = io.BytesIO()  # polars gives a full disk another name at each step of writing
         frame.write_parquet(encoded, compression="zstd", metadata=metadata)
-        write_atomically(path, encoded.getvalue())
+        write_atomically(path, encoded.getvalue(), links=False)
         return path
 
 
@@ -121,8 +121,8 @@ def block_files(folder: Path) -> dict[int, Path]:
 
     A compacted file stands for all its blocks, also where single ones are still there.
     """
-    files = {}
-    together = {}
+    files: dict[int, Path] = {}
+    together: dict[int, Path] = {}
     samples = Path(folder) / SAMPLES
     for path in sorted(samples.glob("*")):
         if path.name.startswith("."):
@@ -133,6 +133,12 @@ def block_files(folder: Path) -> dict[int, Path]:
             blocks = range(int(several[1]), int(several[2]) + 1)
             if len(blocks) > _MOST_BLOCKS:
                 raise NotARun(f"{path}: more than {_MOST_BLOCKS} blocks; no run has as many")
+            if not blocks or path.name != compacted_name(blocks):
+                raise NotARun(f"{path}: not a name of blocks that any run has; move it out of {samples}")
+            if twice := sorted(together.keys() & set(blocks)):
+                raise NotARun(
+                    f"{path}: has block {twice[0]}, as {together[twice[0]].name} has; move one of them away"
+                )
             together.update(dict.fromkeys(blocks, path))
             continue
         match = _BLOCK.fullmatch(path.name)

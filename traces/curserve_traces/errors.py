@@ -5,6 +5,7 @@
   - MalformedTrace        the file breaks its own format
   - TooLarge              it would take more memory than there is, or nests too deeply
   - UnknownSchema         a schema version that this program does not know
+  - CannotWrite           a trace that the disk does not take
 - WorkspaceError          the code a trace works on cannot be had
   - DigestMismatch        it was found, but it is not what the trace was recorded on
     - Unfit               a recorded change cannot be made on it
@@ -30,6 +31,10 @@ class TooLarge(TraceError):
 
 class UnknownSchema(TraceError):
     """Raised when a file has a schema version that this program does not know."""
+
+
+class CannotWrite(TraceError):
+    """Raised when the disk does not take a file (it is full, it fails); nothing half-written is left."""
 
 
 class WorkspaceError(Exception):

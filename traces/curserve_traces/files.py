@@ -1,4 +1,4 @@
-"""Reading and writing files of traces: plain, .gz or .zst; JSON that is damaged says where; writing is atomic."""
+"""Reading and writing files of traces: plain, .gz or .zst; damaged JSON says where; a file is written whole."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import io
 import json
 import os
 import stat
-import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -17,8 +16,8 @@ from typing import IO, Any
 
 import orjson
 
-from curserve_traces import budget
-from curserve_traces.errors import MalformedTrace, TooLarge, TraceError
+from curserve_traces import budget, output
+from curserve_traces.errors import CannotWrite, MalformedTrace, TooLarge, TraceError
 
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 MAX_BYTES = 4 * 1024**3
@@ -28,6 +27,7 @@ MAX_UNPACKED = 512 << 20
 """What a packed file, or one in a zip, may become: then a small one cannot take much."""
 
 _PIECE = 8 << 20
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -167,10 +167,10 @@ def json_bytes(value: object) -> bytes:
 
 
 def write_atomic(path: Path, data: bytes | Iterable[bytes], *, durable: bool = True) -> None:
-    """Write `data` to `path`, compressed as its suffix says; a reader sees the old file or the new one.
+    """Write `data` to `path` (`output.write`), compressed as its suffix says.
 
     `durable` waits until the disk has it; what can be made again (an import) need not wait. Pieces are written as
-    they come, unless they are to be compressed.
+    they come, unless they are to be compressed. Raises TraceError; CannotWrite where the disk does not take it.
     """
     if path.suffix == ".gz":
         data = gzip.compress(data if isinstance(data, bytes) else b"".join(data), mtime=0)
@@ -179,23 +179,10 @@ def write_atomic(path: Path, data: bytes | Iterable[bytes], *, durable: bool = T
 
         whole = data if isinstance(data, bytes) else b"".join(data)
         data = zstandard.ZstdCompressor(level=12).compress(whole)
-    handle, temporary = -1, ""
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.writelines([data] if isinstance(data, bytes) else data)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        output.write(path, data, durable=durable)
     except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        raise TraceError(
+        failed = CannotWrite if error.errno in _OF_THE_DISK else TraceError
+        raise failed(
             f"{path}: cannot be written ({error.strerror}); check the folder and its free space"
         ) from None
-    except BaseException:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        raise

@@ -7,11 +7,13 @@ executed.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curserve_traces.errors import TraceError
+from curserve_traces.files import write_atomic
 
 if TYPE_CHECKING:
     import polars as pl
@@ -118,8 +120,8 @@ def write(out: Path, count: int, seed: int, size: int = 4_000) -> int:
     """Stream the calls of `count` synthetic traces to Parquet files in the folder `out`; returns the calls."""
     calls = 0
     for number, frame in enumerate(batches(count, seed, size)):
-        partial = out / f".part-{number:05}.parquet"
-        frame.write_parquet(partial, compression="zstd", compression_level=1, statistics=False)
-        partial.replace(out / f"part-{number:05}.parquet")
+        encoded = io.BytesIO()
+        frame.write_parquet(encoded, compression="zstd", compression_level=1, statistics=False)
+        write_atomic(out / f"part-{number:05}.parquet", encoded.getvalue(), durable=False)
         calls += frame.height
     return calls

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -26,13 +27,17 @@ FORMATS = ("pdf", "svg", "png")
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """One figure to draw: its data, how it is drawn, which samples it shows, what it says."""
+    """One figure to draw: its data, how it is drawn, which samples it shows, what it says.
+
+    `table` names the file of its data; figures of the same data share it.
+    """
 
     name: str
     data: pl.DataFrame
     draw: Callable[[pl.DataFrame], Figure]
     filter: str
     caption: str
+    table: str = ""
 
 
 def write_figures(runs: Sequence[Path], out: Path, model: str | None = None) -> list[Path]:
@@ -56,7 +61,7 @@ def write_figures(runs: Sequence[Path], out: Path, model: str | None = None) -> 
         folder.mkdir(parents=True, exist_ok=True)
         for drawing in drawn:
             files = _write(drawing, folder)
-            written += files
+            written += [path for path in files if path not in written]
             index.append(
                 {
                     "figure": drawing.name,
@@ -105,6 +110,7 @@ def drawings(summary: Summary, model: str | None = None) -> list[Drawing]:
             Drawing(
                 name, surface, draw, "turns of client-subprocess and one engine",
                 "Speed-up of end-to-end time by decode rate and RTT; dashed: 95 % limits; numbers: measured.",
+                "crossover",
             )
             for name, draw in {
                 "crossover": crossover.column, "crossover-light": crossover.light, "crossover-dark": crossover.dark
@@ -143,7 +149,7 @@ def _rounded(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _write(drawing: Drawing, folder: Path) -> list[Path]:
-    """Write one figure in every format, and its data."""
+    """Write one figure in every format, and its data, which another figure may have written."""
     from curserve_results.figures.style import styled
 
     with styled() as pyplot:
@@ -152,12 +158,12 @@ def _write(drawing: Drawing, folder: Path) -> list[Path]:
         for form in FORMATS:
             path = folder / f"{drawing.name}.{form}"
             metadata = {"CreationDate": None} if form == "pdf" else {"Date": None} if form == "svg" else None
-            write_atomically(
-                path,
-                lambda aside, f=form, m=metadata: figure.savefig(aside, format=f, metadata=m),  # type: ignore[misc]
-            )
+            drawn = io.BytesIO()
+            figure.savefig(drawn, format=form, metadata=metadata)
+            write_atomically(path, drawn.getvalue())
             files.append(path)
         pyplot.close(figure)
-    data = folder / f"{drawing.name}.csv"
-    write_atomically(data, csv_of(drawing.data).encode())
+    data = folder / f"{drawing.table or drawing.name}.csv"
+    if drawing.table in ("", drawing.name):
+        write_atomically(data, csv_of(drawing.data).encode())
     return [*files, data]

@@ -66,3 +66,18 @@ def test_a_name_that_claims_too_many_blocks_is_refused(finished: Path) -> None:
     shutil.copy(block_files(finished)[0], finished / SAMPLES / "blocks-000000-999999999999.parquet")
     with pytest.raises(NotARun, match="more than 1000000 blocks"):
         render(finished, "json")
+
+
+@pytest.mark.parametrize("name", ["blocks-000009-000001", "blocks-000003-000002", "blocks-0000001-0000003"])
+def test_a_name_of_blocks_that_no_run_has_is_refused(finished: Path, name: str) -> None:
+    """A range that ends before it begins holds nothing, and was passed over without a word."""
+    shutil.copy(block_files(finished)[0], finished / SAMPLES / f"{name}.parquet")
+    with pytest.raises(NotARun, match=f"{name}.parquet: not a name of blocks that any run has"):
+        render(finished, "json")
+
+
+def test_two_files_of_the_same_blocks_are_refused(finished: Path) -> None:
+    for name in ("blocks-000000-000004", "blocks-000004-000008"):
+        shutil.copy(block_files(finished)[0], finished / SAMPLES / f"{name}.parquet")
+    with pytest.raises(NotARun, match=r"has block 4, as blocks-000000-000004\.parquet has"):
+        render(finished, "json")

@@ -37,10 +37,13 @@ def test_all_figures_in_all_formats_with_their_provenance(wide: Path, tmp_path: 
     assert {entry["figure"] for entry in index} == NAMES
     for entry in index:
         assert [(tmp_path / name).stat().st_size > 500 for name in entry["files"][:3]] == [True] * 3
-        data = (tmp_path / entry["files"][3]).read_bytes()
-        assert entry["data"] == "sha256:" + hashlib.sha256(data).hexdigest()
+        table = (tmp_path / entry["files"][3]).read_bytes()
+        assert entry["data"] == "sha256:" + hashlib.sha256(table).hexdigest()
         assert entry["run"] == "simulated-1"
-    assert len(files) == len(NAMES) * (len(FORMATS) + 1) + 1
+    data = {entry["files"][3] for entry in index}  # the three crossovers are one map, drawn for three places
+    assert data == {f"{name}.csv" for name in NAMES - {"crossover-light", "crossover-dark"}}
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in files)
+    assert len(files) == len(NAMES) * len(FORMATS) + len(data) + 1
     pdf = (tmp_path / "latency.pdf").read_bytes()
     assert b"/FontFile2" in pdf  # TrueType, embedded
     assert b"<text" not in (tmp_path / "latency.svg").read_bytes()  # paths: no font is needed

@@ -38,7 +38,7 @@ def write(fd: int, name: str, data: bytes, mode: int | None = None) -> None:
             pass  # the folder takes no new file, or the file is another user's: in place, then
         else:
             return
-    _in_place(fd, name, data, kept)
+    overwrite(fd, name, data, kept)
 
 
 def owner_of(fd: int) -> tuple[int, int]:
@@ -80,7 +80,8 @@ def _successor(fd: int, name: str, data: bytes, mode: int, owner: tuple[int, int
         raise
 
 
-def _in_place(fd: int, name: str, data: bytes, mode: int) -> None:
+def overwrite(fd: int, name: str, data: bytes, mode: int) -> None:
+    """Write `data` into the regular file `name` of the folder `fd`; if this raises OSError it has the old one."""
     file, before = _writable(fd, name)
     try:
         kept = os.pread(file, len(data), 0) if before.st_size else b""
