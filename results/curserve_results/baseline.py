@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from curserve_results.errors import ResultsError
@@ -38,19 +38,19 @@ def save(store: str, name: str, run: Path) -> str:
         raise ResultsError(f"baseline save {name}: {run} has no finished block; let the run finish first")
     if manifest.void:
         raise ResultsError(f"baseline save {name}: {run} is void ({manifest.void_reason}); repeat the run")
-    with _opened(store, write=f"Save baseline {name}: {identity}") as folder:
-        target = folder / name / identity
-        _refuse_link(folder / name)
-        if target.exists():
+    with (
+        _opened(store, write=f"Save baseline {name}: {identity}") as folder,
+        _beneath(folder, name, make=True) as own,
+    ):
+        if os.path.lexists(own / identity):
             raise ResultsError(f"baseline save {name}: run {identity} is saved already in {store}")
-        aside = folder / f".{identity}.{os.getpid()}.part"
+        aside = own / f".{identity}.{os.getpid()}.part"
         try:
             (aside / SAMPLES).mkdir(parents=True)
             shutil.copyfile(run / MANIFEST, aside / MANIFEST)
             for path in sample_files(run):
                 shutil.copyfile(path, aside / SAMPLES / path.name)
-            target.parent.mkdir(exist_ok=True)
-            aside.rename(target)
+            aside.rename(own / identity)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     return f"{store}/{name}/{identity}"
@@ -83,12 +83,30 @@ def _safe(what: str, name: str) -> None:
         raise ResultsError(f"{what} {name!r}: expected letters, digits, '.', '_' and '-', at most 80")
 
 
-def _refuse_link(place: Path) -> None:
-    """Refuse a link that somebody may have put where a baseline is to lie: a repository can bring one."""
-    if place.is_symlink():
-        raise ResultsError(
-            f"{place}: a link, which is not followed; remove it, or name another folder with --store"
-        )
+@contextmanager
+def _beneath(folder: Path, name: str, *, make: bool = False) -> Iterator[Path]:
+    """Give the folder `name` of a folder by its descriptor; a link is refused, which a repository can bring.
+
+    What is put there by then goes nowhere else, whatever becomes of the name meanwhile.
+    """
+    above = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if make:
+            with suppress(FileExistsError):
+                os.mkdir(name, dir_fd=above)
+        try:
+            own = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
+        except NotADirectoryError:
+            raise ResultsError(
+                f"{folder.resolve() / name}: a link, which is not followed, or no folder; remove it, or name "
+                "another folder with --store"
+            ) from None
+    finally:
+        os.close(above)
+    try:
+        yield Path(f"/proc/self/fd/{own}")
+    finally:
+        os.close(own)
 
 
 @contextmanager
@@ -96,14 +114,18 @@ def _opened(store: str, write: str | None = None) -> Iterator[Path]:
     """Give the store's folder; for a branch a copy of it, committed afterwards if `write` is its message."""
     if not store.startswith("git:"):
         folder = Path(store)
-        if store == STORE:
-            for place in (folder.parent, folder):
-                _refuse_link(place)
-        if write is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-        elif not folder.is_dir():
+        if write is None and not folder.is_dir():
             raise ResultsError(f"store {store}: there is no such folder; save a run to it first: baseline save")
-        yield folder
+        if store != STORE:
+            folder.mkdir(parents=True, exist_ok=True)
+            yield folder
+            return
+        make = write is not None
+        with (
+            _beneath(Path(), folder.parent.name, make=make) as above,
+            _beneath(above, folder.name, make=make) as own,
+        ):
+            yield own if make else folder
         return
     branch = store.removeprefix("git:")
     if _BRANCH.fullmatch(branch) is None or ".." in branch or branch.endswith((".", ".lock")):

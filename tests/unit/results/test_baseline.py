@@ -1,5 +1,6 @@
 """Baselines in a folder and on a branch: saved whole, never overwritten, gone ones named."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -135,3 +136,25 @@ def test_a_link_that_a_repository_brings_is_not_followed(
     with pytest.raises(ResultsError, match="a link, which is not followed"):
         save(STORE, "main", run)
     assert not list(elsewhere.iterdir())
+
+
+def test_a_link_that_takes_the_name_meanwhile_gets_nothing(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder is checked and used by one descriptor, so what its name becomes afterwards does not matter."""
+    elsewhere, here = tmp_path / "elsewhere", tmp_path / "here"
+    for folder in (elsewhere, here):
+        folder.mkdir()
+    monkeypatch.chdir(here)
+    copy = shutil.copyfile
+
+    def swap(source: Path, target: Path) -> Path:
+        if not (moved := here / "moved").exists():
+            (here / ".curserve").rename(moved)
+            (here / ".curserve").symlink_to(elsewhere)
+        return Path(copy(source, target))
+
+    monkeypatch.setattr("curserve_results.baseline.shutil.copyfile", swap)
+    save(STORE, "main", run)
+    assert not list(elsewhere.iterdir())
+    assert list((here / "moved/baselines/main").iterdir())
