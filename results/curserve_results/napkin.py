@@ -3,9 +3,9 @@
     client-placed  sum over turns of (RTT + windows up and down + TTFT + tokens x TPOT) + tools
     server-placed  one RTT                + sum over turns of (TTFT + tokens x TPOT) + tools
 
-TTFT and decode are what the model's profile asks for; tools are the measured time from the first call started
-to the last done (spawn included), so that the residual is link, TCP and harness. Where theory and measurement
-part is a finding, not an error.
+TTFT and decode are what the model's profile asks for, and of a served model what was measured; tools are the
+measured time from the first call started to the last done (spawn included), so that the residual is link, TCP and
+harness. Where theory and measurement part is a finding, not an error.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ _COLUMNS = (
     Column("link", "RTTs", "seconds", "turns x RTT if the tools run at the client, else one RTT"),
     Column("upload", "windows up", "seconds", "extra round trips of prompts in slow start, or after idling"),
     Column("download", "windows down", "seconds", "last tokens that wait for acknowledgements of earlier ones"),
-    Column("model", "model", "seconds", "TTFT + tokens x TPOT as the profile asks for"),
+    Column("model", "model", "seconds", "TTFT + tokens x TPOT as the profile asks for, or as a served model took"),
     Column("tools", "spawn + tools", "seconds", "first call started to last call done, as measured"),
     Column("predicted", "predicted", "seconds", "the sum"),
     Column("measured", "measured", "seconds", "end-to-end, mean over repetitions, summed over traces"),

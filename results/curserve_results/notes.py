@@ -167,7 +167,9 @@ def _floor(floor: Mapping[str, Any] | None) -> str:
 
 
 def _models(summary: Summary) -> list[str]:
-    """Describe what the model profiles assume."""
+    """Describe what the model profiles assume, or the pace at which a server decoded."""
+    if summary.manifest.served:
+        return [_served(summary, name) for name in dict.fromkeys(model for _, model, _ in summary.groups())]
     assumed: dict[tuple[str, ...], list[str]] = {}
     for name, model in summary.manifest.models.items():
         assumed.setdefault(model.assumed, []).append(f"{name} TPOT {model.tpot_ns / 1e6:g} ms")
@@ -180,6 +182,16 @@ def _models(summary: Summary) -> list[str]:
             f"Pace {summary.manifest.pace}: model time was added, not waited for; idle effects are left out."
         )
     return lines
+
+
+def _served(summary: Summary, name: str) -> str:
+    """Say at which pace a served model decoded, and what its steps were stretched to."""
+    tpot, asked = summary.tpot_ns(name), summary.manifest.models.get(name)
+    measured = (
+        "TPOT not measured: no turn of more than one token" if tpot is None else f"TPOT {_ms(tpot)} measured"
+    )
+    stretched = f"; a step lasts {_ms(asked.tpot_ns)} or longer" if asked is not None and asked.tpot_ns else ""
+    return f"Model {name}: served; {measured}{stretched}."
 
 
 def _intervals(summary: Summary) -> str:

@@ -15,7 +15,7 @@ from curserve_results.notes import notes
 from curserve_results.schema import CONTROLS, REFERENCE
 from curserve_results.summary import Summary, engine_place
 from curserve_results.table import Column, Table, Value
-from curserve_results.tables import main_table, tpot_ns
+from curserve_results.tables import main_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +55,7 @@ def models_table(summary: Summary, link: str | None = None, api: str = "chat") -
     rows = []
     for model in models:
         found = _rows(main_table(summary, link, model, api))
-        tpot = tpot_ns(summary, model)
+        tpot = summary.tpot_ns(model)
         row = {
             "model": Value(model),
             "tokens_per_s": Value(1e9 / tpot if tpot else None),
@@ -71,12 +71,16 @@ def models_table(summary: Summary, link: str | None = None, api: str = "chat") -
         columns=(
             Column("model", "model"),
             Column("tokens_per_s", "tokens/s", "count", "1 / TPOT"),
-            Column("tpot", "TPOT", "duration", "time per output token of the model's profile"),
+            Column("tpot", "TPOT", "duration", f"time per output token, {_origin(summary)}"),
             *(Column(engine, engine, "tokens", "tool round trip p50 / TPOT") for engine in engines),
         ),
         rows=tuple(rows),
         notes=notes(summary),
     )
+
+
+def _origin(summary: Summary) -> str:
+    return "as measured of the served model" if summary.manifest.served else "of the model's profile"
 
 
 def tiers_table(summary: Summary, model: str | None = None, api: str = "chat") -> Table:

@@ -59,7 +59,7 @@ COLUMNS: dict[str, str] = {
     "received_ns": "Int64",  # last byte read, at the player or loop
     "tools_started_ns": "Int64",
     "tools_done_ns": "Int64",
-    "ttft_ns": "Int64",  # what the profile asks for (model time by the clock of the profile)
+    "ttft_ns": "Int64",  # what the profile asks for; of a served model, as measured
     "decode_ns": "Int64",
     "prompt_tokens": "Int64",
     "output_tokens": "Int64",

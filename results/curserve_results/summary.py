@@ -36,7 +36,8 @@ class Summary:
 
     `cells`: one row a finished cell with `end_to_end_ns`, `whole_ns` (and what the calls answered from the
     recording took there), and of its tool round trips `round_trip_ns` (sum),
-    `log_round_trip` (mean logarithm) and `turns` (how many). `trips`: every tool round trip by group. `calls`: one
+    `log_round_trip` (mean logarithm) and `turns` (how many), of whose output `steps` tokens after the first took
+    `steps_ns`. `trips`: every tool round trip by group. `calls`: one
     row a group with counts by label, `judged` and `right`, `apart` and `equal` (derive.call_counts). `unfinished`:
     cells without an end, which are left out.
     `tables`: the main tables that were made already, by (link, model, api). `void`: void links that are in it all
@@ -76,6 +77,18 @@ class Summary:
         """Whether `whole_ns` is the time of the whole task, be it that nothing was answered from the recording."""
         counts = self.counts()
         return counts["timed"] > 0 or counts["recorded"] == 0
+
+    def tpot_ns(self, model: str) -> float | None:
+        """Return the model's TPOT: its profile's where that sets the pace, else as measured.
+
+        Measured is the decode time of turns that called tools over their output tokens after the first.
+        """
+        profile = self.manifest.models.get(model)
+        if profile is not None and not self.manifest.served:
+            return float(profile.tpot_ns)
+        of_model = self.cells.filter(model=model)
+        steps = of_model["steps"].sum()
+        return float(of_model["steps_ns"].sum()) / float(steps) if steps else None
 
     def groups(self) -> list[tuple[str, str, str]]:
         """Return the (link, model, api) of every table, in the manifest's order, then by name."""
@@ -172,9 +185,12 @@ def _derive(
     unfinished = pl.concat(frame.select(key=adjacent) for frame in (turns, calls, began))["key"].n_unique()
     found = derive.round_trips(turns)
     trips.add(cells, found)
+    decoded = (pl.col("output_tokens") > 1) & pl.col("decode_ns").is_not_null()
     positive = pl.col("round_trip_ns").filter(pl.col("round_trip_ns") > 0)
     per_cell = found.group_by("block", "cell").agg(
-        pl.col("round_trip_ns", "output_tokens", "decode_ns").sum(),
+        pl.col("round_trip_ns").sum(),
+        steps=(pl.col("output_tokens") - 1).filter(decoded).sum(),
+        steps_ns=pl.col("decode_ns").filter(decoded).sum(),
         log_round_trip=positive.cast(pl.Float64).log().mean(),
         turns=pl.len(),
         shortest_ns=pl.col("round_trip_ns").min(),

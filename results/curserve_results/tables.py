@@ -57,7 +57,8 @@ COLUMNS = (
         "token_equivalents",
         "tokens",
         "tokens",
-        "token-equivalents: tool round trip p50 / TPOT, tokens that the model could have written meanwhile",
+        "token-equivalents: tool round trip p50 / TPOT, tokens that the model could have written meanwhile; TPOT "
+        "is the profile's that sets the pace, and of a served model measured: decode_ns / (output_tokens - 1)",
     ),
     Column(
         "share",
@@ -76,18 +77,6 @@ COLUMNS = (
     Column("recorded", "recorded", "share", "calls answered from the recording / all calls"),
     Column("refused", "refused", "share", "calls the engine left to the real programs / all calls"),
 )
-
-
-def tpot_ns(summary: Summary, model: str) -> float | None:
-    """Return the model's TPOT: its profile's, else decode time over output tokens as sampled."""
-    profile = summary.manifest.models.get(model)
-    if profile is not None:
-        return float(profile.tpot_ns)
-    import polars as pl
-
-    of_model = summary.cells.filter(pl.col("model") == model)
-    tokens = of_model["output_tokens"].sum()
-    return float(of_model["decode_ns"].sum()) / float(tokens) if tokens else None
 
 
 def speed_up(
@@ -135,7 +124,7 @@ def _make(summary: Summary, link: str, model: str, api: str) -> Table:
     here = (pl.col("link") == link) & (pl.col("model") == model) & (pl.col("api") == api)
     cells = summary.cells.filter(here)
     counts = summary.calls.filter(here)
-    tpot = tpot_ns(summary, model)
+    tpot = summary.tpot_ns(model)
     is_timed = summary.knows_the_whole()
     rows = []
     for engine in sorted(cells["engine"].unique().to_list(), key=engine_place):

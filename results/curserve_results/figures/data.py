@@ -126,8 +126,6 @@ def calibration(summary: Summary) -> pl.DataFrame:
 
 def tokens(summary: Summary) -> pl.DataFrame:
     """Return token-equivalents of the median tool round trip: model, link, rtt_ms, engine, tokens."""
-    from curserve_results.tables import tpot_ns
-
     medians = (
         summary.round_trips()
         .filter(~pl.col("engine").is_in(list(CONTROLS)))
@@ -137,7 +135,7 @@ def tokens(summary: Summary) -> pl.DataFrame:
     rows = [
         (model, link, engine, value / tpot, 1e9 / tpot)
         for link, model, _, engine, value in medians.iter_rows()
-        if (tpot := tpot_ns(summary, model))
+        if (tpot := summary.tpot_ns(model))
     ]
     schema = ["model", "link", "engine", "tokens", "tokens_per_s"]
     frame = pl.DataFrame(rows, schema=schema, orient="row")

@@ -99,20 +99,18 @@ def _block_parts(summary: Summary) -> pl.DataFrame:
 
 def _rates(summary: Summary) -> pl.Expr:
     """Return each row's decode rate in tokens/s; null for a model whose rate nobody knows."""
-    from curserve_results.tables import tpot_ns
-
-    known = {model: tpot_ns(summary, model) for model in summary.cells["model"].unique()}
+    known = {model: summary.tpot_ns(model) for model in summary.cells["model"].unique()}
     rates = {model: 1e9 / tpot for model, tpot in known.items() if tpot}
     return pl.col("model").replace_strict(rates, default=None, return_dtype=pl.Float64())
 
 
 def _measured(summary: Summary, engine: str) -> pl.DataFrame:
     """Return the speed-ups that were measured, at their rates and RTTs."""
-    from curserve_results.tables import speed_up, tpot_ns
+    from curserve_results.tables import speed_up
 
     rows = []
     for link, model, api in summary.groups():
-        found, tpot = speed_up(summary, link, model, api, engine), tpot_ns(summary, model)
+        found, tpot = speed_up(summary, link, model, api, engine), summary.tpot_ns(model)
         here = summary.cells.filter(link=link, model=model, api=api)
         rtt = float(here["rtt_ns"][0] or 0) / 1e6
         if found is not None and tpot and rtt:

@@ -30,7 +30,7 @@ def words(summary: Summary, tables: Sequence[Table]) -> list[str]:
     links, paces = (len({group[place] for group in summary.groups()}) for place in (0, 1))
     found = [
         f"{_many(traces, 'recorded trace')} replayed in {_many(engines, 'engine')} over {_many(links, 'link')}, "
-        f"at the pace of {_many(paces, 'model')}: {_many(summary.blocks, 'block')}, "
+        f"{_paced(manifest.served, paces)}: {_many(summary.blocks, 'block')}, "
         f"{_many(summary.samples, 'sample')}."
     ]
     if manifest.void_reason:
@@ -83,6 +83,10 @@ def _best(table: Table) -> str | None:
         f"a tool round trip took {shown('duration', best['round_trip_p50'])} instead of "
         f"{shown('duration', rows[REFERENCE]['round_trip_p50'])} (medians)."
     )
+
+
+def _paced(served: bool, models: int) -> str:
+    return f"with {_many(models, 'model')} served" if served else f"at the pace of {_many(models, 'model')}"
 
 
 def _many(number: int, what: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 from curserve_harness.cli.report import from_marker
 from curserve_results.splice import splice
 from curserve_results.summary import summarise
-from curserve_results.tables import speed_up, tpot_ns
+from curserve_results.tables import speed_up
 
 HOME = Path(__file__).parents[3]
 DOCUMENTS = sorted([HOME / "README.md", *(HOME / "docs").glob("*.md")])
@@ -34,7 +34,7 @@ def test_the_sentence_with_the_result_has_the_measured_numbers() -> None:
     summary = summarise(HOME / "results/recorded/reference-2026-11-21")
     measured = {}
     for model in summary.manifest.models:
-        found, tpot = speed_up(summary, "us-asia", model, "chat", "daemon"), tpot_ns(summary, model)
+        found, tpot = speed_up(summary, "us-asia", model, "chat", "daemon"), summary.tpot_ns(model)
         assert found is not None
         assert tpot is not None
         measured[f"{1e9 / tpot:,.0f}"] = f"{found.estimate:.2f}"
