@@ -119,7 +119,7 @@ def verify(tree: Path, lines: list[str], engine: str, repeat: int) -> tuple[list
 
 
 def figures(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return shares, refusals and speed-ups over all trees (`curserve_harness.oracle.report` defines them).
+    """Return shares, refusals and speed-ups over all trees (`curserve_harness.oracle.totals` defines them).
 
     `speedup` and `speedup_direct` are of runs in turn with the real program's, `speedup_warm` of runs in a row.
     """

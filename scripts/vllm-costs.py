@@ -22,10 +22,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
 
-from curserve_harness.interrupt import terminable
-from curserve_harness.llm.serving_model import Colocated, fit
-from curserve_harness.llm.vllm import VllmOptions, VllmServer
-from curserve_harness.llm.vllm_costs import Cost, busy_server, load_in_gap, overheads
+from curserve_harness.console.interrupt import terminable
+from curserve_harness.vllm.costs import Cost, busy_server, load_in_gap, overheads
+from curserve_harness.vllm.process import VllmOptions, VllmServer
+from curserve_harness.vllm.serving_model import Colocated, fit
 
 PARTS = ("idle", "loaded", "busy")
 

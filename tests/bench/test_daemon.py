@@ -20,7 +20,7 @@ import orjson
 import pytest
 
 from curserve_engines import programs
-from curserve_harness.search.corpora import make
+from curserve_harness.bench.search.corpora import make
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit/engines"))
 from daemon import answer, running

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from receipts import write_receipt
 
-from curserve_harness.cell import CellSpec, Model
-from curserve_harness.llm import profiles
-from curserve_harness.rows import join_rows
+from curserve_engines.cell.spec import CellSpec, Model
+from curserve_harness.plan import profiles
+from curserve_harness.samples.rows import join_rows
 from curserve_traces import codec
 from curserve_traces.model import Message, Observation, RecordedCall, ToolCall, Trace, Turn, Workspace
 

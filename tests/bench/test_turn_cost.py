@@ -1,11 +1,11 @@
 """The pieces of a turn that the harness itself spends, for `--benchmark-compare`; no time is asserted."""
 
-from curserve_harness.conversation import ChatConversation
 from curserve_harness.llm import chat
 from curserve_harness.llm.framing import STREAM_HEAD
 from curserve_harness.llm.script import ScriptTurn, SpokenCall
-from curserve_harness.replies import ChatReply, Reply
-from curserve_harness.wire import Events, _Chunks
+from curserve_harness.play.connection import Events, _Chunks
+from curserve_harness.play.conversation import ChatConversation
+from curserve_harness.play.replies import ChatReply, Reply
 from curserve_traces.model import Trace, Workspace
 
 CALL = SpokenCall("call_1", "bash", '{"command":"grep -rn needle src"}')

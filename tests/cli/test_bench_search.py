@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from curserve_harness.search.corpora import make
-from curserve_harness.search.patterns import ABSENT, choose
+from curserve_harness.bench.search.corpora import make
+from curserve_harness.bench.search.patterns import ABSENT, choose
 from curserve_results.errors import ResultsError
 from curserve_results.search import read, tables
 from curserve_results.search_grid import grid

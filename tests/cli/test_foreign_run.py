@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from curserve_harness.plan import PlanError, read_plan
-from curserve_harness.resolve import Wishes, resolve
+from curserve_harness.plan.plan import PlanError, read_plan
+from curserve_harness.plan.resolve import Wishes, resolve
 from curserve_traces import codec
 from curserve_traces.model import Trace
 

@@ -16,7 +16,7 @@ import pytest
 from processes import marked
 
 from curserve_engines.vllm.engine import vllm_python
-from curserve_harness.llm.vllm import why_no_vllm
+from curserve_harness.vllm.process import why_no_vllm
 from curserve_traces import codec
 from curserve_traces.model import Message, RecordedCall, ToolCall, Trace, Turn
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curserve_harness import terminal
+from curserve_harness.console import terminal
 from curserve_results.render.data import harmless
 from curserve_traces import codec
 from curserve_traces.model import Message, Observation, RecordedCall, ToolCall, Trace, Turn, Workspace

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from curserve_engines.protocol import Result
-from curserve_harness.oracle.calls import Asked, by_place, direct
-from curserve_harness.oracle.compare import Compared, judge
-from curserve_harness.oracle.report import summary
+from curserve_harness.oracle.asked import Asked, by_place, direct
+from curserve_harness.oracle.compared import Compared, judge
+from curserve_harness.oracle.totals import summary
 from curserve_traces.model import Observation, ToolCall
 
 BENCH = Path(sys.executable).parent / "curserve-bench"

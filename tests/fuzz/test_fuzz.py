@@ -17,13 +17,13 @@ from pathlib import Path
 import pytest
 from mutate import mutated
 
-from curserve_harness import regrant
-from curserve_harness.exits import BadInput, line_of
-from curserve_harness.plan import PlanError, read_plan
-from curserve_harness.policy import trace_policy
-from curserve_harness.resolve import Wishes, reload, resolve
-from curserve_harness.terminal import line
-from curserve_harness.traceviews import describe
+from curserve_harness.console.exits import BadInput, line_of
+from curserve_harness.console.terminal import line
+from curserve_harness.plan import regrant
+from curserve_harness.plan.plan import PlanError, read_plan
+from curserve_harness.plan.policy import trace_policy
+from curserve_harness.plan.resolve import Wishes, reload, resolve
+from curserve_harness.traces.views import describe
 from curserve_netem.link import Link
 from curserve_results.errors import ResultsError
 from curserve_results.manifest import read_manifest

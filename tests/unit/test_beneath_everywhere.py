@@ -29,11 +29,11 @@ ALLOWED = {
     "traces/curserve_traces/delta.py": {},
     "traces/curserve_traces/scratch.py": {},
     "traces/curserve_traces/workspace.py": {"rename": "the tree that we made, within our cache"},
-    "harness/curserve_harness/rundir.py": {"glob": "names of blocks in a run folder that we made"},
-    "harness/curserve_harness/cells.py": {"copy": "Material's: a pristine copy"},
-    "harness/curserve_harness/material.py": {"replace": "dataclasses'"},
-    "harness/curserve_harness/tools.py": {},
-    "harness/curserve_harness/recorder/changes.py": {},
+    "harness/curserve_harness/run/run_folder.py": {"glob": "names of blocks in a run folder that we made"},
+    "harness/curserve_harness/run/cell_runner.py": {"copy": "Material's: a pristine copy"},
+    "harness/curserve_harness/prepare/prepared.py": {"replace": "dataclasses'"},
+    "engines/curserve_engines/cell/tools.py": {},
+    "harness/curserve_harness/traces/record/changes.py": {},
 }
 """Each such module, with the calls of BY_PATH that it may make, and why."""
 

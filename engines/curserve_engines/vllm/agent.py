@@ -11,8 +11,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from curserve_engines.answer import Answer
-from curserve_engines.shown import shown_text
+from curserve_engines.cell.answer import Answer
+from curserve_engines.cell.shown import shown_text
 from curserve_engines.vllm.chat import Chat, called
 from curserve_engines.vllm.execution import ToolBench, policies_of
 from curserve_engines.vllm.generation import Ask, Turns, sampling

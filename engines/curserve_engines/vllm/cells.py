@@ -289,4 +289,4 @@ def _path(value: object) -> Path | None:
 def _apply() -> Any:
     from curserve_traces.delta import apply_delta
 
-    return partial(apply_delta, if_it_fits=True)  # as `curserve_harness.roles.preparing`
+    return partial(apply_delta, if_it_fits=True)  # as `curserve_harness.roles.cell_setup`

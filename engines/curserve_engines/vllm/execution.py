@@ -1,7 +1,7 @@
 """The tools of one cell, called from vLLM's event loop: ToolBench runs an engine's session on threads of its own.
 
-Answers as the harness does (`curserve_harness.tools`): by the session, or from the recording with its delta. A
-call that does not come back is cut off a little after the limit of its world: a hanging tool cannot hang a model.
+Answers as the harness does (`curserve_engines.cell.tools`): by the session, or from the recording with its delta.
+A call that does not come back is cut off a little after the limit of its world: no hanging tool hangs a model.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from curserve_engines.answer import Answer
+from curserve_engines.cell.answer import Answer
 from curserve_engines.protocol import Result, Session
 from curserve_traces.model import Observation, RecordedCall, ToolCall, WorkspaceDelta
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from curserve_engines.shown import shown_text
+from curserve_engines.cell.shown import shown_text
 from curserve_engines.vllm.chat import Chat
 from curserve_engines.vllm.execution import ToolBench, policies_of
 from curserve_traces.model import RecordedCall, Trace, Turn

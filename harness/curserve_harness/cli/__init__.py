@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import click
 
-from curserve_harness import exits, terminal
+from curserve_harness.console import exits, terminal
 
 VERBS: dict[str, str] = {
     # verb: one line for --help; its module is curserve_harness.cli.<verb>, its command `command`

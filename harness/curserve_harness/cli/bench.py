@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from curserve_harness.cli.bench_search import search
-from curserve_harness.exits import BadInput, ExecutionFailed, SetupFailed
+from curserve_harness.console.exits import BadInput, ExecutionFailed, SetupFailed
 
 if TYPE_CHECKING:
     from curserve_results.table import Table

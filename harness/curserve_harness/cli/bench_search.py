@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from curserve_harness.exits import BadInput, SetupFailed
+from curserve_harness.console.exits import BadInput, SetupFailed
 
 _UNITS = {"kB": 10**3, "MB": 10**6, "GB": 10**9}
 NAMES = ("rg", "grep", "ugrep", "csearch", "fff", "daemon", "in-process")
@@ -54,10 +54,10 @@ def search(
     made, and the very next query must find both. Peers that are not installed are named. The samples lie
     below TMPDIR meanwhile.
     """
-    from curserve_harness.machine import machine
-    from curserve_harness.search import bench
-    from curserve_harness.search.corpora import kernel_source
-    from curserve_harness.search.patterns import Pattern, regexes
+    from curserve_harness.bench.search import bench
+    from curserve_harness.bench.search.corpora import kernel_source
+    from curserve_harness.bench.search.patterns import Pattern, regexes
+    from curserve_harness.machine.facts import machine
     from curserve_results.files import write_atomically
     from curserve_results.render import render_tables
     from curserve_results.search import FILE, SCHEMA, tables

@@ -12,7 +12,7 @@ import click
 
 from curserve_harness.cli.place import place_option
 from curserve_harness.cli.sandboxing import sandbox_option
-from curserve_harness.exits import EXECUTION_FAILED, BadInput
+from curserve_harness.console.exits import EXECUTION_FAILED, BadInput
 
 if TYPE_CHECKING:
     from curserve_engines.protocol import Session

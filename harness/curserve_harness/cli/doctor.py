@@ -11,8 +11,8 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="Print a list of findings.")
 def command(as_json: bool) -> None:
     """Say which link backends work on this machine, why others do not, and what to do."""
-    from curserve_harness.doctor import examine
-    from curserve_harness.exits import SETUP_FAILED
+    from curserve_harness.console.exits import SETUP_FAILED
+    from curserve_harness.machine.doctor import examine
 
     findings = examine()
     if as_json:

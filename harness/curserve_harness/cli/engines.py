@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from curserve_harness import terminal
+from curserve_harness.console import terminal
 
 
 @click.command(name="engines")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from curserve_harness.exits import SetupFailed
+from curserve_harness.console.exits import SetupFailed
 
 
 @click.command()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from curserve_harness import exits
+from curserve_harness.console import exits
 from curserve_results.baseline import STORE
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _interleaved(
     against: str, arguments: Sequence[str], rounds: int, seed: int, out: Path, limit: float, metric: str
 ) -> tuple[Decision, Sequence[Effect]]:
     """Run both arms, and once more where a regression has to be confirmed."""
-    from curserve_harness.arms import arm_of
+    from curserve_harness.gate.revisions import arm_of
     from curserve_results.compare import interleaved
     from curserve_results.gate import decide
 
@@ -122,7 +122,7 @@ def _arms(
     program: Path, arguments: Sequence[str], rounds: int, seed: int, out: Path
 ) -> tuple[list[Arm], tuple[str, ...]]:
     """Run the rounds; return the arms' logs and what makes the candidate fail anyway."""
-    from curserve_harness.arms import interleave, own_program
+    from curserve_harness.gate.revisions import interleave, own_program
     from curserve_results.compare import logs as logs_of
     from curserve_results.compare import readable, require_comparable
     from curserve_results.gate import faults_of

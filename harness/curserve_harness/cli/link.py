@@ -90,8 +90,8 @@ def calibrate(
     **wishes: Any,
 ) -> None:
     """Measure requested against achieved; exit code 5 where a link is outside its tolerance."""
-    from curserve_harness.calibration import calibrate_links, draw, print_table, renew
-    from curserve_harness.exits import INCONCLUSIVE
+    from curserve_harness.console.exits import INCONCLUSIVE
+    from curserve_harness.machine.link_table import calibrate_links, draw, print_table, renew
 
     rows = calibrate_links(_links(rtts, tier, wishes), backend, network, samples)
     if document:
@@ -135,7 +135,7 @@ def run(
 
     The command and --peer run with all your rights, as if you had started them; --sandbox holds the command.
     """
-    from curserve_harness.calibration import run_over
+    from curserve_harness.machine.link_run import run_over
     from curserve_netem import LinkError
 
     links = _links(rtt, tier, wishes)

@@ -30,10 +30,10 @@ def serve(trace_path: Path, model: str, models_path: Path | None, host: str, por
 
     import uvloop
 
-    from curserve_harness.exits import BadInput, SetupFailed
-    from curserve_harness.llm import profiles
+    from curserve_harness.console.exits import BadInput, SetupFailed
     from curserve_harness.llm.script import make_script
     from curserve_harness.llm.standalone import serve_script
+    from curserve_harness.plan import profiles
     from curserve_traces import codec
 
     if trace_path is None:
@@ -57,7 +57,7 @@ def serve(trace_path: Path, model: str, models_path: Path | None, host: str, por
 @click.option("--models", "models_path", type=click.Path(path_type=Path), help="Your own profiles (TOML).")
 def models(models_path: Path | None) -> None:
     """List the model profiles, with sources; what nobody measured is marked `assumed`."""
-    from curserve_harness.llm import profiles
+    from curserve_harness.plan import profiles
 
     for key, profile in profiles.load(models_path).items():
         click.echo(f"{key}: {profile.name}, {profile.tokens_per_s:g} tokens/s ({profile.tpot_ms:.2f} ms a token)")

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 import click
 
-from curserve_harness.exits import BadInput
+from curserve_harness.console.exits import BadInput
 
 
 def _checked(_context: click.Context, _option: click.Parameter, at: str) -> str:

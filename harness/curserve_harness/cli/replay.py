@@ -66,7 +66,7 @@ BACKENDS = ("auto", "netem", "queue", "relay")
 )
 def command(out: Path | None, resume: bool, form: str, **wishes: object) -> None:
     """Replay recorded traces over a link, running every tool call for real, and print one table."""
-    from curserve_harness.replay import replay  # heavy imports wait until they are needed
-    from curserve_harness.resolve import Wishes
+    from curserve_harness.plan.resolve import Wishes
+    from curserve_harness.run.replay import replay  # heavy imports wait until they are needed
 
     click.echo(replay(Wishes(**wishes), out=out, resume=resume, form=form))  # type: ignore[arg-type]

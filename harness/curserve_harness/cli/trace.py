@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from curserve_harness import exits, terminal
 from curserve_harness.cli.granting import grant_options
 from curserve_harness.cli.sandboxing import sandbox_option
+from curserve_harness.console import exits, terminal
 
 _EXISTING = click.Path(path_type=Path)
 
@@ -52,7 +52,7 @@ def _traces_of(suite: str | None, paths: tuple[Path, ...]) -> list[Path]:
 @click.option("--limit", type=click.IntRange(1), help="Rows to take from an hf:// data set.")
 def import_(path: str, format_name: str, out: Path, limit: int | None) -> None:
     """Import recordings at PATH (file, folder, zip, hf://owner/data-set) as native files; say what was kept."""
-    from curserve_harness.imports import import_all, new_folder
+    from curserve_harness.traces.importing import import_all, new_folder
 
     sys.exit(import_all(path, format_name, new_folder(out), limit, _say))
 
@@ -76,7 +76,7 @@ def list_() -> None:
 @click.option("--suite", help="A bundled suite.")
 def validate(paths: tuple[Path, ...], suite: str | None) -> None:
     """Check native files against the published schema of ATIF and against our own; exit 1 where one fails."""
-    from curserve_harness.traceviews import validate_files
+    from curserve_harness.traces.views import validate_files
 
     sys.exit(validate_files(_traces_of(suite, paths), _say))
 
@@ -86,7 +86,7 @@ def validate(paths: tuple[Path, ...], suite: str | None) -> None:
 @click.option("--turn", type=click.IntRange(0), help="Only this turn, with its whole outputs.")
 def show(path: Path, turn: int | None) -> None:
     """Show a trace turn by turn: what the model said, asked for and was shown."""
-    from curserve_harness.traceviews import describe
+    from curserve_harness.traces.views import describe
     from curserve_traces.codec import load
 
     for text in describe(load(path), turn):
@@ -100,7 +100,7 @@ def show(path: Path, turn: int | None) -> None:
 @click.option("--format", "form", type=click.Choice(["table", "markdown", "json", "csv"]), default="table")
 def stats(paths: tuple[Path, ...], suite: str | None, html: Path | None, form: str) -> None:
     """Summarise traces (files, folders, or Parquet from export and synthesise): programs, shapes, sizes, times."""
-    from curserve_harness.traceviews import statistics_of
+    from curserve_harness.traces.views import statistics_of
 
     given = (
         list(paths) if any(p.suffix == ".parquet" or _has_parquet(p) for p in paths) else _traces_of(suite, paths)
@@ -152,7 +152,7 @@ def export(paths: tuple[Path, ...], suite: str | None, form: str, out: Path) -> 
 @click.option("--out", required=True, type=_EXISTING, help="A new or empty folder for Parquet files.")
 def synthesise(count: int, seed: int, out: Path) -> None:
     """Make synthetic calls with the distributions of real sessions, as Parquet, for scale; nothing of it runs."""
-    from curserve_harness.imports import new_folder
+    from curserve_harness.traces.importing import new_folder
     from curserve_traces.synthetic import write
 
     _say(f"{out}: {count} traces, {write(new_folder(out), count, seed)} calls")
@@ -168,9 +168,9 @@ def perform(
     script: Path, out: Path, root: Path | None, sandbox: str, offline: bool, allow_source: tuple[str, ...]
 ) -> None:
     """Do the turns of SCRIPT (TOML) for real, on its pinned package, and record them."""
-    from curserve_harness.perform import perform as perform_script
-    from curserve_harness.perform import read_script
-    from curserve_harness.progress import say
+    from curserve_harness.console.progress import say
+    from curserve_harness.traces.perform import perform as perform_script
+    from curserve_harness.traces.perform import read_script
     from curserve_traces.codec import save
     from curserve_traces.grants import Grants
 
@@ -190,7 +190,7 @@ def record(words: tuple[str, ...], workspace: Path, out: Path, upstream: str | N
 
     The agent finds the model through OPENAI_BASE_URL; `{base_url}` in its words is the same address.
     """
-    from curserve_harness.recorder.recorded import record_to
+    from curserve_harness.traces.record.to_file import record_to
 
     record_to(words, workspace, out, upstream, agent, _say)
 
@@ -222,8 +222,8 @@ def check(
     """Execute every call of traces again and compare with what was recorded; exit 1 where one differs."""
     from collections import Counter
 
-    from curserve_harness.fidelity import check as check_trace
-    from curserve_harness.progress import say
+    from curserve_harness.console.progress import say
+    from curserve_harness.traces.check import check as check_trace
     from curserve_traces.codec import load
     from curserve_traces.errors import WorkspaceError
     from curserve_traces.grants import Grants

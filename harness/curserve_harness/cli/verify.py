@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from curserve_harness import terminal
 from curserve_harness.cli.place import place_option
 from curserve_harness.cli.sandboxing import sandbox_option
-from curserve_harness.exits import FAIL, PASS, BadInput
+from curserve_harness.console import terminal
+from curserve_harness.console.exits import FAIL, PASS, BadInput
 
 if TYPE_CHECKING:
     from curserve_engines.protocol import Engine
-    from curserve_harness.oracle.calls import Asked
-    from curserve_harness.oracle.compare import Compared
+    from curserve_harness.oracle.asked import Asked
+    from curserve_harness.oracle.compared import Compared
 
 
 @click.command(name="verify")
@@ -60,8 +60,8 @@ def command(
     import orjson
 
     from curserve_engines import registry
-    from curserve_harness.oracle import report
-    from curserve_harness.oracle.calls import read_calls
+    from curserve_harness.oracle import totals as report
+    from curserve_harness.oracle.asked import read_calls
 
     if not math.isfinite(timeout_s):
         raise BadInput(f"--timeout-s {timeout_s}: expected a number of seconds")
@@ -109,8 +109,8 @@ def _run(
     from rich.progress import track
 
     from curserve_engines.protocol import Limits, World
-    from curserve_harness.oracle.calls import by_place
-    from curserve_harness.oracle.compare import compare, wait_until_loaded
+    from curserve_harness.oracle.asked import by_place
+    from curserve_harness.oracle.compared import compare, wait_until_loaded
     from curserve_traces import scratch
     from curserve_traces.workspace import pristine_copy
 
@@ -135,7 +135,7 @@ def _run(
 def _print(total: dict[str, Any], found: Sequence[Compared]) -> None:
     from rich.table import Table
 
-    from curserve_harness.oracle import report
+    from curserve_harness.oracle import totals as report
 
     def share(value: float | None) -> str:
         return "–" if value is None else f"{100 * value:.1f} %"

@@ -12,12 +12,12 @@ from contextlib import contextmanager
 
 from curserve_core.pacer import Written
 
-from curserve_harness.cell import CellSpec
+from curserve_engines.cell.spec import CellSpec
 from curserve_harness.llm import chat, responses
 from curserve_harness.llm.framing import Slots
 from curserve_harness.llm.pacing import Pacing
 from curserve_harness.llm.script import Script, ScriptTurn
-from curserve_harness.rows import Row
+from curserve_harness.samples.rows import Row
 
 
 def due(real: bool, turn: ScriptTurn, read_ns: int, *, stream: bool = True) -> tuple[int, int]:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import orjson
 
-from curserve_harness.cell import Model
+from curserve_engines.cell.spec import Model
 from curserve_traces.model import RecordedCall, Trace, Turn
+from curserve_traces.text import valid
 
 CHARS_PER_TOKEN = 4
 """The usual rule of thumb for English and code, used where a recording has no counts."""
@@ -90,11 +91,6 @@ def make_script(trace: Trace, model: Model) -> Script:
 def tokens(chars: int) -> int:
     """Estimate the tokens of a text by its length; at least one."""
     return max(1, -(-chars // CHARS_PER_TOKEN))
-
-
-def valid(text: str) -> str:
-    """Return `text` without lone surrogates, which no JSON writer takes."""
-    return text.encode("utf-8", errors="replace").decode()
 
 
 def _spoken(recorded: RecordedCall, turn: int, index: int) -> SpokenCall:

@@ -6,8 +6,8 @@ import asyncio
 import signal
 from collections.abc import Callable
 
+from curserve_harness.llm.paced_server import ModelServer
 from curserve_harness.llm.script import Script
-from curserve_harness.llm.server import ModelServer
 
 
 async def serve_script(

@@ -1,6 +1,6 @@
 """`python -m curserve_harness.roles.client` plays cells in the client host, with client-placed engines beside it.
 
-The control messages are in `curserve_harness.cell`. A cell runs on the main thread; SIGTERM ends it anywhere.
+The control messages are in `curserve_harness.roles`. A cell runs on the main thread; SIGTERM ends it anywhere.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import time
 from contextlib import closing
 from typing import Any
 
-from curserve_harness.cell import BadMessage, CellSpec, cell_from_json
-from curserve_harness.player import Played, follow, play
-from curserve_harness.roles.control import one_line, read_message, write_message
+from curserve_engines.cell.spec import BadMessage, CellSpec, cell_from_json
+from curserve_harness.play.connection import Connection
+from curserve_harness.play.player import Played, follow, play
+from curserve_harness.roles.cell_setup import REPORTED, load_cell, opened_tools, tcp_policy
+from curserve_harness.roles.channel import one_line, read_message, write_message
 from curserve_harness.roles.lifetime import die_with_parent, leave_on_sigterm, private_stdout, watch_input
-from curserve_harness.roles.preparing import REPORTED, load_cell, opened_tools, tcp_policy
-from curserve_harness.rows import Row
-from curserve_harness.wire import Connection
+from curserve_harness.samples.rows import Row
 
 
 def run_cell(cell: CellSpec, url: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """`python -m curserve_harness.roles.server`: the paced model server in the server host, and server-placed engines.
 
-`--bind ADDRESS` and `--port N` say where to listen. The control messages are in `curserve_harness.cell`.
+`--bind ADDRESS` and `--port N` say where to listen. The control messages are in `curserve_harness.roles`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Any
 
 import uvloop
 
-from curserve_harness.cell import BadMessage, CellSpec, cell_from_json
+from curserve_engines.cell.spec import BadMessage, CellSpec, cell_from_json
 from curserve_harness.llm.opened import OpenCell
-from curserve_harness.llm.server import ModelServer
-from curserve_harness.loop import ServerLoop
-from curserve_harness.roles.control import one_line, read_message, write_message
+from curserve_harness.llm.paced_server import ModelServer
+from curserve_harness.llm.server_loop import ServerLoop
+from curserve_harness.roles.cell_setup import REPORTED, load_cell, opened_tools, tcp_policy
+from curserve_harness.roles.channel import one_line, read_message, write_message
 from curserve_harness.roles.lifetime import die_with_parent, private_stdout
-from curserve_harness.roles.preparing import REPORTED, load_cell, opened_tools, tcp_policy
 
 
 class Role:

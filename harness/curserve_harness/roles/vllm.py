@@ -1,7 +1,7 @@
 """`python -m curserve_harness.roles.vllm`: the real vLLM server in the server host, in place of the paced one.
 
 `--bind ADDRESS`; `--options JSON` holds fields of VllmOptions; `--folder DIR` keeps its model, log and stamps. The
-control messages are in `curserve_harness.cell`, so the runner cannot tell the two servers apart.
+control messages are in `curserve_harness.roles`, so the runner cannot tell the two servers apart.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from curserve_engines.cell.spec import BadMessage, CellSpec, cell_from_json
 from curserve_engines.protocol import EngineError
-from curserve_harness.cell import BadMessage, CellSpec, cell_from_json
-from curserve_harness.llm.vllm import VllmError, VllmOptions, VllmServer
-from curserve_harness.roles.control import one_line, read_message, write_message
+from curserve_harness.roles.channel import one_line, read_message, write_message
 from curserve_harness.roles.lifetime import die_with_parent, leave_on_sigterm, private_stdout, watch_input
+from curserve_harness.vllm.process import VllmError, VllmOptions, VllmServer
 from curserve_traces import scratch
 
 

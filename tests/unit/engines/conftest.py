@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from curserve_harness.llm.vllm import VllmOptions, VllmServer, why_no_vllm
+from curserve_harness.vllm.process import VllmOptions, VllmServer, why_no_vllm
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the helper `daemon`
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from curserve_engines import registry
 from curserve_engines.protocol import Session, World
-from curserve_harness.oracle.compare import wait_until_loaded
+from curserve_harness.oracle.compared import wait_until_loaded
 from curserve_traces.model import Observation, ToolCall
 
 FILES = {

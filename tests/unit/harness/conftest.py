@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from curserve_harness.cell import CallPolicy, CellSpec, Model, TurnPolicy
+from curserve_engines.cell.spec import CallPolicy, CellSpec, Model, TurnPolicy
 from curserve_traces import codec
 from curserve_traces.model import Message, Observation, RecordedCall, ToolCall, Trace, Turn, Workspace
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from curserve_harness.fidelity import check, compare
+from curserve_harness.traces.check import check, compare
 from curserve_traces.grants import Grants
 from curserve_traces.importers import Imported, read_source, source_of
 from curserve_traces.model import Observation, RecordedCall

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from curserve_harness.imports import import_all
+from curserve_harness.traces.importing import import_all
 from curserve_traces import codec
 from curserve_traces.importers import read_source, source_of
 

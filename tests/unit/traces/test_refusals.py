@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from curserve_harness.fidelity import check
-from curserve_harness.policy import trace_policy
+from curserve_harness.plan.policy import trace_policy
+from curserve_harness.traces.check import check
 from curserve_traces import codec
 from curserve_traces.grants import Grants
 from curserve_traces.importers import read_source, source_of

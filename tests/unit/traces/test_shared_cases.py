@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from curserve_harness.imports import import_all
+from curserve_harness.traces.importing import import_all
 from curserve_traces import codec
 from curserve_traces.model import Trace
 

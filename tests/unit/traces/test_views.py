@@ -142,8 +142,8 @@ def test_masked_traces_are_still_valid_files() -> None:
 
 @pytest.mark.parametrize("name", ["absent.parquet", "bad.parquet"])
 def test_a_bad_parquet_file_is_one_clear_line(tmp_path: Path, name: str) -> None:
-    from curserve_harness.exits import BadInput
-    from curserve_harness.traceviews import statistics_of
+    from curserve_harness.console.exits import BadInput
+    from curserve_harness.traces.views import statistics_of
 
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 and no more")
     with pytest.raises(BadInput, match="not a Parquet file of calls"):
@@ -151,8 +151,8 @@ def test_a_bad_parquet_file_is_one_clear_line(tmp_path: Path, name: str) -> None
 
 
 def test_a_turn_that_is_not_there_is_named() -> None:
-    from curserve_harness.exits import BadInput
-    from curserve_harness.traceviews import describe
+    from curserve_harness.console.exits import BadInput
+    from curserve_harness.traces.views import describe
 
     with pytest.raises(BadInput, match="no turn 99"):
         list(describe(suites.load_suite("quick")[0], 99))

@@ -1,0 +1,139 @@
+"""One cell as all that play it get it: CellSpec. Plain values, plain JSON, for a role's control channel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from curserve_engines.protocol import Placement
+
+Api = Literal["chat", "responses"]
+Pace = Literal["real", "virtual"]
+State = Literal["known", "unknown", "undetermined"]
+"""What the workspace holds when a call runs: what it held in the recording; the same in every engine and in the
+reference, but perhaps not what it held in the recording; perhaps not even the same in all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallPolicy:
+    """How one call is answered: `executed` by the engine, or `recorded` (from the recording, its delta applied).
+
+    `reason` says why it is answered from the recording, or why the `workspace` that it runs on is not known.
+    `program` is the first program of a bash call (a column).
+    """
+
+    label: Literal["executed", "recorded"] = "executed"
+    workspace: State = "known"
+    reason: str | None = None
+    program: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnPolicy:
+    """How the calls of one turn are answered, and whether they run in parallel (all of them reads)."""
+
+    calls: tuple[CallPolicy, ...] = ()
+    parallel: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A ModelProfile as one cell needs it: TTFT = `ttft_ns` + uncached prompt tokens / `prefill_tokens_per_s`."""
+
+    name: str
+    tpot_ns: int
+    ttft_ns: int
+    prefill_tokens_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CellSpec:
+    """Everything that both roles must know of a cell; the same value goes to both.
+
+    `trace` is a path readable in both hosts. `root` is the cell's own pristine copy of the workspace, used by the
+    role that holds the engine. `tcp` holds the fields of `curserve_netem.link.Tcp`. `turns` has one policy per
+    turn of the trace; empty means: execute every call, in recorded order. `deadline_s` bounds the whole cell.
+    `engine_options` are the engine's own. The remaining fields are copied into every row.
+    """
+
+    run: str
+    block: int
+    cell: int
+    trace: str
+    engine: str
+    placement: Placement
+    model: Model
+    root: str | None = None
+    at: str = "/testbed"
+    shell: Literal["fresh", "persistent"] = "fresh"
+    api: Api = "chat"
+    pace: Pace = "real"
+    stream: bool = True
+    tcp: Mapping[str, Any] = field(default_factory=dict)
+    turns: tuple[TurnPolicy, ...] = ()
+    deadline_s: float = 3600.0
+    timeout_s: float = 60.0  # of one executed call
+    sandbox: str = "auto"
+    engine_options: Mapping[str, Any] = field(default_factory=dict)
+    # columns only
+    trace_id: str = ""
+    repetition: int = 0
+    link: str | None = None
+    backend: str | None = None
+    rtt_ns: int = 0
+    order: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the cell as plain JSON values."""
+        return asdict(self)
+
+    def policy(self, turn: int, call: int) -> CallPolicy:
+        """Return how a call is answered."""
+        if turn < len(self.turns) and call < len(self.turns[turn].calls):
+            return self.turns[turn].calls[call]
+        return CallPolicy()
+
+    def parallel(self, turn: int) -> bool:
+        """Return whether the calls of a turn run in parallel."""
+        return turn < len(self.turns) and self.turns[turn].parallel
+
+
+class BadMessage(ValueError):
+    """Raised when a control message is not what it should be; says which field."""
+
+
+def cell_from_json(data: Any) -> CellSpec:
+    """Read a CellSpec from JSON values; raises BadMessage."""
+    if not isinstance(data, dict):
+        raise BadMessage(f"cell: expected an object, got {type(data).__name__}")
+    try:
+        turns = tuple(
+            TurnPolicy(tuple(CallPolicy(**call) for call in turn["calls"]), bool(turn["parallel"]))
+            for turn in data.get("turns", ())
+        )
+        cell = CellSpec(**{**data, "model": Model(**data["model"]), "turns": turns})
+        _check_numbers(cell)
+        return cell
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BadMessage(
+            f"cell {data.get('cell')}: {error}; see CellSpec in curserve_engines.cell.spec"
+        ) from error
+
+
+def _check_numbers(cell: CellSpec) -> None:
+    """Raise BadMessage for a number that would break the arithmetic of time."""
+    numbers = {
+        "cell": cell.cell,
+        "tpot_ns": cell.model.tpot_ns,
+        "ttft_ns": cell.model.ttft_ns,
+        "prefill_tokens_per_s": cell.model.prefill_tokens_per_s,
+        "deadline_s": cell.deadline_s,
+        "timeout_s": cell.timeout_s,
+    }
+    for name, value in numbers.items():
+        wanted = (int, float) if name.endswith("_s") else int
+        if isinstance(value, bool) or not isinstance(value, wanted) or not 0 <= value < 1e18:
+            raise BadMessage(f"cell {cell.cell}: {name} must be a number that is not negative, got {value!r}")
+    if cell.model.prefill_tokens_per_s == 0:
+        raise BadMessage(f"cell {cell.cell}: prefill_tokens_per_s must not be 0")

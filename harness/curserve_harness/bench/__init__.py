@@ -1,0 +1,1 @@
+"""Whole commands and search engines measured against each other."""

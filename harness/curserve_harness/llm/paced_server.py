@@ -1,0 +1,209 @@
+"""The paced OpenAI-compatible server: ModelServer answers with recorded turns, at a model's pace.
+
+A player names its cell and turn in the headers `x-curserve-cell` and `x-curserve-turn`; any other OpenAI client is
+answered from the default script, its turn found by counting what the model has already said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from aiohttp import web
+
+from curserve_harness.llm import chat, requests, responses
+from curserve_harness.llm.errors import ApiError, json_response
+from curserve_harness.llm.framing import Slots
+from curserve_harness.llm.opened import OpenCell, due
+from curserve_harness.llm.pacing import AlreadyWritten, Pacing, socket_of
+from curserve_harness.llm.script import Script
+from curserve_harness.llm.server_loop import ServerLoop
+from curserve_harness.llm.stamping import StampingServer, connection_of, quiet_logger, read_body
+from curserve_harness.samples.rows import Row
+
+_ENDING_S = 0.5
+"""How long requests that are being read or answered when the server ends may take."""
+
+_REMEMBERED = 10_000
+"""Responses that a client may name as previous; the oldest are forgotten."""
+
+
+class ModelServer:
+    """Serves opened cells, and everybody else from the default script. Made inside a running event loop."""
+
+    def __init__(self, default: Script | None = None, *, real_pace: bool = True) -> None:
+        self._default = default
+        self._real = real_pace
+        self._cells: dict[int, OpenCell] = {}
+        self._loops: dict[int, ServerLoop] = {}
+        self._remembered: dict[str, int] = {}
+        self._pacing = Pacing()
+        self._threads = ThreadPoolExecutor(4, thread_name_prefix="loop")
+        self._runner: web.ServerRunner | None = None
+        self.socket: socket.socket | None = None
+        self._routes: dict[tuple[str, str], Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]] = {
+            ("POST", "/v1/chat/completions"): self._chat,
+            ("POST", "/v1/responses"): self._responses,
+            ("GET", "/v1/models"): self._models,
+            ("GET", "/health"): self._health,
+        }
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
+        """Listen; return the base URL. Raises OSError where that cannot be."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.socket = socket.create_server((host, port), family=family, backlog=128)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._runner = web.ServerRunner(
+            StampingServer(self._handle, access_log=None, logger=quiet_logger(__name__)),
+            shutdown_timeout=_ENDING_S,
+        )
+        await self._runner.setup()
+        await web.SockSite(self._runner, self.socket).start()
+        shown = f"[{host}]" if ":" in host else host
+        return f"http://{shown}:{self.socket.getsockname()[1]}"
+
+    async def stop(self) -> None:
+        """Stop streams, close connections, listen no more."""
+        self._pacing.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def open(self, cell: OpenCell, loop: ServerLoop | None = None) -> None:
+        """Serve a cell; with `loop`, its tools run here."""
+        self._cells[cell.spec.cell] = cell
+        if loop is not None:
+            self._loops[cell.spec.cell] = loop
+
+    async def close(self, number: int) -> tuple[list[Row], str | None]:
+        """Serve a cell no longer; return its rows, and what went wrong in it (None: nothing)."""
+        cell = self._cells.pop(number)
+        await cell.settle(self._pacing)
+        loop = self._loops.pop(number, None)
+        if loop is None:
+            return cell.rows(), cell.error
+        rows = loop.rows()
+        loop.close()
+        return rows, cell.error
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        route = self._routes.get((request.method, request.path))
+        try:
+            if route is not None:
+                return await route(request)
+            if any(path == request.path for _, path in self._routes):
+                raise ApiError(f"{request.method} is not allowed on {request.path}", status=405)
+            known = ", ".join(f"{method} {path}" for method, path in self._routes)
+            raise ApiError(f"unknown path {request.method} {request.path}; known: {known}", status=404)
+        except ApiError as error:
+            return error.response()
+
+    async def _chat(self, request: web.BaseRequest) -> web.StreamResponse:
+        raw, read_ns = await read_body(request)
+        asked = requests.read_chat(requests.read_json(raw))
+        if (place := self._place(request)) is not None:
+            return await self._answer_cell(request, *place, read_ns)
+        turn = self._script().turn(asked.spoken)
+        envelope = chat.Envelope(f"chatcmpl-{os.urandom(12).hex()}", int(time.time()), asked.model)
+        if asked.stream:
+            slots = chat.streamed(turn, envelope, with_usage=asked.with_usage)
+        else:
+            slots = chat.complete(turn, envelope)
+        return await self._write(request, slots, *due(self._real, turn, read_ns, stream=asked.stream))
+
+    async def _responses(self, request: web.BaseRequest) -> web.StreamResponse:
+        raw, read_ns = await read_body(request)
+        asked = requests.read_responses(requests.read_json(raw))
+        if (place := self._place(request)) is not None:
+            return await self._answer_cell(request, *place, read_ns)
+        if asked.previous is not None and asked.previous not in self._remembered:
+            raise ApiError(
+                f"no response {asked.previous!r} is known here",
+                param="previous_response_id",
+                code="previous_response_not_found",
+            )
+        number = asked.spoken + (self._remembered[asked.previous] if asked.previous is not None else 0)
+        turn = self._script().turn(number)
+        response = responses.Response(
+            f"resp_{os.urandom(12).hex()}", int(time.time()), asked.model, asked.previous
+        )
+        self._remembered[response.id] = number + 1
+        while len(self._remembered) > _REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]
+        slots = responses.streamed(turn, response) if asked.stream else responses.complete(turn, response)
+        return await self._write(request, slots, *due(self._real, turn, read_ns, stream=asked.stream))
+
+    def _script(self) -> Script:
+        if self._default is None:
+            raise ApiError("no default script is served here: name a cell in x-curserve-cell", status=404)
+        return self._default
+
+    def _place(self, request: web.BaseRequest) -> tuple[OpenCell, int] | None:
+        """Return the cell and turn that a player names, None for any other client."""
+        name = request.headers.get("x-curserve-cell")
+        if name is None:
+            return None
+        turn = request.headers.get("x-curserve-turn", "0")
+        cell = self._cells.get(int(name)) if name.isascii() and name.isdigit() else None
+        if cell is None:
+            raise ApiError(f"cell {name!r} is not open here", status=404, param="x-curserve-cell")
+        if not (turn.isascii() and turn.isdigit()) or int(turn) >= len(cell.script.turns):
+            count = len(cell.script.turns)
+            raise ApiError(f"turn {turn!r}: cell {name} has {count} turns", param="x-curserve-turn")
+        return cell, int(turn)
+
+    async def _answer_cell(
+        self, request: web.BaseRequest, cell: OpenCell, number: int, read_ns: int
+    ) -> web.StreamResponse:
+        loop = self._loops.get(cell.spec.cell)
+        if loop is not None:
+            with cell.busy():
+                return await self._run_loop(request, cell, loop, read_ns)
+        turn = cell.script.turns[number]
+        first_ns, step_ns = due(cell.real, turn, read_ns, stream=cell.spec.stream)
+        connection = connection_of(request)
+        if connection.stream is not None:  # a client that sends before it has read would mix two answers
+            await self._pacing.ended(connection.stream)
+        stream = connection.stream = self._pacing.start(request, cell.answer(number), first_ns, step_ns)
+        cell.streams.append((number, read_ns, stream))
+        if not request.keep_alive:
+            await self._pacing.ended(stream)
+        return AlreadyWritten(keep=request.keep_alive)
+
+    async def _run_loop(
+        self, request: web.BaseRequest, cell: OpenCell, loop: ServerLoop, read_ns: int
+    ) -> web.StreamResponse:
+        fd = os.dup(socket_of(request))  # the loop's own: the connection may close meanwhile
+        try:
+            running = asyncio.get_running_loop().run_in_executor(
+                self._threads, loop.run, self._pacing.pacer, fd, read_ns
+            )
+            complete = await running
+        except Exception as error:
+            cell.error = f"the server's loop broke: {type(error).__name__}: {error}"
+            complete = False
+        finally:
+            os.close(fd)
+        return AlreadyWritten(keep=complete and request.keep_alive)
+
+    async def _write(
+        self, request: web.BaseRequest, slots: Slots, first_ns: int, step_ns: int
+    ) -> web.StreamResponse:
+        written = await self._pacing.written(self._pacing.start(request, slots, first_ns, step_ns))
+        return AlreadyWritten(keep=written.error is None and request.keep_alive)
+
+    async def _models(self, request: web.BaseRequest) -> web.StreamResponse:  # noqa: ARG002
+        names = {cell.script.model for cell in self._cells.values()}
+        if self._default is not None:
+            names.add(self._default.model)
+        data = [
+            {"id": name, "object": "model", "created": 0, "owned_by": "curserve-bench"} for name in sorted(names)
+        ]
+        return json_response({"object": "list", "data": data})
+
+    async def _health(self, request: web.BaseRequest) -> web.StreamResponse:  # noqa: ARG002
+        return json_response({"status": "ok"})

@@ -1,0 +1,1 @@
+"""What `curserve-bench trace` does: import, show, check, perform, record."""

@@ -1,0 +1,1 @@
+"""The real vLLM server as the model server, and what it costs."""
