@@ -1,0 +1,110 @@
+//! Admission: who waits goes in, as long as the first of them fits.
+
+use crate::kv::{Hit, Kv};
+use crate::request::{RequestId, Status};
+use crate::scheduler::Scheduler;
+use crate::step::{Scheduled, Step};
+
+impl<K: Kv> Scheduler<K> {
+    /// Admit those that wait, holders of blocks first, until one does not fit or the step is full.
+    pub(crate) fn admit(&mut self, step: &mut Step, budget: &mut u32, chunk: u32) {
+        let mut passed = Vec::new();
+        while *budget > 0 && self.running.len() + self.paused < self.config.max_num_seqs as usize {
+            let queue = if self.holding.len() > 0 {
+                &self.holding
+            } else {
+                &self.waiting
+            };
+            let Some(id) = queue.first() else { break };
+            if !self.ready(id) {
+                self.pop_waiting();
+                passed.push(id);
+                continue;
+            }
+            let Some(part) = self.place(id, *budget, chunk) else {
+                break;
+            };
+            self.pop_waiting();
+            let request = &mut self.requests[id];
+            step.hit_tokens += u64::from(part.computed - request.computed);
+            request.status = Status::Running;
+            request.computed = part.computed;
+            self.running.push(id);
+            step.batch.push(part);
+            step.admitted += 1;
+            *budget -= part.tokens;
+        }
+        for id in passed.into_iter().rev() {
+            let queue = if self.requests[id].computed > 0 {
+                &mut self.holding
+            } else {
+                &mut self.waiting
+            };
+            queue.push_front(id, &self.requests);
+        }
+    }
+
+    fn pop_waiting(&mut self) {
+        let queue = if self.holding.len() > 0 {
+            &mut self.holding
+        } else {
+            &mut self.waiting
+        };
+        queue.pop(&self.requests);
+    }
+
+    /// A session between turns is not, and neither is who was preempted with a step in flight: what that one samples
+    /// is still to come.
+    fn ready(&self, id: RequestId) -> bool {
+        let request = &self.requests[id];
+        request.status != Status::Paused && (request.stale == 0 || request.drop_stale)
+    }
+
+    /// Find what the cache has of a waiting request, and give it blocks for its first tokens; None if it does not fit.
+    fn place(&mut self, id: RequestId, budget: u32, chunk: u32) -> Option<Scheduled> {
+        let (config, request) = (&self.config, &self.requests[id]);
+        let hit = match request.computed {
+            0 if config.enable_prefix_caching => self.kv.hit(&request.path, request.tokens() - 1),
+            _ => Hit::default(),
+        };
+        let computed = request.computed + hit.blocks * config.block_size;
+        let tokens = (request.tokens() - computed).min(chunk);
+        if !config.enable_chunked_prefill && tokens > budget {
+            return None;
+        }
+        let tokens = tokens.min(budget);
+        let have = hit.blocks + K::held(&request.holding);
+        let missing = |end: u32| {
+            config
+                .blocks_of(end.min(config.max_model_len))
+                .saturating_sub(have)
+        };
+        let watermark = if self.running.is_empty() {
+            0
+        } else {
+            config.watermark_blocks
+        };
+        let room = self.kv.free().checked_sub(hit.idle + watermark)?;
+        if config.scheduler_reserve_full_isl && missing(request.tokens()) > room {
+            return None;
+        }
+        let new = missing(computed + tokens);
+        if new > room {
+            return None;
+        }
+        let whole = (computed + tokens) / config.block_size;
+        let request = &mut self.requests[id];
+        if hit.blocks > 0 {
+            self.kv
+                .take(&mut request.holding, &request.path, hit.blocks);
+        }
+        self.kv.grow(&mut request.holding, new);
+        self.kv.publish(&mut request.holding, &request.path, whole);
+        Some(Scheduled {
+            request: id,
+            computed,
+            tokens,
+            samples: false,
+        })
+    }
+}
