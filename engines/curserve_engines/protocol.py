@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Literal, Protocol, Self, runtime_checkable
 
 from curserve_traces.model import Observation, RecordedCall, ToolCall
 
@@ -111,6 +111,15 @@ class Session(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+@runtime_checkable
+class Loading(Protocol):
+    """A session that may still be loading its workspace, and until then leaves calls to the real programs."""
+
+    def loaded(self) -> bool:
+        """Return whether it answers as it will from now on."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from curserve_engines.closing import Closing
-from curserve_engines.protocol import BROKEN, EngineError, Result, Session
+from curserve_engines.protocol import BROKEN, EngineError, Loading, Result, Session
 from curserve_traces.model import Observation, ToolCall
 
 
@@ -45,6 +45,11 @@ class Renewed(Closing):
         if is_broken(result.failed):
             self._give_up(session)
         return result
+
+    def loaded(self) -> bool:
+        """Return whether the session that there is has loaded its workspace; one that says nothing of it has."""
+        session = self._session
+        return not isinstance(session, Loading) or session.loaded()
 
     def close(self) -> None:
         """End the session that there is; idempotent."""

@@ -23,8 +23,7 @@ class ProtocolSession(Closing):
         fallback: Client | None = None,
         lasting_at: str | None = None,
     ) -> None:
-        self.client = client
-        """Asked by others too, for what is no call: whether the daemon has loaded."""
+        self._client = client
         self._lasting = LastingShell(client, fallback, lasting_at) if lasting_at and fallback else None
         self._fallback = fallback
         self._close = close
@@ -36,7 +35,7 @@ class ProtocolSession(Closing):
             if self._lasting is not None and call.tool == "bash":
                 answer, refused, refusal_ns = self._lasting.call(call)
                 return _result(answer, started, refused, refusal_ns=refusal_ns)
-            reply = self.client.call(call.tool, call.arguments, cwd=call.cwd)
+            reply = self._client.call(call.tool, call.arguments, cwd=call.cwd)
             if reply.refused is None or self._fallback is None:
                 return _result(reply, started, reply.refused)
             real = self._fallback.call(call.tool, call.arguments, cwd=call.cwd)
@@ -44,6 +43,14 @@ class ProtocolSession(Closing):
             broken = BROKEN if isinstance(error, Gone) else ""
             return Result(Observation(), time.monotonic_ns() - started, failed=f"{broken}{error}")
         return _result(real, started, reply.refused, refusal_ns=reply.service_ns)
+
+    def loaded(self) -> bool:
+        """Return whether the program holds the whole workspace, or cannot, or does not say."""
+        try:
+            stats = self._client.stats()
+        except ProtocolError:
+            return True
+        return stats.get("loaded") is not False or "trouble" in stats
 
     def close(self) -> None:
         """End the session and everything it started."""

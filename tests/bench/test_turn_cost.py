@@ -1,8 +1,9 @@
 """The pieces of a turn that the harness itself spends, for `--benchmark-compare`; no time is asserted."""
 
+from curserve_engines.cell.spoken import SpokenCall
 from curserve_harness.llm import chat
 from curserve_harness.llm.framing import STREAM_HEAD
-from curserve_harness.llm.script import ScriptTurn, SpokenCall
+from curserve_harness.llm.script import ScriptTurn
 from curserve_harness.play.connection import Events, _Chunks
 from curserve_harness.play.conversation import ChatConversation
 from curserve_harness.play.replies import ChatReply, Reply

@@ -187,7 +187,6 @@ def _result(recorded: RecordedCall) -> dict[str, Any]:
 
 
 def _tool_call(recorded: RecordedCall) -> dict[str, Any]:
-    call = recorded.call
-    asked = call.original_arguments if call.original_arguments is not None else call.arguments
-    function = {"name": call.original_name or call.tool, "arguments": _json(dict(asked)).decode()}
-    return {"id": call.id or "call", "type": "function", "function": function}
+    name, asked = recorded.call.as_asked()
+    function = {"name": name, "arguments": _json(dict(asked)).decode()}
+    return {"id": recorded.call.id or "call", "type": "function", "function": function}

@@ -40,6 +40,11 @@ class ToolCall:
     original_name: str | None = None
     original_arguments: Mapping[str, Any] | None = None
 
+    def as_asked(self) -> tuple[str, Mapping[str, Any]]:
+        """Return name and arguments as the model wrote them: the agent's own, where a recording has them."""
+        asked = self.original_arguments if self.original_arguments is not None else self.arguments
+        return self.original_name or self.tool, asked
+
 
 @dataclass(frozen=True, slots=True)
 class Observation:

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+from curserve_engines.cell.spec import CallPolicy
 from curserve_engines.protocol import Result
 from curserve_traces.model import RecordedCall
-
-
-class Policy(Protocol):
-    """What the plan decided of the call: `executed`, or `recorded` with the reason."""
-
-    @property
-    def label(self) -> str: ...  # noqa: D102
-    @property
-    def reason(self) -> str | None: ...  # noqa: D102
-    @property
-    def program(self) -> str | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +17,7 @@ class Answer:
     turn: int
     call: int
     recorded: RecordedCall
-    policy: Policy
+    policy: CallPolicy
     result: Result
     started_ns: int
     done_ns: int
@@ -39,7 +29,8 @@ class Answer:
 
     def row(self, cell: int) -> dict[str, Any]:
         """Return the call's row, with the digests that are compared with the reference."""
-        observation, label, reason = self.result.observation, self.policy.label, self.policy.reason
+        observation, reason = self.result.observation, self.policy.reason
+        label: str = self.policy.label
         if label == "executed" and self.result.failed is not None:
             label, reason = "failed", self.result.failed
         elif label == "executed" and self.result.refused is not None:

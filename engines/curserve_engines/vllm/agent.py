@@ -11,10 +11,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from curserve_engines.cell.answer import Answer
-from curserve_engines.cell.shown import shown_text
-from curserve_engines.vllm.chat import Chat, called
-from curserve_engines.vllm.execution import ToolBench, policies_of
+from curserve_engines.cell.prompts import before
+from curserve_engines.cell.spec import CellSpec
+from curserve_engines.cell.spoken import spoken
+from curserve_engines.vllm.chat import Chat
+from curserve_engines.vllm.execution import LoopTools
 from curserve_engines.vllm.generation import Ask, Turns, sampling
 from curserve_engines.vllm.ledger import ContextOverflow, KvLedger
 from curserve_engines.vllm.parsing import CallParser, difference
@@ -54,26 +55,29 @@ class AgentLoop:
 
     def __init__(
         self,
-        cell: int,
+        cell: CellSpec,
         trace: Trace,
         chat: Chat,
         parser: CallParser | None,
         turns: Turns,
-        bench: ToolBench,
+        tools: LoopTools,
         ledger: KvLedger,
         *,
         longest: int,
         trace_replay: bool = False,
-        policies: Any = (),
-        deadline_s: float = 3600.0,
     ) -> None:
-        self.cell, self.trace, self.rows, self.details = cell, trace, list[dict[str, Any]](), list[TurnDetail]()
-        self._chat, self._parser, self._turns, self._bench, self._ledger = chat, parser, turns, bench, ledger
-        self._longest, self._policies, self._deadline_s = longest, policies, deadline_s
-        self._name = f"cell-{cell}-{id(self)}"
+        self.cell, self.trace, self.rows, self.details = (
+            cell.cell,
+            trace,
+            list[dict[str, Any]](),
+            list[TurnDetail](),
+        )
+        self._chat, self._parser, self._turns, self._tools, self._ledger = chat, parser, turns, tools, ledger
+        self._longest, self._deadline_s = longest, cell.deadline_s
+        self._name = f"cell-{self.cell}-{id(self)}"
         self._held = 0
         # Encoded before the clock starts: what is forced is known from the recording.
-        self._forced = [chat.spoken(turn) for turn in trace.turns]
+        self._forced = [chat.spoken(turn, number) for number, turn in enumerate(trace.turns)]
         self._params = [sampling(forced, trace_replay=trace_replay) for forced in self._forced]
         for calls in {len(turn.calls) for turn in trace.turns} - {0}:
             chat.frame(calls)
@@ -85,35 +89,30 @@ class AgentLoop:
     async def run(self, read_ns: int) -> AsyncGenerator[Event]:
         """Play every turn, telling what happens as it happens; raises CellError."""
         deadline = read_ns + round(self._deadline_s * 1e9)
-        intended, shown = read_ns, list[Mapping[str, Any]]()
+        intended, shown = read_ns, list[dict[str, str]]()
         self._ledger.add(self._name, self._turns.evict)
         try:
             for number, turn in enumerate(self.trace.turns):
-                new = self._piece(number, turn, shown)
+                new = self._piece(number, shown)
                 async for event in self._generate(number, turn, new, intended):
                     yield event
                 if not turn.calls:
                     shown = []
                     intended = time.monotonic_ns()
                     continue
-                answers = await self._use_tools(number, turn)
-                shown = [_tool_message(answer, self.trace.truncate_chars) for answer in answers]
+                shown = await self._use_tools(number)
                 intended = time.monotonic_ns()
-                for answer, message in zip(answers, shown, strict=True):
-                    yield Event(
-                        "output", number, text=message["content"], call_id=_id(answer.recorded, answer.call)
-                    )
+                for message in shown:
+                    yield Event("output", number, text=message["content"], call_id=message["tool_call_id"])
                 if time.monotonic_ns() > deadline:
                     raise CellError(f"turn {number}: the deadline of the cell passed")
         finally:
             await self._turns.close()
             await self._ledger.release(self._name)
 
-    def _piece(self, number: int, turn: Turn, shown: Sequence[Mapping[str, Any]]) -> list[int]:
-        messages = [*shown, *({"role": m.role, "content": _clean(m.text)} for m in turn.before)]
-        if number == 0:
-            return self._chat.opening(messages or [{"role": "user", "content": self.trace.task or "Begin."}])
-        return self._chat.following(messages or [{"role": "user", "content": "Go on."}])
+    def _piece(self, number: int, shown: Sequence[Mapping[str, Any]]) -> list[int]:
+        messages = [*shown, *before(self.trace, number)]
+        return self._chat.opening(messages) if number == 0 else self._chat.following(messages)
 
     async def _generate(self, number: int, turn: Turn, new: list[int], intended: int) -> AsyncIterator[Event]:
         forced = self._forced[number]
@@ -137,6 +136,7 @@ class AgentLoop:
                 last = time.monotonic_ns()
                 if not out:
                     first = last
+                    self._tools.settle()  # here, while the model decodes, it lengthens no tool round trip
                     if self._parser is not None:
                         self._parser.prepare()
                 out += tokens
@@ -177,31 +177,20 @@ class AgentLoop:
             raise CellError(
                 f"turn {number}: it calls tools, and the server has no tool parser; see --tool-call-parser"
             )
-        if wrong := difference(self._parser.parse(self._chat.text(out)), turn.calls):
+        if wrong := difference(self._parser.parse(self._chat.text(out)), turn.calls, number):
             raise CellError(f"turn {number}: the tool parser {self._parser.name!r} read {wrong}")
 
-    async def _use_tools(self, number: int, turn: Turn) -> list[Answer]:
-        policies, parallel = policies_of(self._policies, number)
+    async def _use_tools(self, number: int) -> list[dict[str, str]]:
+        """Answer the calls of a turn; return the messages that the model reads next."""
         row = self.rows[-1]
         row["tools_started_ns"] = time.monotonic_ns()
-        answers = await self._bench.run(number, turn.calls, policies, parallel=parallel)
+        answers = await self._tools.answer(number)
         row["tools_done_ns"] = time.monotonic_ns()
-        return answers
+        return [
+            {"role": "tool", "tool_call_id": spoken(answer.recorded, number, answer.call).id, "content": text}
+            for answer, text in zip(answers, self._tools.shown(answers), strict=True)
+        ]
 
     def result(self) -> dict[str, Any]:
         """Return the rows of turns and calls, and the details."""
-        calls = [answer.row(self.cell) for answer in self._bench.answers]
-        return {"rows": self.rows + calls, "details": [asdict(detail) for detail in self.details]}
-
-
-def _tool_message(answer: Answer, truncate_chars: int | None) -> dict[str, Any]:
-    text = shown_text(answer.result.observation, truncate_chars)
-    return {"role": "tool", "tool_call_id": _id(answer.recorded, answer.call), "content": text}
-
-
-def _id(recorded: Any, index: int) -> str:
-    return called(recorded, index)[2]
-
-
-def _clean(text: str) -> str:
-    return text if text.isascii() else text.encode(errors="replace").decode()
+        return {"rows": self.rows + self._tools.rows(), "details": [asdict(detail) for detail in self.details]}

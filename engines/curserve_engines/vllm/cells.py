@@ -10,18 +10,20 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from curserve_engines.protocol import EngineError, Limits, Session, World
+from curserve_engines.cell.prompts import tool_definitions
+from curserve_engines.cell.spec import BadMessage, CellSpec, cell_from_json
+from curserve_engines.cell.tools import world_of
+from curserve_engines.protocol import EngineError, Session
 from curserve_engines.vllm.agent import AgentLoop
 from curserve_engines.vllm.chat import Chat, Tokenizer
 from curserve_engines.vllm.engine import TOOLS, open_tools
-from curserve_engines.vllm.execution import ToolBench
+from curserve_engines.vllm.execution import LoopTools
 from curserve_engines.vllm.generation import make_turns
 from curserve_engines.vllm.ledger import KvLedger
 from curserve_engines.vllm.parsing import CallParser
@@ -68,7 +70,7 @@ class OpenCell:
 
     number: int
     loop: AgentLoop | None
-    bench: ToolBench | None
+    tools: LoopTools | None
     stamps_at: int
     turns: dict[int, dict[str, Any]] = field(default_factory=dict)
     error: str | None = None
@@ -98,11 +100,13 @@ class Cells:
         self.responses: dict[int, ResponsesLoop] = {}
         self._sweeping: asyncio.Task[None] | None = None
 
-    async def open(self, spec: Mapping[str, Any]) -> None:
+    async def open(self, given: Any) -> None:
         """Open a cell from a CellSpec's JSON (`engine_options`: `mode`, `tools`); raises CellRefused."""
-        number = spec.get("cell")
-        if not isinstance(number, int):
-            raise CellRefused("vllm: open: the field `cell` must be a number")
+        try:
+            spec = cell_from_json(given)
+        except BadMessage as error:
+            raise CellRefused(f"vllm: open: {error}") from error
+        number = spec.cell
         if number in self.open_cells:
             raise CellRefused(f"vllm: cell {number} is open already; close it first")
         if len(self.open_cells) >= self.serving.max_cells:
@@ -110,17 +114,17 @@ class Cells:
                 f"vllm: {len(self.open_cells)} cells are open, the most this server takes; close some"
             )
         try:
-            trace = await asyncio.to_thread(codec.load, str(spec.get("trace")))
+            trace = await asyncio.to_thread(codec.load, spec.trace)
         except Exception as error:
             raise CellRefused(f"vllm: cell {number}: cannot read its trace: {error}") from error
         if not self.open_cells:  # what an earlier cell of the same trace left would be a gift to this one
             await self.serving.engine.reset_prefix_cache()
         at = _size(self.serving.stamps)
         chat = Chat(self.serving.plain, tool_definitions(trace), self.serving.template)
-        if spec.get("placement") == "client":
+        if spec.placement == "client":
             cell = OpenCell(number, None, None, at, files=self._force(number, trace, chat))
         else:
-            cell = await self._with_loop(number, spec, trace, chat, at)
+            cell = await self._with_loop(spec, trace, chat, at)
         self.open_cells[number] = cell
         if self._sweeping is None:
             self._sweeping = asyncio.create_task(self._sweep())
@@ -142,47 +146,38 @@ class Cells:
             if cell.playing == 0 and cell.used_s < before and number in self.open_cells:
                 await self.close(number)
 
-    async def _with_loop(
-        self, number: int, spec: Mapping[str, Any], trace: Trace, chat: Chat, at: int
-    ) -> OpenCell:
-        serving, options = self.serving, spec.get("engine_options") or {}
+    async def _with_loop(self, spec: CellSpec, trace: Trace, chat: Chat, at: int) -> OpenCell:
+        serving, number = self.serving, spec.cell
         parser = None
         if any(turn.calls for turn in trace.turns):
             parser = CallParser(serving.tool_parser, serving.tokenizer, tool_definitions(trace))
-        session = await asyncio.to_thread(open_session, spec, options, trace)
-        bench = ToolBench(
-            session, float(spec.get("timeout_s", 60.0)), root=_path(spec.get("root")), apply=_apply()
-        )
-        mode: Any = options.get("mode") or ("request" if spec.get("placement") == "server" else "session")
+        tools = LoopTools(spec, trace, await asyncio.to_thread(open_session, spec, trace))
+        mode: Any = spec.engine_options.get("mode") or ("request" if spec.placement == "server" else "session")
         if mode == "responses":
-            return self._with_responses(number, spec, trace, chat, bench, at)
+            return self._with_responses(number, trace, chat, tools, at)
         if mode not in ("session", "request"):
-            await asyncio.to_thread(bench.close)
+            await asyncio.to_thread(tools.close)
             raise CellRefused(f"vllm: unknown mode {mode!r}; known: session, request, responses")
         turns = make_turns(mode, serving.engine, f"{PREFIX}-{number}")
         loop = AgentLoop(
-            number,
+            spec,
             trace,
             chat,
             parser,
             turns,
-            bench,
+            tools,
             serving.ledger,
             longest=serving.longest,
             trace_replay=serving.trace_replay,
-            policies=spec.get("turns") or (),
-            deadline_s=float(spec.get("deadline_s", 3600.0)),
         )
-        return OpenCell(number, loop, bench, at)
+        return OpenCell(number, loop, tools, at)
 
-    def _with_responses(
-        self, number: int, spec: Mapping[str, Any], trace: Trace, chat: Chat, bench: ToolBench, at: int
-    ) -> OpenCell:
+    def _with_responses(self, number: int, trace: Trace, chat: Chat, tools: LoopTools, at: int) -> OpenCell:
         if self.serving.forced is None:
             raise CellRefused("vllm: this server was started without CURSERVE_VLLM_FORCED")
-        loop = ResponsesLoop(number, trace, chat, bench, self.serving.forced, spec.get("turns") or ())
+        loop = ResponsesLoop(number, trace, chat, tools, self.serving.forced)
         self.responses[number] = loop
-        return OpenCell(number, None, bench, at, files=loop.files, responses=loop)
+        return OpenCell(number, None, tools, at, files=loop.files, responses=loop)
 
     def _force(self, number: int, trace: Trace, chat: Chat) -> tuple[Path, ...]:
         folder = self.serving.forced
@@ -191,7 +186,7 @@ class Cells:
         files = []
         for turn, recorded in enumerate(trace.turns):
             files.append(folder / f"{number}-{turn}.json")
-            files[-1].write_text(json.dumps(chat.spoken(recorded)))
+            files[-1].write_text(json.dumps(chat.spoken(recorded, turn)))
         return tuple(files)
 
     async def close(self, number: int) -> dict[str, Any]:
@@ -205,8 +200,8 @@ class Cells:
         if cell.task is not None and not cell.task.done():
             cell.task.cancel()
             await asyncio.wait([cell.task], timeout=10)
-        if cell.bench is not None:
-            await asyncio.to_thread(cell.bench.close)
+        if cell.tools is not None:
+            await asyncio.to_thread(cell.tools.close)
         for path in cell.files:
             path.unlink(missing_ok=True)
         self.responses.pop(number, None)
@@ -219,54 +214,21 @@ class Cells:
         return found | {"steps": steps, "error": cell.error}
 
 
-def open_session(spec: Mapping[str, Any], options: Mapping[str, Any], trace: Trace) -> Session | None:
+def open_session(spec: CellSpec, trace: Trace) -> Session | None:
     """Open the engine that executes the tools of a cell; `tools: "none"` answers all from the recording.
 
     A server-placed engine is asked from here too: the same loop, in `request` mode. The engine `vllm` itself is
     the core in this process.
     """
-    engine = str(spec.get("engine", "vllm"))
-    name = options.get("tools") or (TOOLS if engine == "vllm" else engine)
+    name = spec.engine_options.get("tools") or (TOOLS if spec.engine == "vllm" else spec.engine)
     if name == "none":
         return None
-    root = _path(spec.get("root"))
-    if root is None or not root.is_dir():
-        raise CellRefused(f"vllm: the root of a cell must be a folder, not {spec.get('root')!r}")
-    limits = Limits(timeout_s=float(spec.get("timeout_s", 60.0)))
-    turns = tuple(turn.calls for turn in trace.turns)
-    world = World(
-        root,
-        str(spec.get("at", "/testbed")),
-        spec.get("shell", "fresh"),
-        limits,
-        turns,
-        sandbox=str(spec.get("sandbox", "auto")),
-    )
+    if spec.root is None or not Path(spec.root).is_dir():
+        raise CellRefused(f"vllm: the root of a cell must be a folder, not {spec.root!r}")
     try:
-        return open_tools(name, world)
+        return open_tools(name, world_of(spec, trace))
     except EngineError as error:
         raise CellRefused(f"vllm: tools {name!r}: {error}") from error
-
-
-def tool_definitions(trace: Trace) -> list[dict[str, Any]]:
-    """Return the recorded tool definitions, or else what the recorded calls tell of them."""
-    recorded = trace.extra.get("tool_definitions")
-    if isinstance(recorded, list) and recorded and all(isinstance(tool, dict) for tool in recorded):
-        return [tool.get("function", tool) for tool in recorded]
-    found: dict[str, dict[str, Any]] = {}
-    for _, _, item in trace.calls():
-        call = item.call
-        arguments = call.original_arguments if call.original_arguments is not None else call.arguments
-        properties = found.setdefault(call.original_name or call.tool, {})
-        properties |= {str(key): {"type": "string"} for key in arguments}
-    return [
-        {
-            "name": name,
-            "description": f"The agent's tool {name}.",
-            "parameters": {"type": "object", "properties": p},
-        }
-        for name, p in found.items()
-    ]
 
 
 def _steps(stamps: Path | None, at: int, number: int) -> list[dict[str, Any]]:
@@ -280,13 +242,3 @@ def _steps(stamps: Path | None, at: int, number: int) -> list[dict[str, Any]]:
 
 def _size(path: Path | None) -> int:
     return path.stat().st_size if path is not None and path.is_file() else 0
-
-
-def _path(value: object) -> Path | None:
-    return Path(value) if isinstance(value, str) else None
-
-
-def _apply() -> Any:
-    from curserve_traces.delta import apply_delta
-
-    return partial(apply_delta, if_it_fits=True)  # as `curserve_harness.roles.cell_setup`

@@ -12,7 +12,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from curserve_traces.model import RecordedCall, Turn
+from curserve_engines.cell.spoken import SpokenCall, spoken
+from curserve_traces.model import Turn
+from curserve_traces.text import valid
 
 
 class Tokenizer(Protocol):
@@ -135,7 +137,7 @@ class Chat:
     def _base(self, calls: int) -> tuple[list[dict[str, Any]], str, str]:
         """Return a short conversation that ends with `calls` calls, its rendering, what follows its end token."""
         if calls not in self._bases:
-            asked = [("bash", "{}", f"call_{i}") for i in range(calls)]
+            asked = [SpokenCall(f"call_{i}", "bash", "{}") for i in range(calls)]
             base = [{"role": "user", "content": "."}, _assistant(".", asked)]
             before = self._render(base)
             end = before.rfind(self._tokenizer.eos_token)
@@ -143,10 +145,10 @@ class Chat:
             self._bases[calls] = base, before, tail
         return self._bases[calls]
 
-    def spoken(self, turn: Turn) -> list[int]:
+    def spoken(self, turn: Turn, number: int) -> list[int]:
         """Return the tokens of a recorded turn as this model would have written it, its end token included."""
         base = [{"role": "user", "content": "."}]
-        message = _assistant(turn.text, [called(c, i) for i, c in enumerate(turn.calls)])
+        message = _assistant(turn.text, [spoken(call, number, index) for index, call in enumerate(turn.calls)])
         if turn.reasoning:
             message["reasoning_content"] = turn.reasoning
         before, after = self._render(base, generation=True), self._render([*base, message])
@@ -178,19 +180,11 @@ class Chat:
             ) from error
 
 
-def called(recorded: RecordedCall, index: int) -> tuple[str, str, str]:
-    """Return a recorded call as the model wrote it: name, arguments as JSON, id."""
-    call = recorded.call
-    arguments = call.original_arguments if call.original_arguments is not None else call.arguments
-    text = json.dumps(dict(arguments), ensure_ascii=False).encode(errors="replace").decode()
-    return call.original_name or call.tool, text, call.id or f"call_{index}"
-
-
-def _assistant(text: str, calls: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": text.encode(errors="replace").decode()}
+def _assistant(text: str, calls: Sequence[SpokenCall]) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": valid(text)}
     if calls:
         message["tool_calls"] = [
-            {"id": id_, "type": "function", "function": {"name": name, "arguments": json.loads(arguments)}}
-            for name, arguments, id_ in calls
+            {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": json.loads(c.arguments)}}
+            for c in calls
         ]
     return message

@@ -6,9 +6,10 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from curserve_engines.cell.spoken import spoken
 from curserve_engines.vllm.agent import Event
-from curserve_engines.vllm.chat import called
 from curserve_traces.model import Trace
+from curserve_traces.text import valid
 
 
 class ResponseEvents:
@@ -57,12 +58,14 @@ class ResponseEvents:
     def _close_turn(self) -> bytes:
         if self._turn is None:
             return b""
-        turn, self._turn = self._trace.turns[self._turn], None
-        content = [{"type": "output_text", "text": turn.text.encode(errors="replace").decode(), "annotations": []}]
+        number, self._turn = self._turn, None
+        turn = self._trace.turns[number]
+        content = [{"type": "output_text", "text": valid(turn.text), "annotations": []}]
         data = self._item({"type": "message", "role": "assistant", "status": "completed", "content": content})
         for index, recorded in enumerate(turn.calls):
-            name, arguments, id_ = called(recorded, index)
-            data += self._item({"type": "function_call", "call_id": id_, "name": name, "arguments": arguments})
+            call = spoken(recorded, number, index)
+            item = {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": call.arguments}
+            data += self._item(item)
         return data
 
     def _item(self, item: dict[str, Any]) -> bytes:

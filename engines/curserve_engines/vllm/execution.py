@@ -1,6 +1,5 @@
-"""The tools of one cell, called from vLLM's event loop: ToolBench runs an engine's session on threads of its own.
+"""The tools of one cell, called from vLLM's event loop: LoopTools runs an engine's session on threads.
 
-Answers as the harness does (`curserve_engines.cell.tools`): by the session, or from the recording with its delta.
 A call that does not come back is cut off a little after the limit of its world: no hanging tool hangs a model.
 """
 
@@ -8,29 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 from curserve_engines.cell.answer import Answer
+from curserve_engines.cell.spec import CellSpec
+from curserve_engines.cell.tools import Tools
 from curserve_engines.protocol import Result, Session
-from curserve_traces.model import Observation, RecordedCall, ToolCall, WorkspaceDelta
+from curserve_traces.model import Observation, ToolCall, Trace
 
 GRACE_S = 2.0
 """How long after the limit of the world a call is given up; the engine itself should have ended it."""
 
-Apply = Callable[[Path, WorkspaceDelta], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """How one call is answered, as in the harness's CellSpec."""
-
-    label: str = "executed"
-    reason: str | None = None
-    program: str | None = None
+THREADS = 8
 
 
 @runtime_checkable
@@ -42,44 +31,43 @@ class AtOnce(Protocol):
         ...
 
 
-class ToolBench:
-    """Answers the calls of a cell's turns. `root` is where deltas are applied, None: nowhere."""
+class LoopTools(Tools):
+    """Tools that an event loop waits for."""
 
-    def __init__(
-        self, session: Session | None, timeout_s: float, *, root: Path | None = None, apply: Apply | None = None
-    ) -> None:
-        self._session, self._timeout_s, self._root, self._apply = session, timeout_s, root, apply
+    def __init__(self, cell: CellSpec, trace: Trace, session: Session | None) -> None:
+        super().__init__(cell, trace, session, threads=THREADS)
         self._at_once = session.at_once if isinstance(session, AtOnce) else None
-        self._pool = ThreadPoolExecutor(8, thread_name_prefix="curserve-tool")
-        self.answers: list[Answer] = []
 
-    async def run(
-        self, turn: int, calls: tuple[RecordedCall, ...], policies: tuple[Policy, ...], *, parallel: bool
-    ) -> list[Answer]:
+    async def answer(self, turn: int) -> list[Answer]:
         """Answer the calls of a turn, in parallel where the policy says so."""
-        policies = policies + (Policy(),) * (len(calls) - len(policies))
-        asked = [self._answer(turn, i, call, policies[i]) for i, call in enumerate(calls)]
+        if self._settling is not None:
+            await asyncio.wrap_future(self._settling)
+            self._settling = None
+        asked = [self._answer_soon(turn, index) for index in range(len(self._trace.turns[turn].calls))]
+        parallel = self._cell.parallel(turn)
         answers = list(await asyncio.gather(*asked)) if parallel else [await one for one in asked]
-        self.answers += answers
+        self._answers += answers
         return answers
 
-    async def _answer(self, turn: int, index: int, recorded: RecordedCall, policy: Policy) -> Answer:
+    async def _answer_soon(self, turn: int, index: int) -> Answer:
         started = time.monotonic_ns()
-        if policy.label == "recorded" or self._session is None:
-            result = Result(recorded.observation or Observation(), wall_ns=0)
-            if recorded.delta is not None and self._apply is not None and self._root is not None:
-                await self._thread(self._apply, self._root, recorded.delta)
-        else:
-            result = await self._call(self._session, turn, index, recorded, started)
-        return Answer(turn, index, recorded, policy, result, started, time.monotonic_ns())
+        result = self._from_recording(turn, index)
+        if result is None:
+            if self._deltas:
+                await self._thread(self._apply_deltas)
+            started = time.monotonic_ns()
+            result = await self._call(turn, index, started)
+        return self._answered(turn, index, result, started)
 
-    async def _call(self, session: Session, turn: int, index: int, recorded: RecordedCall, started: int) -> Result:
-        limit = self._timeout_s + GRACE_S
+    async def _call(self, turn: int, index: int, started: int) -> Result:
+        assert self._session is not None
+        session, call = self._session, self._trace.turns[turn].calls[index].call
+        limit = self._cell.timeout_s + GRACE_S
         try:
-            if self._at_once is not None and (now := self._at_once(recorded.call)) is not None:
+            if self._at_once is not None and (now := self._at_once(call)) is not None:
                 return now
             async with asyncio.timeout(limit):
-                result: Result = await self._thread(lambda: session.call(recorded.call, turn=turn, index=index))
+                result: Result = await self._thread(lambda: session.call(call, turn=turn, index=index))
         except TimeoutError:
             failed = f"the tool did not come back within {limit:g} s; it was cut off"
         except Exception as error:  # an engine must not raise; if it does, the model still gets an answer
@@ -89,21 +77,11 @@ class ToolBench:
         note = Observation(None, b"", f"curserve: {failed}\n".encode())
         return Result(note, time.monotonic_ns() - started, failed=failed)
 
-    def _thread(self, function: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
-        return asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+    def _thread(self, function: Callable[[], Any]) -> asyncio.Future[Any]:
+        return asyncio.get_running_loop().run_in_executor(self._pool, function)
 
     def close(self) -> None:
         """End the session (which ends what still runs) and the threads."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        super().close()
         if self._session is not None:
             self._session.close()
-
-
-def policies_of(turns: Any, number: int) -> tuple[tuple[Policy, ...], bool]:
-    """Return the policies of a turn's calls and whether they run in parallel, from a CellSpec's JSON."""
-    if not isinstance(turns, (list, tuple)) or number >= len(turns):
-        return (), False
-    turn: Mapping[str, Any] = turns[number]
-    calls = turn.get("calls") or ()
-    found = tuple(Policy(c.get("label", "executed"), c.get("reason"), c.get("program")) for c in calls)
-    return found, bool(turn.get("parallel"))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from curserve_engines.cell.spoken import spoken
 from curserve_traces.model import RecordedCall
 
 
@@ -60,18 +61,16 @@ class CallParser:
         return None if not calls and isinstance(begins, str) and begins in text else calls
 
 
-def difference(parsed: Sequence[ParsedCall] | None, recorded: Sequence[RecordedCall]) -> str | None:
-    """Return how the parsed calls differ from the recorded ones, `None` if they do not."""
+def difference(parsed: Sequence[ParsedCall] | None, recorded: Sequence[RecordedCall], turn: int) -> str | None:
+    """Return how the parsed calls differ from the recorded ones of a turn, `None` if they do not."""
     if parsed is None:
         return "text that begins a tool call and cannot be read as one"
     if len(parsed) != len(recorded):
         return f"{len(parsed)} tool calls where {len(recorded)} were recorded"
     for number, (got, item) in enumerate(zip(parsed, recorded, strict=True)):
-        call = item.call
-        arguments = call.original_arguments if call.original_arguments is not None else call.arguments
-        wanted = json.loads(json.dumps(dict(arguments)).encode(errors="replace"))
-        if got.name != (call.original_name or call.tool):
-            return f"call {number} to {got.name!r} where {call.original_name or call.tool!r} was recorded"
-        if dict(got.arguments) != wanted:
+        wanted = spoken(item, turn, number)
+        if got.name != wanted.name:
+            return f"call {number} to {got.name!r} where {wanted.name!r} was recorded"
+        if dict(got.arguments) != json.loads(wanted.arguments):
             return f"call {number} with other arguments than recorded"
     return None

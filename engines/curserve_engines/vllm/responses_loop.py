@@ -17,21 +17,19 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from curserve_engines.cell.shown import shown_text
+from curserve_engines.cell.prompts import before
 from curserve_engines.vllm.chat import Chat
-from curserve_engines.vllm.execution import ToolBench, policies_of
+from curserve_engines.vllm.execution import LoopTools
 from curserve_traces.model import RecordedCall, Trace, Turn
 
 
 class ResponsesLoop:
     """One cell in this mode: its forced tokens, its tools, its rows."""
 
-    def __init__(
-        self, cell: int, trace: Trace, chat: Chat, bench: ToolBench, forced: Path, policies: Any = ()
-    ) -> None:
+    def __init__(self, cell: int, trace: Trace, chat: Chat, tools: LoopTools, forced: Path) -> None:
         self.cell, self.trace, self.name = cell, trace, f"{cell}-loop"
-        self._bench, self._policies, self._path = bench, policies, forced / f"{self.name}.json"
-        self._tokens = [chat.spoken(_renamed(turn)) for turn in trace.turns]
+        self._tools, self._path = tools, forced / f"{self.name}.json"
+        self._tokens = [chat.spoken(_renamed(turn), number) for number, turn in enumerate(trace.turns)]
         self._turn = 0
         self.rows: list[dict[str, Any]] = [
             {"cell": cell, "kind": "turn", "turn": number} for number in range(len(trace.turns))
@@ -45,11 +43,9 @@ class ResponsesLoop:
 
     def body(self, prefix: str) -> bytes:
         """Return the request that vLLM's Responses endpoint plays this cell by."""
-        before = self.trace.turns[0].before
-        asked = [{"role": message.role, "content": message.text} for message in before]
         fields = {
             "model": prefix,
-            "input": asked or [{"role": "user", "content": self.trace.task or "Begin."}],
+            "input": before(self.trace, 0),
             "request_id": f"resp_curserve-{self.cell}-loop",
             "tools": [{"type": "code_interpreter", "container": {"type": "auto"}}],
             "temperature": 0,
@@ -70,22 +66,21 @@ class ResponsesLoop:
         """Execute the calls of the turn that just ended; vLLM's view of an MCP session."""
         if name == "cleanup_session":
             return None
-        turn = self.trace.turns[self._turn]
-        policies, parallel = policies_of(self._policies, self._turn)
         row = self.rows[self._turn]
         row["tools_started_ns"] = time.monotonic_ns()
-        answers = await self._bench.run(self._turn, turn.calls, policies, parallel=parallel)
+        answers = await self._tools.answer(self._turn)
         row["tools_done_ns"] = time.monotonic_ns()
         self._turn += 1
         self._force()
-        shown = "\n".join(shown_text(answer.result.observation, self.trace.truncate_chars) for answer in answers)
+        shown = "\n".join(self._tools.shown(answers))
+        self._tools.settle()
         return SimpleNamespace(content=[SimpleNamespace(text=shown)])
 
     _client_info = "curserve"
 
     def result(self) -> dict[str, Any]:
         """Return the rows of turns and calls."""
-        return {"rows": self.rows + [answer.row(self.cell) for answer in self._bench.answers], "details": []}
+        return {"rows": self.rows + self._tools.rows(), "details": []}
 
 
 class ReplayToolServer:

@@ -12,8 +12,9 @@ from typing import Any
 
 import orjson
 
+from curserve_engines.cell.spoken import SpokenCall
 from curserve_harness.llm import framing
-from curserve_harness.llm.script import ScriptTurn, SpokenCall
+from curserve_harness.llm.script import ScriptTurn
 
 Item = dict[str, Any]
 

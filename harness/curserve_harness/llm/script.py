@@ -9,23 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import orjson
-
 from curserve_engines.cell.spec import Model
-from curserve_traces.model import RecordedCall, Trace, Turn
+from curserve_engines.cell.spoken import SpokenCall, spoken
+from curserve_traces.model import Trace, Turn
 from curserve_traces.text import valid
 
 CHARS_PER_TOKEN = 4
 """The usual rule of thumb for English and code, used where a recording has no counts."""
-
-
-@dataclass(frozen=True, slots=True)
-class SpokenCall:
-    """A tool call as the model writes it: `arguments` is the JSON text."""
-
-    id: str
-    name: str
-    arguments: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +62,7 @@ def make_script(trace: Trace, model: Model) -> Script:
     turns: list[ScriptTurn] = []
     prompt = 0
     for number, turn in enumerate(trace.turns):
-        calls = tuple(_spoken(recorded, number, c) for c, recorded in enumerate(turn.calls))
+        calls = tuple(spoken(recorded, number, c) for c, recorded in enumerate(turn.calls))
         reasoning, text = valid(turn.reasoning or ""), valid(turn.text)
         shown = len(reasoning) + len(text) + sum(len(c.name) + len(c.arguments) for c in calls)
         output = turn.output_tokens or tokens(shown)
@@ -91,16 +81,6 @@ def make_script(trace: Trace, model: Model) -> Script:
 def tokens(chars: int) -> int:
     """Estimate the tokens of a text by its length; at least one."""
     return max(1, -(-chars // CHARS_PER_TOKEN))
-
-
-def _spoken(recorded: RecordedCall, turn: int, index: int) -> SpokenCall:
-    call = recorded.call
-    arguments = call.original_arguments if call.original_arguments is not None else call.arguments
-    try:
-        written = orjson.dumps(dict(arguments)).decode()
-    except (TypeError, ValueError):  # a lone surrogate, or a number wider than JSON's
-        written = orjson.dumps({"text": valid(repr(dict(arguments)))}).decode()
-    return SpokenCall(valid(call.id) or f"call_{turn}_{index}", valid(call.original_name or call.tool), written)
 
 
 def _uncached(turns: Sequence[Turn], number: int) -> tuple[int, bool]:

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from curserve_engines.client import Client, ProtocolError
-from curserve_engines.protocol import Result, Session
+from curserve_engines.protocol import Loading, Result, Session
 from curserve_harness.oracle.asked import Asked, direct
 from curserve_harness.samples.judging import Likeness, digests, is_right, likeness
 from curserve_traces.model import Observation, ToolCall
@@ -84,19 +83,10 @@ def judge(engine: Result, real: Result) -> Verdict:
 
 
 def wait_until_loaded(engine: Session, timeout_s: float = 120.0) -> None:
-    """Wait until `engine`, where it has a program behind a socket that says so, holds the whole workspace."""
-    client = getattr(engine, "client", None)
+    """Wait until `engine`, where it says whether it does, holds the whole workspace."""
     limit = time.monotonic() + timeout_s
-    while isinstance(client, Client) and not _loaded(client) and time.monotonic() < limit:
+    while isinstance(engine, Loading) and not engine.loaded() and time.monotonic() < limit:
         time.sleep(0.005)
-
-
-def _loaded(client: Client) -> bool:
-    try:
-        stats = client.stats()
-    except ProtocolError:
-        return True
-    return stats.get("loaded") is not False or "trouble" in stats
 
 
 def compare(

@@ -6,16 +6,14 @@ travel all the same. `ChatConversation` carries everything each time; `ItemConve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import orjson
 
+from curserve_engines.cell.prompts import tool_definitions
 from curserve_harness.play.replies import Reply
-from curserve_traces.model import Message, Trace
-from curserve_traces.text import valid
-
-_TYPES = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
+from curserve_traces.model import Trace
 
 
 class Conversation(Protocol):
@@ -23,7 +21,7 @@ class Conversation(Protocol):
 
     path: str
 
-    def messages(self, messages: Sequence[Message]) -> None:
+    def messages(self, messages: Sequence[Mapping[str, str]]) -> None:
         """Append the messages that stand before a turn."""
         ...
 
@@ -52,10 +50,10 @@ class ChatConversation:
         self._start = orjson.dumps(fields)[:-1] + b',"messages":['
         self._said = bytearray()
 
-    def messages(self, messages: Sequence[Message]) -> None:
+    def messages(self, messages: Sequence[Mapping[str, str]]) -> None:
         """Append the messages that stand before a turn."""
         for message in messages:
-            self._add({"role": message.role, "content": valid(message.text)})
+            self._add(message)
 
     def reply(self, reply: Reply) -> None:
         """Append what the model said."""
@@ -75,7 +73,7 @@ class ChatConversation:
         """Return the body of the next request, in parts."""
         return [self._start, self._said, b"]}"]
 
-    def _add(self, message: dict[str, Any]) -> None:
+    def _add(self, message: Mapping[str, Any]) -> None:
         if self._said:
             self._said += b","
         self._said += orjson.dumps(message)
@@ -90,11 +88,11 @@ class ItemConversation:
         self._fields: dict[str, Any] = {"model": model, "stream": stream, "store": True}
         if tools := [{"type": "function", **tool} for tool in tool_definitions(trace)]:
             self._fields["tools"] = tools
-        self._new: list[dict[str, Any]] = []
+        self._new: list[Mapping[str, Any]] = []
 
-    def messages(self, messages: Sequence[Message]) -> None:
+    def messages(self, messages: Sequence[Mapping[str, str]]) -> None:
         """Append the messages that stand before a turn."""
-        self._new += [{"role": message.role, "content": valid(message.text)} for message in messages]
+        self._new += messages
 
     def reply(self, reply: Reply) -> None:
         """Remember what the next request follows; the model's words stay on the server."""
@@ -108,35 +106,3 @@ class ItemConversation:
         """Return the body of the next request, and begin the next one's."""
         new, self._new = self._new, []
         return [orjson.dumps({**self._fields, "input": new})]
-
-
-def before(trace: Trace, turn: int) -> tuple[Message, ...]:
-    """Return the messages before a turn. A recording that begins with the model gets its task as the first one."""
-    recorded = trace.turns[turn].before
-    return recorded if recorded or turn else (Message("user", trace.task or "The task was not recorded."),)
-
-
-def tool_definitions(trace: Trace) -> list[dict[str, Any]]:
-    """Return the recorded tool definitions, or else what the recorded calls tell of them.
-
-    They travel with every request, as an agent's do. Each is `{name, description, parameters}`.
-    """
-    recorded = trace.extra.get("tool_definitions")
-    if isinstance(recorded, list) and recorded and all(isinstance(d, dict) for d in recorded):
-        return [d.get("function", d) for d in recorded]
-    found: dict[str, dict[str, Any]] = {}
-    for _, _, item in trace.calls():
-        call = item.call
-        name = valid(call.original_name or call.tool)
-        arguments = call.original_arguments if call.original_arguments is not None else call.arguments
-        properties = found.setdefault(name, {})
-        for key, value in arguments.items():
-            properties[valid(str(key))] = {"type": _TYPES.get(type(value), "string")}
-    return [
-        {
-            "name": name,
-            "description": f"The agent's tool {name}.",
-            "parameters": {"type": "object", "properties": properties},
-        }
-        for name, properties in found.items()
-    ]

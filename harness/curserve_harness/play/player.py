@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from curserve_engines.cell.prompts import before, tool_definitions
 from curserve_engines.cell.spec import CellSpec
 from curserve_engines.cell.tools import Tools
 from curserve_harness.play.connection import Connection, Events, Exchange
@@ -18,8 +19,6 @@ from curserve_harness.play.conversation import (
     ChatConversation,
     Conversation,
     ItemConversation,
-    before,
-    tool_definitions,
 )
 from curserve_harness.play.replies import BadReply, ChatReply, ItemReply, Reply
 from curserve_harness.samples.rows import Row
@@ -96,9 +95,8 @@ def play(cell: CellSpec, trace: Trace, connection: Connection, tools: Tools, pla
 
 def follow(cell: CellSpec, trace: Trace, connection: Connection, played: Played) -> None:
     """Send the task once and read what the server's loop streams; raises WireError or BadReply."""
-    new = [{"role": message.role, "content": valid(message.text)} for message in before(trace, 0)]
     tools = [{"type": "function", **tool} for tool in tool_definitions(trace)]
-    body = orjson.dumps({"model": cell.model.name, "stream": True, "tools": tools, "input": new})
+    body = orjson.dumps({"model": cell.model.name, "stream": True, "tools": tools, "input": before(trace, 0)})
     head = connection.request_head("/v1/responses", _place(cell, 0))
     watch = _LoopWatch()
     started_ns = time.monotonic_ns()

@@ -5,13 +5,12 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 from curserve_engines import registry
 from curserve_engines.cell.spec import BadMessage, CellSpec
-from curserve_engines.cell.tools import Tools
-from curserve_engines.protocol import EngineError, Limits, World
+from curserve_engines.cell.tools import Tools, world_of
+from curserve_engines.protocol import EngineError
 from curserve_harness.llm.script import Script, make_script
 from curserve_harness.play.connection import WireError
 from curserve_harness.play.replies import BadReply
@@ -20,7 +19,6 @@ from curserve_netem.tcp import configure
 from curserve_traces import codec
 from curserve_traces.errors import TraceError, WorkspaceError
 from curserve_traces.model import Trace
-from curserve_traces.workspace import apply_delta
 
 REPORTED = (BadMessage, BadReply, EngineError, OSError, TraceError, WireError, WorkspaceError)
 """What can go wrong with a cell and is told in one line; anything else is a defect, and is told with its type."""
@@ -37,18 +35,8 @@ def load_cell(cell: CellSpec) -> tuple[Trace, Script]:
 @contextmanager
 def opened_tools(cell: CellSpec, trace: Trace) -> Iterator[Tools]:
     """Open the cell's engine on its world; close both at the end."""
-    world = World(
-        root=Path(cell.root or "/nonexistent"),
-        at=cell.at,
-        shell=cell.shell,
-        limits=Limits(timeout_s=cell.timeout_s),
-        turns=tuple(turn.calls for turn in trace.turns),
-        sandbox=cell.sandbox,
-    )
-    with registry.load(cell.engine).open(world) as session:
-        # The reference found out which deltas fit; here a wrong edit of the engine's may spoil one, and is judged.
-        apply = partial(apply_delta, if_it_fits=True) if cell.root is not None else None
-        tools = Tools(cell, trace, session, apply)
+    with registry.load(cell.engine).open(world_of(cell, trace)) as session:
+        tools = Tools(cell, trace, session)
         try:
             yield tools
         finally:

@@ -24,7 +24,6 @@ from curserve_harness.samples.rows import Row
 from curserve_harness.vllm.process import VllmServer
 from curserve_traces import codec
 from curserve_traces.model import ToolCall
-from curserve_traces.workspace import apply_delta
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ def play_client(server: VllmServer, cell: CellSpec, session: Session, *, rtt_s: 
     """
     trace = codec.load(cell.trace)
     server.open(cell.to_json())
-    tools = Tools(cell, trace, _Far(session, rtt_s), apply_delta if cell.root else None)
+    tools = Tools(cell, trace, _Far(session, rtt_s))
     played, error = Played(cell.cell), None
     try:
         deadline_ns = time.monotonic_ns() + round(cell.deadline_s * 1e9)

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from curserve_engines import registry
-from curserve_engines.protocol import BROKEN, EngineError, Limits, Result, World
+from curserve_engines.protocol import BROKEN, EngineError, Limits, Loading, Result, World
 from curserve_engines.renewed import Renewed, is_broken
+from curserve_harness.oracle.compared import wait_until_loaded
 from curserve_traces.model import Observation, ToolCall
 
 
@@ -70,3 +71,28 @@ def test_where_no_new_session_can_be_had_that_is_told() -> None:
     session = Renewed(begin)
     assert is_broken(call(session, "x").failed)
     assert "no new one could be begun: no more of them" in str(call(session, "x").failed)
+
+
+def test_a_session_says_whether_it_has_loaded_and_one_that_cannot_say_has() -> None:
+    class Loads:
+        def __init__(self) -> None:
+            self.asked = 0
+
+        def call(self, call: ToolCall, **_place: int | None) -> Result:
+            return Result(Observation(), 1)
+
+        def loaded(self) -> bool:
+            self.asked += 1
+            return self.asked > 2
+
+        def close(self) -> None:
+            pass
+
+    inner = Loads()
+    with Renewed(lambda: inner) as session:
+        assert isinstance(session, Loading)
+        wait_until_loaded(session)
+        assert inner.asked == 3
+        assert session.loaded()
+    with registry.load("recorded-client").open(World(Path())) as control:
+        wait_until_loaded(control)

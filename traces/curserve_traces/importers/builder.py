@@ -346,7 +346,7 @@ class Builder:
 
         def of(recorded: RecordedCall) -> int | None:
             call = recorded.call
-            asked = call.original_arguments if call.original_arguments is not None else call.arguments
+            _, asked = call.as_asked()
             known = call.id not in self._nameless
             return hash((scope, call.id, call.original_name, repr(sorted(asked.items())))) if known else None
 

@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curserve_engines.cell.spec import Model
+from curserve_engines.cell.spoken import SpokenCall
 from curserve_harness.console.exits import BadInput
 from curserve_harness.llm import chat, framing, responses
 from curserve_harness.llm.opened import due
-from curserve_harness.llm.script import ScriptTurn, SpokenCall, make_script
+from curserve_harness.llm.script import ScriptTurn, make_script
 from curserve_harness.plan import profiles
 from curserve_traces.model import Message, Observation, RecordedCall, ToolCall, Trace, Turn, Workspace
 
