@@ -1,4 +1,4 @@
-"""Real material that several rooms test with: a small workspace, and a trace really recorded on it."""
+"""What several rooms test with: a small workspace, and a trace really recorded on it."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Dismissed(ProtocolError):
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class CallReply:
     """The answer to one call; fields as in docs/PROTOCOL.md."""
 
     exit_code: int | None
@@ -62,7 +62,7 @@ def short_name(path: Path) -> Iterator[str]:
         os.close(folder)
 
 
-class Connection:
+class FrameConnection:
     """One connection, one request at a time."""
 
     __slots__ = ("_channel", "_ids")
@@ -119,12 +119,12 @@ class Client:
     def __init__(self, path: Path, *, silence_s: float = 120.0) -> None:
         self._path = path
         self._silence_s = silence_s
-        self._idle: deque[Connection] = deque()
+        self._idle: deque[FrameConnection] = deque()
         self._closed = False
 
     def call(
         self, tool: str, arguments: Mapping[str, Any], *, cwd: str | None = None, timeout_ms: int | None = None
-    ) -> Reply:
+    ) -> CallReply:
         """Execute one call; raises ProtocolError where there is no answer at all."""
         header, payload = self.request(
             {
@@ -139,7 +139,7 @@ class Client:
             split = header["stdout_len"]
             if split + header["stderr_len"] != len(payload):
                 raise ProtocolError("answer's lengths do not add up to its payload")
-            return Reply(
+            return CallReply(
                 header["exit_code"],
                 payload[:split],
                 payload[split:],
@@ -157,7 +157,7 @@ class Client:
             try:
                 connection, kept = self._idle.pop(), True
             except IndexError:
-                connection, kept = Connection(self._path, silence_s=self._silence_s), False
+                connection, kept = FrameConnection(self._path, silence_s=self._silence_s), False
             try:
                 answer = connection.request(header)
                 break

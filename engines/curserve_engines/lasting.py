@@ -12,7 +12,7 @@ import shlex
 import time
 from threading import Lock
 
-from curserve_engines.client import Client, Reply
+from curserve_engines.client import CallReply, Client
 from curserve_traces import classify
 from curserve_traces.model import ToolCall
 
@@ -31,7 +31,7 @@ class LastingShell:
         """The status that the real shell does not know of; None: it does."""
         self._unknown: str | None = None
 
-    def call(self, call: ToolCall) -> tuple[Reply, str | None, int]:
+    def call(self, call: ToolCall) -> tuple[CallReply, str | None, int]:
         """Run a `bash` call; return the answer, why it was refused (or None), and what refusing took, in ns.
 
         Raises ProtocolError where a program is gone or too slow.
@@ -68,7 +68,7 @@ class LastingShell:
         self._real.call("bash", {"command": "; ".join([*words, f"return {self._status}"])}, cwd=self._cwd)
         self._came_from = self._status = None
 
-    def _follow(self, command: str, reply: Reply) -> None:
+    def _follow(self, command: str, reply: CallReply) -> None:
         """Note what the real shell has become."""
         if self._unknown is not None:
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from curserve_engines.client import Client, Gone, ProtocolError, Reply
+from curserve_engines.client import CallReply, Client, Gone, ProtocolError
 from curserve_engines.closing import Closing
 from curserve_engines.lasting import LastingShell
 from curserve_engines.protocol import BROKEN, Result
@@ -57,7 +57,7 @@ class ProtocolSession(Closing):
         self._close()
 
 
-def _result(reply: Reply, started: int, refused: str | None, *, refusal_ns: int = 0) -> Result:
+def _result(reply: CallReply, started: int, refused: str | None, *, refusal_ns: int = 0) -> Result:
     wall_ns = time.monotonic_ns() - started
     observation = Observation(reply.exit_code, reply.stdout, reply.stderr)
     return Result(observation, wall_ns, reply.service_ns + refusal_ns, refused, reply.failed)

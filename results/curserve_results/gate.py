@@ -33,7 +33,7 @@ BELOW_CONTROL = math.log(0.8)
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class GroupJudgement:
     """The verdict on one group, with its reason in one line."""
 
     effect: Effect
@@ -47,7 +47,7 @@ class Decision:
 
     verdict: Verdict
     limit: float
-    judgements: tuple[Judgement, ...]
+    judgements: tuple[GroupJudgement, ...]
     faults: tuple[str, ...] = ()
     needs_confirmation: bool = False
 
@@ -109,25 +109,27 @@ def _regressed(effect: Effect, limit: float) -> bool:
     )
 
 
-def _judge(effect: Effect, limit: float, again: dict[tuple[Group, str], Effect] | None) -> Judgement:
+def _judge(effect: Effect, limit: float, again: dict[tuple[Group, str], Effect] | None) -> GroupJudgement:
     """Judge one group."""
     ratio, size = effect.ratio, f"{math.expm1(effect.ratio.estimate):+.1%}"
     if ratio.low is None or ratio.high is None:
-        return Judgement(effect, "inconclusive", f"{size}, but {ratio.blocks} blocks carry no interval")
+        return GroupJudgement(effect, "inconclusive", f"{size}, but {ratio.blocks} blocks carry no interval")
     size += f" [{math.expm1(ratio.low):+.1%} to {math.expm1(ratio.high):+.1%}]"
     if _regressed(effect, limit):
         if again is None:
-            return Judgement(effect, "inconclusive", f"{size}: slower; a confirmation run has to agree")
+            return GroupJudgement(effect, "inconclusive", f"{size}: slower; a confirmation run has to agree")
         second = again.get((effect.group, effect.metric))
         if second is not None and _regressed(second, limit):
             confirmed = f"{math.expm1(second.ratio.estimate):+.1%}"
-            return Judgement(effect, "fail", f"{size}, confirmed by {confirmed}")
-        return Judgement(effect, "inconclusive", f"{size}: slower, but the confirmation run does not agree")
+            return GroupJudgement(effect, "fail", f"{size}, confirmed by {confirmed}")
+        return GroupJudgement(effect, "inconclusive", f"{size}: slower, but the confirmation run does not agree")
     if ratio.high < limit:
-        return Judgement(effect, "pass", size)
+        return GroupJudgement(effect, "pass", size)
     if effect.floor is None and ratio.low > 0:
-        return Judgement(effect, "inconclusive", f"{size}: no noise floor was measured (three or more A/A runs)")
-    return Judgement(effect, "inconclusive", f"{size}: not enough power to rule the limit out; more rounds")
+        return GroupJudgement(
+            effect, "inconclusive", f"{size}: no noise floor was measured (three or more A/A runs)"
+        )
+    return GroupJudgement(effect, "inconclusive", f"{size}: not enough power to rule the limit out; more rounds")
 
 
 def _name(effect: Effect) -> str:

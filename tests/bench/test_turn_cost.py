@@ -6,7 +6,7 @@ from curserve_harness.llm.framing import STREAM_HEAD
 from curserve_harness.llm.script import ScriptTurn
 from curserve_harness.play.connection import Events, _Chunks
 from curserve_harness.play.conversation import ChatConversation
-from curserve_harness.play.replies import ChatReply, Reply
+from curserve_harness.play.replies import ChatReply, ModelReply
 from curserve_traces.model import Trace, Workspace
 
 CALL = SpokenCall("call_1", "bash", '{"command":"grep -rn needle src"}')
@@ -37,7 +37,7 @@ def test_an_observation_joins_a_long_conversation(benchmark):
     conversation.output("c", "x" * 200_000)
 
     def step():
-        conversation.reply(Reply("i", "text"))
+        conversation.reply(ModelReply("i", "text"))
         conversation.output("c", "y" * 900)
         return sum(map(len, conversation.body()))
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from curserve_harness.plan.plan import PlanError, read_plan
-from curserve_harness.plan.resolve import Wishes, resolve
+from curserve_harness.plan.resolve import ReplayOptions, resolve
 from curserve_traces import codec
 from curserve_traces.model import Trace
 
@@ -35,7 +35,7 @@ def foreign(small_trace: Trace, small_workspace: Path, tmp_path: Path) -> tuple[
     file, folder = tmp_path / "small.json", tmp_path / "run"
     codec.save(small_trace, file)
     plan, _ = resolve(
-        Wishes(traces=(file,), rtts=("1ms",), repetitions=1, models=("swe-grep-mini",),
+        ReplayOptions(traces=(file,), rtts=("1ms",), repetitions=1, models=("swe-grep-mini",),
                engines=("client-subprocess",),
                workspace=small_workspace)
     )  # fmt: skip

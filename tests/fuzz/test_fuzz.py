@@ -22,7 +22,7 @@ from curserve_harness.console.terminal import line
 from curserve_harness.plan import regrant
 from curserve_harness.plan.plan import PlanError, read_plan
 from curserve_harness.plan.policy import trace_policy
-from curserve_harness.plan.resolve import Wishes, reload, resolve
+from curserve_harness.plan.resolve import ReplayOptions, reload, resolve
 from curserve_harness.traces.views import describe
 from curserve_netem.link import Link
 from curserve_results.errors import ResultsError
@@ -67,8 +67,8 @@ def plans(data: bytes, name: str, folder: Path) -> bool:
         plan = read_plan(data, "plan.json")
         for link in plan.links.values():
             Link.from_json(link)
-        regrant.require(plan, Wishes())
-        reload(plan, Wishes())
+        regrant.require(plan, ReplayOptions())
+        reload(plan, ReplayOptions())
     except (PlanError, BadInput, TraceError) as error:
         assert str(error)
         return False
@@ -99,9 +99,10 @@ def corpus(target: Target, folder: Path) -> list[tuple[str, bytes]]:
         return own + [(f"{name}.json", data) for name, (_, data) in SAMPLES.items()]
     if target is plans:
         engines = ("client-subprocess", "daemon")
-        wishes = Wishes(engines=engines, rtts=("1ms", "20ms"), repetitions=1)
+        options = ReplayOptions(engines=engines, rtts=("1ms", "20ms"), repetitions=1)
         return [
-            ("plan.json", resolve(one)[0].to_json().encode()) for one in (wishes, replace(wishes, pace="virtual"))
+            ("plan.json", resolve(one)[0].to_json().encode())
+            for one in (options, replace(options, pace="virtual"))
         ]
     return [("manifest.json", (write_run(folder / "made", Truth()) / "manifest.json").read_bytes())]
 

@@ -30,7 +30,7 @@ ALLOWED = {
     "traces/curserve_traces/scratch.py": {},
     "traces/curserve_traces/workspace.py": {"rename": "the tree that we made, within our cache"},
     "harness/curserve_harness/run/run_folder.py": {"glob": "names of blocks in a run folder that we made"},
-    "harness/curserve_harness/run/cell_runner.py": {"copy": "Material's: a pristine copy"},
+    "harness/curserve_harness/run/cell_runner.py": {"copy": "PreparedTraces': a pristine copy"},
     "harness/curserve_harness/prepare/prepared.py": {"replace": "dataclasses'"},
     "engines/curserve_engines/cell/tools.py": {},
     "harness/curserve_harness/traces/record/changes.py": {},

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from curserve_traces.model import Effect, ToolCall, Turn
 from curserve_traces.programs import NEUTRAL, dangerous_assignment, program_effect, strongest
-from curserve_traces.shell import HOLE, Command, Redirect, Script, parse
+from curserve_traces.shell import HOLE, Command, Redirect, ShellScript, parse
 
 _BY_TOOL: dict[str, Effect] = {
     "grep": "read",
@@ -121,7 +121,7 @@ def _number(word: str) -> bool:
     return word[:1].isdigit()
 
 
-def _script_effect(script: Script, depth: int) -> Effect:
+def _script_effect(script: ShellScript, depth: int) -> Effect:
     if script.broken or depth > _MAX_DEPTH:
         return "other"
     effects = [_redirect_effect(redirect) for redirect in script.redirects]

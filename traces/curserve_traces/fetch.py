@@ -41,7 +41,7 @@ MOST_PAGE = 128 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class IndexLink:
     """A file on an index, or in a folder of pip's find-links; `sha256` where the index tells it."""
 
     name: str
@@ -88,7 +88,7 @@ def _checked(name: str, version: str, kind: str) -> tuple[NormalizedName, Versio
         ) from None
 
 
-def _bring(link: Link, index: Index | None, target: Path) -> str:
+def _bring(link: IndexLink, index: Index | None, target: Path) -> str:
     """Write the file to `target`; return its sha256 (hex)."""
     if isinstance(link.place, Path):
         with link.place.open("rb") as source:
@@ -140,13 +140,13 @@ def _default_index() -> str:
 
 def _links(
     config: dict[str, str], project: NormalizedName, what: str, grants: Grants
-) -> Iterator[tuple[Link, Index | None]]:
+) -> Iterator[tuple[IndexLink, Index | None]]:
     for place in config.get("find-links", "").split():
         folder = Path(unquote(urlsplit(place).path)) if place.startswith("file:") else Path(place)
         if folder.is_dir():
             for file in sorted(folder.iterdir()):
                 if file.is_file():
-                    yield Link(file.name, file.resolve(), None), None
+                    yield IndexLink(file.name, file.resolve(), None), None
     if config.get("no-index", "").lower() in ("1", "true", "yes", "on"):
         return
     addresses = [config.get("index-url") or _default_index(), *config.get("extra-index-url", "").split()]
@@ -159,13 +159,13 @@ def _links(
                 yield link, index
 
 
-def _page(data: bytes, url: str) -> Iterator[Link]:
+def _page(data: bytes, url: str) -> Iterator[IndexLink]:
     if data.lstrip()[:1] == b"{":
         try:
             listed: Any = json.loads(data)
             for file in listed.get("files", []):
                 sha256 = file.get("hashes", {}).get("sha256")
-                yield Link(str(file["filename"]), urljoin(url, file["url"]), sha256)
+                yield IndexLink(str(file["filename"]), urljoin(url, file["url"]), sha256)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise WorkspaceError(f"package index: {shown(url)}: no list of files ({error!r:.100})") from None
         return
@@ -176,7 +176,7 @@ def _page(data: bytes, url: str) -> Iterator[Link]:
             parts = urlsplit(urljoin(url, href))
             digest = re.search(r"sha256=([0-9a-f]{64})", parts.fragment)
             file = unquote(parts.path.rsplit("/", 1)[-1])
-            yield Link(file, urlunsplit(parts._replace(fragment="")), digest[1] if digest else None)
+            yield IndexLink(file, urlunsplit(parts._replace(fragment="")), digest[1] if digest else None)
 
 
 class _Anchors(HTMLParser):

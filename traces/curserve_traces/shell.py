@@ -1,6 +1,6 @@
 """Shell commands as structure: every simple command of a script, with its words and its redirections.
 
-Parsing is tree-sitter-bash's; this module flattens its tree to `Script`, which is what judging a command
+Parsing is tree-sitter-bash's; this module flattens its tree to `ShellScript`, which is what judging a command
 (`classify`) and counting programs (`statistics`) need. It runs nothing and expands nothing.
 """
 
@@ -50,7 +50,7 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Script:
+class ShellScript:
     """All that a script may run: its simple commands in order, redirections on groups, function names.
 
     `broken` is true where the parser could not read all of it.
@@ -72,7 +72,7 @@ def _parser() -> Parser:
 
 
 @lru_cache(maxsize=4096)
-def parse(command: str) -> Script:
+def parse(command: str) -> ShellScript:
     """Return the structure of a shell script; never raises (what cannot be read is `broken`)."""
     root = _parser().parse(command.encode("utf-8", errors="replace")).root_node
     commands: list[Command] = []
@@ -94,7 +94,7 @@ def parse(command: str) -> Script:
         elif kind in ("|", "|&", "&&", "||", ";", "&", "\n") and not node.is_named:
             operators.append(kind)
     broken = root.has_error
-    return Script(tuple(commands), tuple(redirects), frozenset(functions), tuple(operators), broken)
+    return ShellScript(tuple(commands), tuple(redirects), frozenset(functions), tuple(operators), broken)
 
 
 def _walk(root: Node) -> Iterator[tuple[Node, tuple[Redirect, ...], bool]]:

@@ -34,7 +34,7 @@ _numbers = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
-class Events:
+class CgroupEvents:
     """What the kernel did to a session: processes ended for want of memory, processes not started."""
 
     oom_kills: int = 0
@@ -59,10 +59,10 @@ class Group:
         for fd in self.join_fds:
             os.write(fd, b"0")
 
-    def events(self) -> Events:
+    def events(self) -> CgroupEvents:
         """Return what the kernel did to the group so far."""
         kills = _counter(self.folders.get("memory"), self.kills_file(), "oom_kill")
-        return Events(kills, _counter(self.folders.get("pids"), "pids.events", "max"))
+        return CgroupEvents(kills, _counter(self.folders.get("pids"), "pids.events", "max"))
 
     def kills_file(self) -> str:
         """Return the name of the file that counts processes ended for want of memory."""

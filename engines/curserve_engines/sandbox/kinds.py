@@ -24,19 +24,19 @@ class SandboxUnavailable(EngineError):
     """Raised when the sandbox that was asked for cannot be had; says what to change on the machine."""
 
 
-def choose(wish: str, engine: str) -> Kind:
+def choose(asked: str, engine: str) -> Kind:
     """Return what holds the commands of `engine`; raises SandboxUnavailable. `auto` is bubblewrap or nothing."""
-    if wish in ("auto", "bwrap"):
+    if asked in ("auto", "bwrap"):
         from curserve_engines.sandbox.selftest import why_not
 
         reason = why_not()
         if reason is not None:
             raise SandboxUnavailable(f"{engine}: no sandbox, so nothing was run: {reason}")
         return "bwrap"
-    if wish == "gvisor":
+    if asked == "gvisor":
         raise SandboxUnavailable(f"{engine}: --sandbox gvisor is not built yet; take --sandbox bwrap")
-    if wish != "landlock":
-        raise SandboxUnavailable(f"{engine}: --sandbox {wish}: unknown; one of auto, bwrap, gvisor, landlock")
+    if asked != "landlock":
+        raise SandboxUnavailable(f"{engine}: --sandbox {asked}: unknown; one of auto, bwrap, gvisor, landlock")
     if os.geteuid() == 0:
         raise SandboxUnavailable(
             f"{engine}: --sandbox landlock: not as root, whose files it does not protect; start as an ordinary "

@@ -65,7 +65,7 @@ class Serving:
 
 
 @dataclass(slots=True)
-class OpenCell:
+class VllmCell:
     """One open cell. `loop` is None where the client has the tools; `playing` requests of it are being served."""
 
     number: int
@@ -96,7 +96,7 @@ class Cells:
 
     def __init__(self, serving: Serving) -> None:
         self.serving = serving
-        self.open_cells: dict[int, OpenCell] = {}
+        self.open_cells: dict[int, VllmCell] = {}
         self.responses: dict[int, ResponsesLoop] = {}
         self._sweeping: asyncio.Task[None] | None = None
 
@@ -122,7 +122,7 @@ class Cells:
         at = _size(self.serving.stamps)
         chat = Chat(self.serving.plain, tool_definitions(trace), self.serving.template)
         if spec.placement == "client":
-            cell = OpenCell(number, None, None, at, files=self._force(number, trace, chat))
+            cell = VllmCell(number, None, None, at, files=self._force(number, trace, chat))
         else:
             cell = await self._with_loop(spec, trace, chat, at)
         self.open_cells[number] = cell
@@ -146,7 +146,7 @@ class Cells:
             if cell.playing == 0 and cell.used_s < before and number in self.open_cells:
                 await self.close(number)
 
-    async def _with_loop(self, spec: CellSpec, trace: Trace, chat: Chat, at: int) -> OpenCell:
+    async def _with_loop(self, spec: CellSpec, trace: Trace, chat: Chat, at: int) -> VllmCell:
         serving, number = self.serving, spec.cell
         parser = None
         if any(turn.calls for turn in trace.turns):
@@ -170,14 +170,14 @@ class Cells:
             longest=serving.longest,
             trace_replay=serving.trace_replay,
         )
-        return OpenCell(number, loop, tools, at)
+        return VllmCell(number, loop, tools, at)
 
-    def _with_responses(self, number: int, trace: Trace, chat: Chat, tools: LoopTools, at: int) -> OpenCell:
+    def _with_responses(self, number: int, trace: Trace, chat: Chat, tools: LoopTools, at: int) -> VllmCell:
         if self.serving.forced is None:
             raise CellRefused("vllm: this server was started without CURSERVE_VLLM_FORCED")
         loop = ResponsesLoop(number, trace, chat, tools, self.serving.forced)
         self.responses[number] = loop
-        return OpenCell(number, None, tools, at, files=loop.files, responses=loop)
+        return VllmCell(number, None, tools, at, files=loop.files, responses=loop)
 
     def _force(self, number: int, trace: Trace, chat: Chat) -> tuple[Path, ...]:
         folder = self.serving.forced

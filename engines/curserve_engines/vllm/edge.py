@@ -15,7 +15,7 @@ from contextlib import aclosing
 from typing import Any
 
 from curserve_engines.vllm.agent import Event
-from curserve_engines.vllm.cells import PREFIX, Cells, OpenCell
+from curserve_engines.vllm.cells import PREFIX, Cells, VllmCell
 from curserve_engines.vllm.events import ResponseEvents
 
 Scope = MutableMapping[str, Any]
@@ -55,7 +55,7 @@ class Edge:
     async def _chat(
         self,
         cells: Cells,
-        cell: OpenCell,
+        cell: VllmCell,
         turn: int,
         body: bytes,
         read_ns: int,
@@ -84,7 +84,7 @@ class Edge:
 
         await self._app(scope, once(body, receive), send_stamped)
 
-    async def _forward(self, cell: OpenCell, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _forward(self, cell: VllmCell, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         """Play a cell by vLLM's own Responses loop: a request of ours in place of the client's."""
         scope["headers"] = [
             (b"content-type", b"application/json"),
@@ -125,7 +125,7 @@ async def read_body(receive: Receive) -> tuple[bytes, int]:
             return b"".join(parts), time.monotonic_ns()
 
 
-async def serve_loop(cell: OpenCell, read_ns: int, receive: Receive, send: Send) -> None:
+async def serve_loop(cell: VllmCell, read_ns: int, receive: Receive, send: Send) -> None:
     """Answer with the events of a cell's loop. A client that goes away ends the loop, and with it its session."""
     assert cell.loop is not None
     if cell.task is not None:
@@ -141,7 +141,7 @@ async def serve_loop(cell: OpenCell, read_ns: int, receive: Receive, send: Send)
     await asyncio.wait({play})
 
 
-async def _play(cell: OpenCell, read_ns: int, send: Send) -> None:
+async def _play(cell: VllmCell, read_ns: int, send: Send) -> None:
     assert cell.loop is not None
     told: asyncio.Queue[Event | None] = asyncio.Queue()
     events = ResponseEvents(f"resp_{cell.number}", cell.loop.trace, cell.loop.text)

@@ -37,7 +37,7 @@ def _link_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _links(rtts: str | None, tier: str | None, wishes: dict[str, Any]) -> list[Link]:
+def _links(rtts: str | None, tier: str | None, options: dict[str, Any]) -> list[Link]:
     """Read the options as links; LinkError says what makes no sense."""
     from dataclasses import replace
 
@@ -46,18 +46,18 @@ def _links(rtts: str | None, tier: str | None, wishes: dict[str, Any]) -> list[L
 
     if not rtts and not tier:
         raise LinkError("no link given; add --rtt 150ms or --tier us-asia")
-    tcp = Tcp(congestion=wishes["congestion"], idle_restart=wishes["idle_restart"], mtu=wishes["mtu"])
+    tcp = Tcp(congestion=options["congestion"], idle_restart=options["idle_restart"], mtu=options["mtu"])
     readers: dict[str, tuple[str, Callable[[str], Any]]]
     readers = {"jitter": ("jitter_ns", parse_duration_ns), "loss": ("loss", parse_fraction)}
     readers |= {"reorder": ("reorder", parse_fraction), "rate": ("rate_bps", parse_rate_bps)}
     readers |= {"up_rate": ("up_rate_bps", parse_rate_bps), "distribution": ("distribution", str)}
-    fields: dict[str, Any] = {"tcp": tcp, "limit": wishes["limit"], "seed": wishes["seed"]}
-    fields |= {name: read(wishes[wish]) for wish, (name, read) in readers.items() if wishes[wish]}
+    fields: dict[str, Any] = {"tcp": tcp, "limit": options["limit"], "seed": options["seed"]}
+    fields |= {name: read(options[option]) for option, (name, read) in readers.items() if options[option]}
     found = [Link(rtt_ns=parse_duration_ns(rtt), **fields) for rtt in (rtts or "").split(",") if rtts]
     names = list(tiers.load()) if tier == "all" else [tier] if tier else []
     found += [replace(tiers.tier(name), **fields) for name in names]
-    if wishes["last_mile"]:
-        mile = Link(rtt_ns=parse_duration_ns(wishes["last_mile"]), name="last-mile")
+    if options["last_mile"]:
+        mile = Link(rtt_ns=parse_duration_ns(options["last_mile"]), name="last-mile")
         found = [link.with_last_mile(mile) for link in found]
     for link in found:
         for warning in link.warnings():
@@ -87,13 +87,13 @@ def calibrate(
     as_json: bool,
     figure: str | None,
     document: str | None,
-    **wishes: Any,
+    **options: Any,
 ) -> None:
     """Measure requested against achieved; exit code 5 where a link is outside its tolerance."""
     from curserve_harness.console.exits import INCONCLUSIVE
     from curserve_harness.machine.link_table import calibrate_links, draw, print_table, renew
 
-    rows = calibrate_links(_links(rtts, tier, wishes), backend, network, samples)
+    rows = calibrate_links(_links(rtts, tier, options), backend, network, samples)
     if document:
         renew(document, rows)
     if figure:
@@ -129,7 +129,7 @@ def run(
     ports: tuple[int, ...],
     sandbox: str | None,
     argv: tuple[str, ...],
-    **wishes: Any,
+    **options: Any,
 ) -> None:
     """Run a command on the client host; its peer is at the other end, at {peer} or $CURSERVE_PEER.
 
@@ -138,7 +138,7 @@ def run(
     from curserve_harness.machine.link_run import run_over
     from curserve_netem import LinkError
 
-    links = _links(rtt, tier, wishes)
+    links = _links(rtt, tier, options)
     if len(links) != 1:
         raise LinkError("link run takes one link: one --rtt, or one --tier")
     raise SystemExit(run_over(links[0], backend, network, argv, peer, ports, sandbox))

@@ -64,9 +64,9 @@ BACKENDS = ("auto", "netem", "queue", "relay")
     is_flag=True,
     help="Finish the interrupted run in --out; its plan holds, but for files and folders, which are named again.",
 )
-def command(out: Path | None, resume: bool, form: str, **wishes: object) -> None:
+def command(out: Path | None, resume: bool, form: str, **options: object) -> None:
     """Replay recorded traces over a link, running every tool call for real, and print one table."""
-    from curserve_harness.plan.resolve import Wishes
+    from curserve_harness.plan.resolve import ReplayOptions
     from curserve_harness.run.replay import replay  # heavy imports wait until they are needed
 
-    click.echo(replay(Wishes(**wishes), out=out, resume=resume, form=form))  # type: ignore[arg-type]
+    click.echo(replay(ReplayOptions(**options), out=out, resume=resume, form=form))  # type: ignore[arg-type]

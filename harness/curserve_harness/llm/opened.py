@@ -32,7 +32,7 @@ def due(real: bool, turn: ScriptTurn, read_ns: int, *, stream: bool = True) -> t
     return read_ns + turn.ttft_ns, turn.tpot_ns
 
 
-class OpenCell:
+class PacedCell:
     """One cell, opened on the model server."""
 
     def __init__(self, spec: CellSpec, script: Script) -> None:

@@ -18,7 +18,7 @@ from aiohttp import web
 from curserve_harness.llm import chat, requests, responses
 from curserve_harness.llm.errors import ApiError, json_response
 from curserve_harness.llm.framing import Slots
-from curserve_harness.llm.opened import OpenCell, due
+from curserve_harness.llm.opened import PacedCell, due
 from curserve_harness.llm.pacing import AlreadyWritten, Pacing, socket_of
 from curserve_harness.llm.script import Script
 from curserve_harness.llm.server_loop import ServerLoop
@@ -38,7 +38,7 @@ class ModelServer:
     def __init__(self, default: Script | None = None, *, real_pace: bool = True) -> None:
         self._default = default
         self._real = real_pace
-        self._cells: dict[int, OpenCell] = {}
+        self._cells: dict[int, PacedCell] = {}
         self._loops: dict[int, ServerLoop] = {}
         self._remembered: dict[str, int] = {}
         self._pacing = Pacing()
@@ -73,7 +73,7 @@ class ModelServer:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    def open(self, cell: OpenCell, loop: ServerLoop | None = None) -> None:
+    def open(self, cell: PacedCell, loop: ServerLoop | None = None) -> None:
         """Serve a cell; with `loop`, its tools run here."""
         self._cells[cell.spec.cell] = cell
         if loop is not None:
@@ -142,7 +142,7 @@ class ModelServer:
             raise ApiError("no default script is served here: name a cell in x-curserve-cell", status=404)
         return self._default
 
-    def _place(self, request: web.BaseRequest) -> tuple[OpenCell, int] | None:
+    def _place(self, request: web.BaseRequest) -> tuple[PacedCell, int] | None:
         """Return the cell and turn that a player names, None for any other client."""
         name = request.headers.get("x-curserve-cell")
         if name is None:
@@ -157,7 +157,7 @@ class ModelServer:
         return cell, int(turn)
 
     async def _answer_cell(
-        self, request: web.BaseRequest, cell: OpenCell, number: int, read_ns: int
+        self, request: web.BaseRequest, cell: PacedCell, number: int, read_ns: int
     ) -> web.StreamResponse:
         loop = self._loops.get(cell.spec.cell)
         if loop is not None:
@@ -175,7 +175,7 @@ class ModelServer:
         return AlreadyWritten(keep=request.keep_alive)
 
     async def _run_loop(
-        self, request: web.BaseRequest, cell: OpenCell, loop: ServerLoop, read_ns: int
+        self, request: web.BaseRequest, cell: PacedCell, loop: ServerLoop, read_ns: int
     ) -> web.StreamResponse:
         fd = os.dup(socket_of(request))  # the loop's own: the connection may close meanwhile
         try:

@@ -14,7 +14,7 @@ from curserve_core.pacer import Pacer, Written
 
 from curserve_engines.cell.tools import Tools
 from curserve_harness.llm import framing, responses
-from curserve_harness.llm.opened import OpenCell, due
+from curserve_harness.llm.opened import PacedCell, due
 from curserve_harness.samples.rows import Row
 
 
@@ -27,7 +27,7 @@ class _Prepared:
 class ServerLoop:
     """The loop of one cell, its bytes made beforehand."""
 
-    def __init__(self, cell: OpenCell, tools: Tools) -> None:
+    def __init__(self, cell: PacedCell, tools: Tools) -> None:
         self._cell, self._tools = cell, tools
         self._conversation: list[str] = []  # where a tool round trip ends; nobody reads it
         self._measured: list[tuple[int, Written, int | None, int | None]] = []

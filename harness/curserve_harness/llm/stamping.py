@@ -29,7 +29,7 @@ def quiet_logger(name: str) -> logging.Logger:
 _BODY_LIMIT = 256 * 1024 * 1024
 
 
-class Connection(RequestHandler):
+class StampedConnection(RequestHandler):
     """aiohttp's connection, with the time of its last read, and the stream that was begun on it last."""
 
     __slots__ = ("read_ns", "stream")
@@ -47,7 +47,7 @@ class StampingServer(web.Server):
 
     def __call__(self) -> RequestHandler:
         """Return the protocol of a new connection."""
-        connection = Connection(self, loop=self._loop, **self._kwargs)
+        connection = StampedConnection(self, loop=self._loop, **self._kwargs)
         connection.stream = None
         return connection
 
@@ -69,8 +69,8 @@ async def read_body(request: web.BaseRequest) -> tuple[bytes, int]:
     return b"".join(pieces), connection_of(request).read_ns
 
 
-def connection_of(request: web.BaseRequest) -> Connection:
+def connection_of(request: web.BaseRequest) -> StampedConnection:
     """Return the connection of a request to a StampingServer."""
     connection = request.protocol
-    assert isinstance(connection, Connection)
+    assert isinstance(connection, StampedConnection)
     return connection

@@ -21,7 +21,7 @@ TITLES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class LinkRow:
     """One link: what made it and why, and what it does."""
 
     link: Link
@@ -35,16 +35,16 @@ class Row:
         return {**plain, "link": self.link.describe(), "tcp": self.link.tcp.describe(), "reason": self.reason}
 
 
-def calibrate_links(links: Sequence[Link], backend: str, network: str | None, samples: int) -> list[Row]:
+def calibrate_links(links: Sequence[Link], backend: str, network: str | None, samples: int) -> list[LinkRow]:
     """Make each link in turn and measure it."""
     rows = []
     for link in links:
         with hosts(link, backend=backend, network=network) as pair:
-            rows.append(Row(link, calibrate_pair(pair, samples=samples), pair.reason, pair.facts))
+            rows.append(LinkRow(link, calibrate_pair(pair, samples=samples), pair.reason, pair.facts))
     return rows
 
 
-def print_table(rows: Sequence[Row]) -> None:
+def print_table(rows: Sequence[LinkRow]) -> None:
     """Print requested against achieved, milliseconds."""
     from rich.table import Table
 
@@ -70,7 +70,7 @@ def _cells(found: Calibration) -> list[str]:
     return [found.backend, *rtts, f"{found.handshake_ms:.3f}", *payloads, *tail]
 
 
-def renew(document: str, rows: Sequence[Row]) -> None:
+def renew(document: str, rows: Sequence[LinkRow]) -> None:
     """Replace the table between the markers of a Markdown document."""
     begin, end = "<!-- BEGIN link calibration -->", "<!-- END link calibration -->"
     text = Path(document).read_text()
@@ -84,7 +84,7 @@ def renew(document: str, rows: Sequence[Row]) -> None:
     Path(document).write_text(f"{head}{begin}\n{table}\n\n{about}\n{end}{tail}")
 
 
-def draw(rows: Sequence[Row], path: str) -> None:
+def draw(rows: Sequence[LinkRow], path: str) -> None:
     """Draw requested against achieved, and the error that is left, as a figure."""
     try:
         from matplotlib.figure import Figure

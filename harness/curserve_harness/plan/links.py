@@ -1,4 +1,4 @@
-"""From wishes to links: `--rtt`, `--tier` and `--last-mile` become named Links."""
+"""From options to links: `--rtt`, `--tier` and `--last-mile` become named Links."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From wishes to a plan: what the user asked for, checked and completed before anything runs."""
+"""From options to a plan: what the user asked for, checked and completed before anything runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BUNDLED = "bundled:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class ReplayOptions:
     """The options of `replay`, as given."""
 
     suite: str = "quick"
@@ -52,36 +52,36 @@ class Wishes:
         return Grants(self.workspace, self.allow_source, self.offline, say)
 
 
-def resolve(wishes: Wishes) -> tuple[Plan, dict[str, Trace]]:
+def resolve(options: ReplayOptions) -> tuple[Plan, dict[str, Trace]]:
     """Return the plan and its traces by id; raises BadInput, TraceError, LinkError or EngineError."""
-    if wishes.workspace and not wishes.workspace.is_dir():
-        raise BadInput(f"--workspace {wishes.workspace}: not a folder; give the one the traces were recorded in")
-    refs, traces = _load(_files(wishes.traces) or suites.files(wishes.suite))
-    links = declared.declare(wishes.rtts, wishes.tiers, wishes.last_mile)
+    if options.workspace and not options.workspace.is_dir():
+        raise BadInput(f"--workspace {options.workspace}: not a folder; give the one the traces were recorded in")
+    refs, traces = _load(_files(options.traces) or suites.files(options.suite))
+    links = declared.declare(options.rtts, options.tiers, options.last_mile)
     plan = make_plan(
-        seed=wishes.seed,
-        suite=wishes.suite if not wishes.traces else "own traces",
+        seed=options.seed,
+        suite=options.suite if not options.traces else "own traces",
         traces=refs,
         links={name: link.to_json() for name, link in links.items()},
-        models=_models(wishes.models),
-        engines=_engines(wishes.engines, wishes.llm),
-        repetitions=wishes.repetitions,
-        execute=wishes.execute,
-        pace=wishes.pace,
-        api=wishes.api,
-        stream=wishes.stream,
-        backend=wishes.backend,
-        workspace=place_of(wishes.workspace),
-        llm=wishes.llm,
-        vllm_args=vllm_arguments(wishes),
-        links_at_once=wishes.links_at_once,
-        sandbox=wishes.sandbox,
+        models=_models(options.models),
+        engines=_engines(options.engines, options.llm),
+        repetitions=options.repetitions,
+        execute=options.execute,
+        pace=options.pace,
+        api=options.api,
+        stream=options.stream,
+        backend=options.backend,
+        workspace=place_of(options.workspace),
+        llm=options.llm,
+        vllm_args=vllm_arguments(options),
+        links_at_once=options.links_at_once,
+        sandbox=options.sandbox,
     )
     return plan, traces
 
 
-def reload(plan: Plan, wishes: Wishes) -> dict[str, Trace]:
-    """Load the traces of a plan again: bundled ones by name, others from the files that the wishes name.
+def reload(plan: Plan, options: ReplayOptions) -> dict[str, Trace]:
+    """Load the traces of a plan again: bundled ones by name, others from the files that the options name.
 
     A run folder may come from anywhere, so it opens no file of this machine. Raises BadInput where one is not
     named,
@@ -89,7 +89,7 @@ def reload(plan: Plan, wishes: Wishes) -> dict[str, Trace]:
     """
     bundled = {_label(file): file for name in suites.names() for file in suites.files(name)}
     wanted = dict.fromkeys(ref.path for ref in plan.traces)
-    given = {_label(file): file for file in _files(wishes.traces)} if wanted.keys() - bundled.keys() else {}
+    given = {_label(file): file for file in _files(options.traces)} if wanted.keys() - bundled.keys() else {}
     for path in wanted:
         if path not in bundled and path not in given:
             raise BadInput(f"--resume: the run replays {path}; name it again: --trace {shlex.quote(path)}")
@@ -154,21 +154,21 @@ def _models(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(profiles.find(name, known).key for name in names))
 
 
-def vllm_arguments(wishes: Wishes) -> list[str]:
-    """Return what goes to vLLM's command line; raises BadInput where the wishes do not fit the real server."""
-    if wishes.llm == "paced":
-        if wishes.vllm_args:
+def vllm_arguments(options: ReplayOptions) -> list[str]:
+    """Return what goes to vLLM's command line; raises BadInput where the options do not fit the real server."""
+    if options.llm == "paced":
+        if options.vllm_args:
             raise BadInput("--vllm-args: they are vLLM's; add --llm vllm")
         return []
-    if wishes.pace == "virtual":
+    if options.pace == "virtual":
         raise BadInput("--pace virtual: the real server's time cannot be left out; drop it, or drop --llm vllm")
-    if wishes.api == "responses":
+    if options.api == "responses":
         raise BadInput("--api responses: with --llm vllm client-placed turns are chat completions; drop it")
-    if wishes.links_at_once > 1:
+    if options.links_at_once > 1:
         raise BadInput("--links-at-once: one machine serves one vLLM at a time; drop it with --llm vllm")
-    if len(_models(wishes.models)) > 1:
+    if len(_models(options.models)) > 1:
         raise BadInput("--model: one vLLM server has one pace; give one model with --llm vllm")
-    arguments = shlex.split(wishes.vllm_args)
+    arguments = shlex.split(options.vllm_args)
     for option, model in pairwise(arguments):
         if (
             option == "--model"

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import orjson
 
 from curserve_engines.cell.prompts import tool_definitions
-from curserve_harness.play.replies import Reply
+from curserve_harness.play.replies import ModelReply
 from curserve_traces.model import Trace
 
 
@@ -25,7 +25,7 @@ class Conversation(Protocol):
         """Append the messages that stand before a turn."""
         ...
 
-    def reply(self, reply: Reply) -> None:
+    def reply(self, reply: ModelReply) -> None:
         """Append what the model said."""
         ...
 
@@ -55,7 +55,7 @@ class ChatConversation:
         for message in messages:
             self._add(message)
 
-    def reply(self, reply: Reply) -> None:
+    def reply(self, reply: ModelReply) -> None:
         """Append what the model said."""
         message: dict[str, Any] = {"role": "assistant", "content": reply.text or None}
         if reply.calls:
@@ -94,7 +94,7 @@ class ItemConversation:
         """Append the messages that stand before a turn."""
         self._new += messages
 
-    def reply(self, reply: Reply) -> None:
+    def reply(self, reply: ModelReply) -> None:
         """Remember what the next request follows; the model's words stay on the server."""
         self._fields["previous_response_id"] = reply.id
 

@@ -20,7 +20,7 @@ from curserve_harness.play.conversation import (
     Conversation,
     ItemConversation,
 )
-from curserve_harness.play.replies import BadReply, ChatReply, ItemReply, Reply
+from curserve_harness.play.replies import BadReply, ChatReply, ItemReply, ModelReply
 from curserve_harness.samples.rows import Row
 from curserve_traces.model import Trace
 from curserve_traces.text import valid
@@ -142,7 +142,7 @@ class _LoopWatch:
 
 def _turn(
     cell: CellSpec, connection: Connection, head: bytes, conversation: Conversation, tools: Tools
-) -> tuple[Reply, Exchange]:
+) -> tuple[ModelReply, Exchange]:
     reader = ChatReply() if cell.api == "chat" else ItemReply()
     if cell.stream:
         events = Events(reader.event)
@@ -153,7 +153,7 @@ def _turn(
     return _finished(reader.whole(b"".join(pieces)), exchange, b""), exchange
 
 
-def _finished(reply: Reply, exchange: Exchange, rest: bytes) -> Reply:
+def _finished(reply: ModelReply, exchange: Exchange, rest: bytes) -> ModelReply:
     if exchange.status != 200 or not reply.finished:
         said = rest[:300].decode(errors="replace") or "no finished turn"
         raise BadReply(f"the model server answered with status {exchange.status}: {said}")

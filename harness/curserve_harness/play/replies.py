@@ -1,4 +1,4 @@
-"""What the model said, put together from the events of a stream or from one JSON answer: `Reply`."""
+"""What the model said, put together from the events of a stream or from one JSON answer: `ModelReply`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ReplyCall:
 
 
 @dataclass(slots=True)
-class Reply:
+class ModelReply:
     """A turn as it was received; it grows while a stream is read. `output_tokens` as the server counts them."""
 
     id: str | None = None
@@ -45,7 +45,7 @@ class ChatReply:
     """Reads `/v1/chat/completions`."""
 
     def __init__(self) -> None:
-        self.reply = Reply()
+        self.reply = ModelReply()
         self._text: list[str] = []
         self._arguments: list[list[str]] = []
 
@@ -74,7 +74,7 @@ class ChatReply:
             if choice.get("finish_reason"):
                 reply.finished = True
 
-    def end(self) -> Reply:
+    def end(self) -> ModelReply:
         """Return what was said in the stream."""
         self.reply.text = "".join(self._text)
         for call, parts in zip(self.reply.calls, self._arguments, strict=True):
@@ -82,7 +82,7 @@ class ChatReply:
         return self.reply
 
     @staticmethod
-    def whole(data: bytes) -> Reply:
+    def whole(data: bytes) -> ModelReply:
         """Return what was said in one JSON answer."""
         try:
             answer = _object(data)
@@ -92,7 +92,7 @@ class ChatReply:
                 for c in message.get("tool_calls") or ()
             ]
             tokens = (answer.get("usage") or {}).get("completion_tokens")
-            return Reply(answer.get("id"), message.get("content") or "", calls, tokens, finished=True)
+            return ModelReply(answer.get("id"), message.get("content") or "", calls, tokens, finished=True)
         except _SHAPE as error:
             raise _nonsense(data, error) from error
 
@@ -101,7 +101,7 @@ class ItemReply:
     """Reads `/v1/responses`, by its finished items."""
 
     def __init__(self) -> None:
-        self.reply = Reply()
+        self.reply = ModelReply()
 
     def event(self, data: bytes) -> None:
         """Take one event of a stream."""
@@ -121,14 +121,14 @@ class ItemReply:
         elif kind == "response.failed":
             raise BadReply(f"the model server failed: {event['response'].get('error')}")
 
-    def end(self) -> Reply:
+    def end(self) -> ModelReply:
         """Return what was said in the stream."""
         return self.reply
 
     @staticmethod
-    def whole(data: bytes) -> Reply:
+    def whole(data: bytes) -> ModelReply:
         """Return what was said in one JSON answer."""
-        reply = Reply()
+        reply = ModelReply()
         try:
             answer = _object(data)
             for item in answer["output"]:
@@ -139,14 +139,14 @@ class ItemReply:
         return reply
 
 
-def _item(reply: Reply, item: dict[str, Any]) -> None:
+def _item(reply: ModelReply, item: dict[str, Any]) -> None:
     if item["type"] == "message":
         reply.text += "".join(part.get("text", "") for part in item["content"])
     elif item["type"] == "function_call":
         reply.calls.append(ReplyCall(item["call_id"], item["name"], item["arguments"]))
 
 
-def _response(reply: Reply, response: dict[str, Any]) -> None:
+def _response(reply: ModelReply, response: dict[str, Any]) -> None:
     reply.id = response["id"]
     reply.finished = response["status"] == "completed"
     if response.get("usage"):

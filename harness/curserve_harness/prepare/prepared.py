@@ -20,7 +20,7 @@ from curserve_traces.workspace import materialise, pristine_copy
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedTrace:
     """One trace, ready to be replayed: `file` is its normalised recording, `pristine` its untouched workspace."""
 
     trace: Trace
@@ -30,15 +30,15 @@ class Prepared:
     reference: Reference
 
 
-class Material:
+class PreparedTraces:
     """All traces of a run, prepared; hands out a fresh copy of a workspace for each cell."""
 
-    def __init__(self, prepared: Mapping[str, Prepared], scratch: Path) -> None:
+    def __init__(self, prepared: Mapping[str, PreparedTrace], scratch: Path) -> None:
         self._prepared = prepared
         self.scratch = scratch
         self._count = itertools.count()
 
-    def __getitem__(self, trace: str) -> Prepared:
+    def __getitem__(self, trace: str) -> PreparedTrace:
         return self._prepared[trace]
 
     def copy(self, trace: str) -> Path:
@@ -55,12 +55,12 @@ def prepare(
     grants: Grants = NOTHING,
     sandbox: str = "auto",
     on: Callable[[str], None] = lambda _what: None,
-) -> Material:
+) -> PreparedTraces:
     """Bring every workspace, decide every call, and take every reference.
 
     A granted workspace replaces the traces' own (for recordings that name none). Raises WorkspaceError.
     """
-    prepared: dict[str, Prepared] = {}
+    prepared: dict[str, PreparedTrace] = {}
     grants = grants.saying_once()
     for number, given in enumerate(traces):
         on(f"workspace of {given.id}")
@@ -77,5 +77,5 @@ def prepare(
         on(f"reference of {trace.id}")
         copy = pristine_copy(pristine, scratch / f"reference-{number}")
         reference, policy = take_reference(trace, trace_policy(trace, execute), copy, reference_engine, sandbox)
-        prepared[trace.id] = Prepared(trace, file, pristine, policy, reference)
-    return Material(prepared, scratch)
+        prepared[trace.id] = PreparedTrace(trace, file, pristine, policy, reference)
+    return PreparedTraces(prepared, scratch)

@@ -21,6 +21,17 @@ def read_message(line: bytes) -> dict[str, Any]:
     return message
 
 
+def answer_any(message: dict[str, Any]) -> dict[str, Any] | None:
+    """Return any role's answer to what every role is asked, None to end; raises BadMessage for anything else."""
+    match message["op"]:
+        case "ping":
+            return {"ok": True}
+        case "exit":
+            return None
+        case other:
+            raise BadMessage(f"control message: unknown op {other!r}")
+
+
 def write_message(descriptor: int, message: dict[str, Any]) -> None:
     """Write one line, whole."""
     line = memoryview(orjson.dumps(message) + b"\n")

@@ -16,7 +16,7 @@ from curserve_engines.cell.spec import BadMessage, CellSpec, cell_from_json
 from curserve_harness.play.connection import Connection
 from curserve_harness.play.player import Played, follow, play
 from curserve_harness.roles.cell_setup import REPORTED, load_cell, opened_tools, tcp_policy
-from curserve_harness.roles.channel import one_line, read_message, write_message
+from curserve_harness.roles.channel import answer_any, one_line, read_message, write_message
 from curserve_harness.roles.lifetime import die_with_parent, leave_on_sigterm, private_stdout, watch_input
 from curserve_harness.samples.rows import Row
 
@@ -59,12 +59,8 @@ def answer(message: dict[str, Any]) -> dict[str, Any] | None:
             if not isinstance(message.get("url"), str):
                 raise BadMessage("run: url is missing")
             return run_cell(cell_from_json(message.get("cell")), message["url"])
-        case "ping":
-            return {"ok": True}
-        case "exit":
-            return None
-        case other:
-            raise BadMessage(f"control message: unknown op {other!r}")
+        case _:
+            return answer_any(message)
 
 
 def serve() -> None:

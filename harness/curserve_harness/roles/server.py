@@ -17,15 +17,15 @@ from typing import Any
 import uvloop
 
 from curserve_engines.cell.spec import BadMessage, CellSpec, cell_from_json
-from curserve_harness.llm.opened import OpenCell
+from curserve_harness.llm.opened import PacedCell
 from curserve_harness.llm.paced_server import ModelServer
 from curserve_harness.llm.server_loop import ServerLoop
 from curserve_harness.roles.cell_setup import REPORTED, load_cell, opened_tools, tcp_policy
-from curserve_harness.roles.channel import one_line, read_message, write_message
+from curserve_harness.roles.channel import answer_any, one_line, read_message, write_message
 from curserve_harness.roles.lifetime import die_with_parent, private_stdout
 
 
-class Role:
+class ServerRole:
     """The server's side of the control channel."""
 
     def __init__(self, server: ModelServer) -> None:
@@ -39,12 +39,8 @@ class Role:
                 return self._open_cell(cell_from_json(message.get("cell")))
             case "close":
                 return await self._close_cell(message.get("cell"))
-            case "ping":
-                return {"ok": True}
-            case "exit":
-                return None
-            case other:
-                raise BadMessage(f"control message: unknown op {other!r}")
+            case _:
+                return answer_any(message)
 
     def close(self) -> None:
         """Close what is still open."""
@@ -57,7 +53,7 @@ class Role:
             raise BadMessage(f"open: cell {spec.cell} is open already")
         with ExitStack() as stack:
             trace, script = load_cell(spec)
-            cell = OpenCell(spec, script)
+            cell = PacedCell(spec, script)
             loop = None
             if spec.placement != "client":
                 loop = ServerLoop(cell, stack.enter_context(opened_tools(spec, trace)))
@@ -90,7 +86,7 @@ async def serve(host: str, port: int, channel: int) -> None:
     lines = asyncio.StreamReader(limit=2**30)  # a cell with a policy per call is one long line
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     server = ModelServer()
-    role = Role(server)
+    role = ServerRole(server)
     url = await server.start(host, port)
     write_message(channel, {"ready": True, "url": url, "pid": os.getpid()})
 

@@ -15,13 +15,13 @@ from typing import Any
 
 from curserve_engines.cell.spec import BadMessage, CellSpec, cell_from_json
 from curserve_engines.protocol import EngineError
-from curserve_harness.roles.channel import one_line, read_message, write_message
+from curserve_harness.roles.channel import answer_any, one_line, read_message, write_message
 from curserve_harness.roles.lifetime import die_with_parent, leave_on_sigterm, private_stdout, watch_input
 from curserve_harness.vllm.process import VllmError, VllmOptions, VllmServer
 from curserve_traces import scratch
 
 
-class Role:
+class VllmRole:
     """The server's side of the control channel, with vLLM behind it."""
 
     def __init__(self, server: VllmServer) -> None:
@@ -34,12 +34,8 @@ class Role:
                 return self._open(cell_from_json(message.get("cell")))
             case "close":
                 return self._close(message.get("cell"))
-            case "ping":
-                return {"ok": True}
-            case "exit":
-                return None
-            case other:
-                raise BadMessage(f"control message: unknown op {other!r}")
+            case _:
+                return answer_any(message)
 
     def _open(self, spec: CellSpec) -> dict[str, Any]:
         if spec.placement == "client" and spec.api != "chat":
@@ -105,7 +101,7 @@ def main() -> None:
 
 def serve(server: VllmServer, channel: int) -> None:
     """Say where the server is, then answer until the end of the input."""
-    role = Role(server)
+    role = VllmRole(server)
     write_message(channel, {"ready": True, "url": server.url, "pid": os.getpid()})
     for line in sys.stdin.buffer:
         try:

@@ -15,8 +15,8 @@ from curserve_engines.cell.spec import CellSpec
 from curserve_engines.renewed import is_broken
 from curserve_harness.plan.plan import Block, Plan
 from curserve_harness.plan.profiles import ModelProfile
-from curserve_harness.prepare.prepared import Material, Prepared
-from curserve_harness.run.role_process import Role
+from curserve_harness.prepare.prepared import PreparedTrace, PreparedTraces
+from curserve_harness.run.role_process import RoleProcess
 from curserve_harness.run.run_folder import remove
 from curserve_harness.samples.judging import judge
 from curserve_harness.samples.rows import EXTRA, Row, join_rows
@@ -27,20 +27,20 @@ class CellRunner:
     """The two roles of one link, and the cells that run through them."""
 
     def __init__(
-        self, plan: Plan, profiles: dict[str, ModelProfile], pair: Pair, material: Material, run: str
+        self, plan: Plan, profiles: dict[str, ModelProfile], pair: Pair, prepared: PreparedTraces, run: str
     ) -> None:
-        self._plan, self._profiles, self._pair, self._material, self._run = plan, profiles, pair, material, run
+        self._plan, self._profiles, self._pair, self._prepared, self._run = plan, profiles, pair, prepared, run
         self._stack = ExitStack()
         self._url = ""
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            logs = Path(mkdtemp(prefix="roles-", dir=self._material.scratch))
+            logs = Path(mkdtemp(prefix="roles-", dir=self._prepared.scratch))
             name, options = self._model_server(logs)
             self._server = stack.enter_context(
-                Role(name, self._pair.server, logs, "--bind", self._pair.server.address, *options)
+                RoleProcess(name, self._pair.server, logs, "--bind", self._pair.server.address, *options)
             )
-            self._client = stack.enter_context(Role("client", self._pair.client, logs))
+            self._client = stack.enter_context(RoleProcess("client", self._pair.client, logs))
             self._client.stands_with(self._server)
             self._server.stands_with(self._client)
             self._stack = stack.pop_all()
@@ -77,8 +77,8 @@ class CellRunner:
 
     def run(self, block: Block, engine: str, order: int) -> list[Row]:
         """Run one cell and return its rows, judged; raises ExecutionFailed where a role dies."""
-        prepared = self._material[block.trace]
-        root = self._material.copy(block.trace)
+        prepared = self._prepared[block.trace]
+        root = self._prepared.copy(block.trace)
         try:
             spec = self._spec(block, engine, order, prepared, root)
             self._server.ask({"op": "open", "cell": spec.to_json()})
@@ -88,7 +88,7 @@ class CellRunner:
             remove(root)
         return _judged(join_rows(spec, client["rows"], server["rows"]), prepared)
 
-    def _spec(self, block: Block, engine: str, order: int, prepared: Prepared, root: Path) -> CellSpec:
+    def _spec(self, block: Block, engine: str, order: int, prepared: PreparedTrace, root: Path) -> CellSpec:
         link = self._pair.link
         trace = prepared.trace
         return CellSpec(
@@ -117,7 +117,7 @@ class CellRunner:
         )
 
 
-def _judged(rows: list[Row], prepared: Prepared) -> list[Row]:
+def _judged(rows: list[Row], prepared: PreparedTrace) -> list[Row]:
     """Compare every executed answer with the reference; leave the columns of the sample schema.
 
     Not those after a session broke: what it left in the workspace is not what the reference had.

@@ -14,7 +14,7 @@ from typing import Any
 
 from curserve_harness.plan.plan import Block, Plan
 from curserve_harness.plan.profiles import ModelProfile
-from curserve_harness.prepare.prepared import Material
+from curserve_harness.prepare.prepared import PreparedTraces
 from curserve_harness.run.cell_runner import CellRunner
 from curserve_harness.samples.rows import Row
 from curserve_netem.hosts import hosts
@@ -25,13 +25,13 @@ PACE = ModelProfile("floor", "floor", tokens_per_s=2858, ttft_ms=0, prefill_toke
 """A model that thinks for no time and writes as fast as the fastest bundled one: its tokens are still paced."""
 
 
-def measure_floor(plan: Plan, material: Material) -> dict[str, Any]:
+def measure_floor(plan: Plan, prepared: PreparedTraces) -> dict[str, Any]:
     """Return the floor of each control in nanoseconds a turn, on the plan's first trace."""
     block = Block(0, plan.traces[0].id, "floor", PACE.key, 0, CONTROLS)
     floor: dict[str, Any] = {}
     with (
         hosts(Link(rtt_ns=0), backend=plan.backend) as pair,
-        CellRunner(replace(plan, pace="real", llm="paced"), {PACE.key: PACE}, pair, material, "floor") as cells,
+        CellRunner(replace(plan, pace="real", llm="paced"), {PACE.key: PACE}, pair, prepared, "floor") as cells,
     ):
         for order, engine in enumerate(CONTROLS):
             rows = cells.run(block, engine, order)

@@ -14,9 +14,9 @@ from typing import Any
 from curserve_harness.console.progress import On
 from curserve_harness.plan.plan import Block, Plan
 from curserve_harness.plan.profiles import ModelProfile
-from curserve_harness.prepare.prepared import Material
+from curserve_harness.prepare.prepared import PreparedTraces
 from curserve_harness.run.cell_runner import CellRunner
-from curserve_harness.run.side_by_side import Lane, play
+from curserve_harness.run.side_by_side import LinkBlocks, play
 from curserve_netem.calibrate import Calibration, calibrate
 from curserve_netem.hosts import Pair, hosts
 from curserve_netem.link import Link
@@ -55,7 +55,7 @@ def undeclared_losses(counters: Mapping[str, Any]) -> int:
 def run_blocks(
     plan: Plan,
     profiles: dict[str, ModelProfile],
-    material: Material,
+    prepared: PreparedTraces,
     todo: Sequence[Block],
     writer: RunWriter,
     run: str,
@@ -71,7 +71,7 @@ def run_blocks(
         with ExitStack() as everything:
             begun: list[tuple[LinkReport, Pair]] = []
             with ExitStack() as roles:
-                lanes: list[Lane] = []
+                played: list[LinkBlocks] = []
                 for name, blocks in groups[start : start + plan.links_at_once]:
                     on(f"calibrating {name}", 0)
                     link = Link.from_json(plan.links[name])
@@ -79,9 +79,9 @@ def run_blocks(
                     report = LinkReport(name, link, pair.backend, pair.reason, pair.facts, calibrate(pair), None)
                     yield report
                     begun.append((report, pair))
-                    cells = roles.enter_context(CellRunner(plan, profiles, pair, material, run))
-                    lanes.append(Lane(cells, blocks))
-                play(lanes, writer, on)
+                    cells = roles.enter_context(CellRunner(plan, profiles, pair, prepared, run))
+                    played.append(LinkBlocks(cells, blocks))
+                play(played, writer, on)
             for report, pair in begun:
                 on(f"calibrating {report.name}", 0)
                 yield replace(report, after=calibrate(pair), counters=pair.counters())

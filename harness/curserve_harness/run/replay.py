@@ -1,4 +1,4 @@
-"""The main job as one paragraph: resolve the plan, prepare the material, run the blocks, print the table."""
+"""The main job as one paragraph: resolve the plan, prepare the traces, run the blocks, print the table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from curserve_harness.console.progress import progress
 from curserve_harness.plan import profiles
 from curserve_harness.plan.plan import Block, Plan, read_plan
 from curserve_harness.plan.regrant import require
-from curserve_harness.plan.resolve import Wishes, reload, resolve
+from curserve_harness.plan.resolve import ReplayOptions, reload, resolve
 from curserve_harness.prepare.prepared import prepare
 from curserve_harness.run import manifest as record
 from curserve_harness.run.floor import measure_floor
@@ -33,7 +33,7 @@ MOST_PLAN = 64 << 20
 STORED_FORMATS = {"table": "txt", "markdown": "md", "json": "json", "csv": "csv"}
 
 
-def replay(wishes: Wishes, *, out: Path | None, resume: bool, form: str) -> str:
+def replay(options: ReplayOptions, *, out: Path | None, resume: bool, form: str) -> str:
     """Run (or finish) a replay; return its table in the form asked for, and keep all forms in the run folder.
 
     Raises Stop (or an error of a room below) with cause and remedy; what was finished is kept. A run none of whose
@@ -41,7 +41,7 @@ def replay(wishes: Wishes, *, out: Path | None, resume: bool, form: str) -> str:
     """
     if resume and out is None:
         raise BadInput("--resume: name the folder of the interrupted run with --out")
-    folder = out or default_folder(wishes.suite)
+    folder = out or default_folder(options.suite)
     with terminable(), claim(folder, resume=resume):
         known = profiles.load()
         writer = RunWriter(folder)
@@ -50,19 +50,19 @@ def replay(wishes: Wishes, *, out: Path | None, resume: bool, form: str) -> str:
             plan = read_plan(read_limited(folder / "plan.json", MOST_PLAN), str(folder / "plan.json"))
             begun = (folder / "manifest.json").exists()  # else the run ended before it could write one
         else:
-            plan, traces = resolve(wishes)
+            plan, traces = resolve(options)
             write_atomically(folder / "plan.json", plan.to_json().encode())
             begun = False
         done = finished_blocks(folder)
         todo = [block for block in plan.blocks if block.block not in done]
         if resume and (todo or not begun or plan.llm == "vllm"):
-            require(plan, wishes)
-            traces = reload(plan, wishes)
+            require(plan, options)
+            traces = reload(plan, options)
         manifest = read_manifest(folder) if begun else record.begin(plan, known, folder.name)
         if not begun:
             writer.write_manifest(manifest)
         if todo:
-            manifest = _run(plan, traces, wishes, todo, writer, manifest)
+            manifest = _run(plan, traces, options, todo, writer, manifest)
         if todo or manifest.finished_at is None:
             manifest = replace(manifest, finished_at=record.now())
             writer.write_manifest(manifest)
@@ -78,26 +78,26 @@ def replay(wishes: Wishes, *, out: Path | None, resume: bool, form: str) -> str:
 def _run(
     plan: Plan,
     traces: dict[str, Trace],
-    wishes: Wishes,
+    options: ReplayOptions,
     todo: Sequence[Block],
     writer: RunWriter,
     manifest: Manifest,
 ) -> Manifest:
-    """Prepare the material and run the blocks that are left; return the manifest with what their links were."""
+    """Prepare the traces and run the blocks that are left; return the manifest with what their links were."""
     known = profiles.load()
     with scratch() as workplace, progress(sum(len(block.engines) for block in todo)) as on:
-        material = prepare(
+        prepared = prepare(
             list(traces.values()),
             execute=plan.execute,
             scratch=workplace,
             reference_engine=registry.load(REFERENCE),
-            grants=wishes.grants(),
-            sandbox=wishes.sandbox,
+            grants=options.grants(),
+            sandbox=options.sandbox,
             on=lambda what: on(what, 0),
         )
         on("harness floor", 0)
-        manifest = replace(manifest, floor=measure_floor(plan, material))
-        for report in run_blocks(plan, known, material, todo, writer, writer.folder.name, on):
+        manifest = replace(manifest, floor=measure_floor(plan, prepared))
+        for report in run_blocks(plan, known, prepared, todo, writer, writer.folder.name, on):
             manifest = record.with_link(manifest, report)
             writer.write_manifest(manifest)
     return manifest

@@ -26,7 +26,7 @@ class HostLike(Protocol):
         ...
 
 
-class Role:
+class RoleProcess:
     """One role (`client` or `server`), from start to end; one that dies is an ExecutionFailed that quotes it."""
 
     def __init__(self, name: str, host: HostLike, folder: Path, *options: str) -> None:
@@ -41,10 +41,10 @@ class Role:
             env={**os.environ, "TMPDIR": str(folder)},  # what a killed role leaves is removed with the folder
         )
         self._ended = os.pidfd_open(self._process.pid)
-        self._others: tuple[Role, ...] = ()
+        self._others: tuple[RoleProcess, ...] = ()
         self.ready = self._answer("start")
 
-    def stands_with(self, *others: Role) -> None:
+    def stands_with(self, *others: RoleProcess) -> None:
         """Wait for no answer any longer once one of `others` has ended: this one may be waiting for it."""
         self._others = others
 

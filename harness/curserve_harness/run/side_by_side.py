@@ -1,7 +1,7 @@
 """Plays the blocks of several links side by side, a thread each: hosts mostly wait for their models.
 
-One link is played on the calling thread. What ends one lane ends all: their roles are told to stop, which ends the
-cells that wait for them.
+One link is played on the calling thread. What ends one of them ends all: their roles are made to stop, which ends
+the cells that wait for them.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from curserve_results.store import RunWriter
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class LinkBlocks:
     """The roles of one link, and the blocks to play on it."""
 
     cells: CellRunner
     blocks: Sequence[Block]
 
 
-def play(lanes: Sequence[Lane], writer: RunWriter, on: On) -> None:
-    """Play all lanes to their end, writing each block as it is done; raises ExecutionFailed where a role dies."""
+def play(links: Sequence[LinkBlocks], writer: RunWriter, on: On) -> None:
+    """Play all links to their end, writing each block as it is done; raises ExecutionFailed where a role dies."""
     stopping = threading.Event()
-    if len(lanes) == 1:
-        _play(lanes[0], writer, on, stopping)
+    if len(links) == 1:
+        _play(links[0], writer, on, stopping)
         return
     one_at_a_time = threading.Lock()
 
@@ -38,25 +38,25 @@ def play(lanes: Sequence[Lane], writer: RunWriter, on: On) -> None:
         with one_at_a_time:
             on(what, cells)
 
-    with ThreadPoolExecutor(len(lanes), thread_name_prefix="lane") as pool:
-        playing = [pool.submit(_play, lane, writer, tell, stopping) for lane in lanes]
+    with ThreadPoolExecutor(len(links), thread_name_prefix="link") as pool:
+        playing = [pool.submit(_play, link, writer, tell, stopping) for link in links]
         try:
-            for lane in as_completed(playing):
-                lane.result()
+            for link in as_completed(playing):
+                link.result()
         except BaseException:
             stopping.set()
-            for lane_of_roles in lanes:
-                lane_of_roles.cells.stop()
+            for played in links:
+                played.cells.stop()
             raise
 
 
-def _play(lane: Lane, writer: RunWriter, on: On, stopping: threading.Event) -> None:
-    for block in lane.blocks:
+def _play(link: LinkBlocks, writer: RunWriter, on: On, stopping: threading.Event) -> None:
+    for block in link.blocks:
         rows: list[Row] = []
         for order, engine in enumerate(block.engines):
             if stopping.is_set():
                 return
             on(f"{block.link} · {block.model} · {block.trace} · {engine}", 0)
-            rows += lane.cells.run(block, engine, order)
+            rows += link.cells.run(block, engine, order)
             on("", 1)
         writer.write_block(block.block, rows)

@@ -51,7 +51,7 @@ _SYSTEM = (
 
 
 @dataclass(frozen=True, slots=True)
-class Script:
+class Instructions:
     """What a maintainer wrote: the task, the pinned package, the packages that `other` calls need, the turns."""
 
     id: str
@@ -62,7 +62,7 @@ class Script:
     origin: str | None = None
 
 
-def read_script(path: Path) -> Script:
+def read_script(path: Path) -> Instructions:
     """Return the script in a TOML file; raises TraceError naming what is wrong."""
     try:
         raw = tomllib.loads(path.read_text("utf-8"))
@@ -89,7 +89,7 @@ def read_script(path: Path) -> Script:
                     tuple(_call(c, f"call-{t}-{n}", workspace.at) for n, c in enumerate(given, 1)),
                 )
             )
-        return Script(
+        return Instructions(
             id=raw["id"],
             task=raw["task"].strip(),
             workspace=workspace,
@@ -109,7 +109,7 @@ def _call(raw: Mapping[str, Any], identity: str, at: str) -> ToolCall:
     return ToolCall(identity, tool, fields, cwd=at)
 
 
-def perform(script: Script, grants: Grants = NOTHING, *, sandbox: str = "auto") -> Trace:
+def perform(script: Instructions, grants: Grants = NOTHING, *, sandbox: str = "auto") -> Trace:
     """Return the trace of really doing `script`, on a granted folder where the unpacked workspace is at hand."""
     source = materialise(script.workspace, grants=grants)
     if script.packages and grants.offline:
@@ -134,7 +134,7 @@ def perform(script: Script, grants: Grants = NOTHING, *, sandbox: str = "auto") 
     )
 
 
-def _turns(script: Script, session: Session, world: World, site: Path | None) -> Iterator[Turn]:
+def _turns(script: Instructions, session: Session, world: World, site: Path | None) -> Iterator[Turn]:
     copy, at = world.root, world.at
     state = snapshot(copy)
     for number, (text, calls) in enumerate(script.turns):
@@ -162,7 +162,7 @@ def _turns(script: Script, session: Session, world: World, site: Path | None) ->
         yield Turn(text=text, calls=tuple(recorded), before=before, started_at_ns=started)
 
 
-def _refuse_failures(script: Script, item: RecordedCall) -> None:
+def _refuse_failures(script: Instructions, item: RecordedCall) -> None:
     seen = item.observation
     if seen is not None and b"command not found" in seen.stderr:
         raise TraceError(f"{script.id}: {item.call.arguments}: {seen.stderr.decode(errors='replace').strip()}")
@@ -230,7 +230,7 @@ def tokens(text: str | bytes) -> int:
     return -(-size // 4)
 
 
-def _estimated(script: Script, turns: list[Turn]) -> Iterator[Turn]:
+def _estimated(script: Instructions, turns: list[Turn]) -> Iterator[Turn]:
     """Add estimated token counts, as METHOD says; each prompt holds everything before it."""
     prompt = _TOOLS_TOKENS + tokens(script.task)
     cached = 0
@@ -249,4 +249,4 @@ def _estimated(script: Script, turns: list[Turn]) -> Iterator[Turn]:
         prompt = cached + sum(tokens(r.observation.shown()) + 6 for r in turn.calls if r.observation is not None)
 
 
-__all__ = ["Script", "perform", "read_script", "tokens"]
+__all__ = ["Instructions", "perform", "read_script", "tokens"]

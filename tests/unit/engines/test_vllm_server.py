@@ -242,14 +242,14 @@ def test_whole_recorded_traces_are_replayed_in_every_mode_with_the_answers_of_th
     large_server: VllmServer, tmp_path: Path, receipt: Callable[..., None]
 ) -> None:
     traces = [codec.load(path) for path in suites.files("quick")]
-    material = prepare(
+    everything = prepare(
         traces, execute="reads-and-edits", scratch=tmp_path, reference_engine=registry.load("server-subprocess")
     )
     figures = {}
     for trace in traces:
-        prepared = material[trace.id]
+        prepared = everything[trace.id]
         for mode, tools in WAYS:
-            root = material.copy(trace.id)
+            root = everything.copy(trace.id)
             cell = play_mode(large_server, mode, prepared.file, root, tools=tools, turns=prepared.policy)
             assert cell.error is None, (trace.id, mode, tools)
             assert len(cell.turns) == len(trace.turns)

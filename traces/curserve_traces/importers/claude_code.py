@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from curserve_traces.importers.claude_session import Session
+from curserve_traces.importers.claude_session import ClaudeSession
 from curserve_traces.importers.refusals import BY_USER
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
@@ -49,13 +49,13 @@ def read(source: Source) -> Iterator[Imported]:
 def sessions(records: Iterable[Json], source: Source, denied: Iterable[str] = ()) -> Iterator[Imported]:
     """Yield the traces of records in the shape of a session's file; `denied` are calls that were not executed."""
     name = source.path.name.split(".")[0]
-    streams: dict[str | None, Session] = {}
+    streams: dict[str | None, ClaudeSession] = {}
     dropped: Counter[str] = Counter()
     own: dict[str, bool] = {}
 
-    def stream(side: str | None) -> Session:
+    def stream(side: str | None) -> ClaudeSession:
         if side not in streams:
-            streams[side] = Session(name, side)
+            streams[side] = ClaudeSession(name, side)
         return streams[side]
 
     main: list[tuple[str, str | None]] = []

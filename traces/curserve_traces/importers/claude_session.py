@@ -1,4 +1,4 @@
-"""One stream of Claude Code's messages as a trace: the session itself, or one of its sub-agents (`Session`).
+"""One stream of Claude Code's messages as a trace: the session itself, or one of its sub-agents (`ClaudeSession`).
 
 One answer of the model spreads over several lines with one message id, since 2.1.29 with results between them: one
 id is one turn. Its token count there is a streaming placeholder: the largest is taken and marked. Calls and lines
@@ -23,7 +23,7 @@ _AGENTS = {"session": "iflow", "T": "amp"}
 
 
 @dataclass(slots=True)
-class Session:
+class ClaudeSession:
     """Collects the lines of one stream; `side` names a sub-agent."""
 
     name: str

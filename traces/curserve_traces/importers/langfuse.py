@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from curserve_traces.importers.observed import Step, result_of, trace_of
+from curserve_traces.importers.observed import ObservedStep, result_of, trace_of
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
 from curserve_traces.importers.values import Json, a_list, a_string, an_integer, an_object, iso_ns
@@ -35,7 +35,7 @@ def read(source: Source) -> Iterator[Imported]:
         yield trace_of("langfuse", identity, map(_step, members))
 
 
-def _step(observation: Json) -> Step:
+def _step(observation: Json) -> ObservedStep:
     usage = an_object(observation.get("usageDetails")) or an_object(observation.get("usage"))
     kind = _KINDS.get(str(observation.get("type")), "other")
     fields = {
@@ -43,7 +43,7 @@ def _step(observation: Json) -> Step:
         "prompt_tokens": an_integer(usage.get("input", usage.get("promptTokens"))),
         "output_tokens": an_integer(usage.get("output", usage.get("completionTokens"))),
     }
-    return Step(
+    return ObservedStep(
         kind=kind,  # type: ignore[arg-type]
         name=str(observation.get("name")),
         started_at_ns=iso_ns(observation.get("startTime")),

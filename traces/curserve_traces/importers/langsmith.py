@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from curserve_traces.importers.observed import Step, result_of, trace_of
+from curserve_traces.importers.observed import ObservedStep, result_of, trace_of
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
 from curserve_traces.importers.values import Json, a_list, a_string, an_integer, an_object, iso_ns
@@ -32,7 +32,7 @@ def read(source: Source) -> Iterator[Imported]:
         yield trace_of("langsmith", identity, map(_step, members))
 
 
-def _step(run: Json) -> Step:
+def _step(run: Json) -> ObservedStep:
     inputs, outputs = an_object(run.get("inputs")), an_object(run.get("outputs"))
     metadata = an_object(an_object(run.get("extra")).get("metadata"))
     usage = an_object(outputs.get("usage_metadata"))
@@ -43,7 +43,7 @@ def _step(run: Json) -> Step:
         "output_tokens": an_integer(run.get("completion_tokens", usage.get("output_tokens"))),
     }
     message = an_object(an_object(outputs.get("output")).get("kwargs")) or an_object(outputs.get("output"))
-    return Step(
+    return ObservedStep(
         kind=kind,  # type: ignore[arg-type]
         name=str(run.get("name")),
         started_at_ns=iso_ns(run.get("start_time")),

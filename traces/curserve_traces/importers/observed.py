@@ -1,6 +1,6 @@
 """Runs as tracing services export them (Langfuse, LangSmith, Phoenix): model and tool steps with their times.
 
-An importer brings each step into the shape of `Step`; `trace_of` makes turns and calls of them, in order of time.
+An importer brings each step into the shape of `ObservedStep`; `trace_of` makes turns and calls of them, in order.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from curserve_traces.model import Observation
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ObservedStep:
     """A step: `said` is what the model answered, `given` and `result` are a tool's; times are since the epoch."""
 
     kind: Literal["model", "tool", "other"]
@@ -34,7 +34,7 @@ class Step:
     fields: Json = field(default_factory=dict)
 
 
-def trace_of(format_name: str, identity: str, steps: Iterable[Step]) -> Imported:
+def trace_of(format_name: str, identity: str, steps: Iterable[ObservedStep]) -> Imported:
     """Return the trace of the steps; a tool step runs the call of its id, else the first one of its tool."""
     builder = Builder(format_name, ids_repeat=True)
     model = None
@@ -49,14 +49,14 @@ def trace_of(format_name: str, identity: str, steps: Iterable[Step]) -> Imported
     return builder.finish(id=identity, model=model)
 
 
-def _model(builder: Builder, step: Step) -> None:
+def _model(builder: Builder, step: ObservedStep) -> None:
     message = message_of(step.said)
     chat_turns.add(builder, {**message, "role": "assistant"})
     took = elapsed(step.started_at_ns, step.ended_at_ns)
     builder.amend(started_at_ns=step.started_at_ns, model_ns=took, **step.fields)
 
 
-def _tool(builder: Builder, step: Step) -> None:
+def _tool(builder: Builder, step: ObservedStep) -> None:
     identity = step.call_id if step.call_id and builder.recorded(step.call_id) else None
     if identity is None:
         waiting = [builder.recorded(known) for known in builder.waiting_calls()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from curserve_traces.importers.observed import Step, trace_of
+from curserve_traces.importers.observed import ObservedStep, trace_of
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
 from curserve_traces.importers.values import Json, a_list, a_string, an_integer, an_object, iso_ns
@@ -29,7 +29,7 @@ def read(source: Source) -> Iterator[Imported]:
         yield trace_of("phoenix", identity, map(_step, members))
 
 
-def _step(span: Json) -> Step:
+def _step(span: Json) -> ObservedStep:
     attributes = _nested(an_object(span.get("attributes")))
     llm, counts = an_object(attributes.get("llm")), an_object(an_object(attributes.get("llm")).get("token_count"))
     kind = _KINDS.get(str(span.get("span_kind")), "other")
@@ -40,7 +40,7 @@ def _step(span: Json) -> Step:
     }
     tool = an_object(attributes.get("tool"))
     outputs, wanted = an_object(attributes.get("output")), an_object(attributes.get("input"))
-    return Step(
+    return ObservedStep(
         kind=kind,  # type: ignore[arg-type]
         name=a_string(tool.get("name")) or str(span.get("name")),
         started_at_ns=iso_ns(span.get("start_time")),

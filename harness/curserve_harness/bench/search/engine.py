@@ -12,11 +12,11 @@ from curserve_harness.bench.search.patterns import Pattern
 from curserve_harness.console.exits import ExecutionFailed
 
 
-class Left(ExecutionFailed):
+class EngineLeft(ExecutionFailed):
     """Raised when an engine leaves a query to others; says why."""
 
 
-class Engine:
+class SearchEngine:
     """One engine on one corpus. `ready` brings it there; then `query` answers; `again` renews a stale index."""
 
     name: ClassVar[str]

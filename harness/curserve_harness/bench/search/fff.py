@@ -9,14 +9,14 @@ import sys
 from pathlib import Path
 
 from curserve_engines import programs
-from curserve_harness.bench.search.engine import Engine, resident_bytes
+from curserve_harness.bench.search.engine import SearchEngine, resident_bytes
 from curserve_harness.bench.search.patterns import Pattern
 from curserve_harness.console.exits import ExecutionFailed
 
 _PACKAGE = "@ff-labs/fff-node"
 
 
-class Fff(Engine):
+class Fff(SearchEngine):
     """fff's index in a Node.js process; lines go through a pipe."""
 
     name, stands_for = "fff", "fff's Node.js package, resident, over a pipe"
@@ -41,9 +41,9 @@ class Fff(Engine):
 
     def query(self, pattern: Pattern) -> bytes:  # noqa: D102
         assert self.process is not None and self.process.stdin is not None
-        wish = {"text": pattern.text, "mode": "plain" if pattern.literal else "regex"}
+        asked = {"text": pattern.text, "mode": "plain" if pattern.literal else "regex"}
         try:
-            self.process.stdin.write(json.dumps(wish).encode() + b"\n")
+            self.process.stdin.write(json.dumps(asked).encode() + b"\n")
             self.process.stdin.flush()
         except BrokenPipeError as error:
             raise ExecutionFailed("bench search: fff has ended; see its message above") from error

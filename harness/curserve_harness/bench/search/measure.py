@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from curserve_harness.bench.search.corpora import Corpus
-from curserve_harness.bench.search.engine import Engine, Left
+from curserve_harness.bench.search.engine import EngineLeft, SearchEngine
 from curserve_harness.bench.search.patterns import Pattern
 from curserve_harness.bench.search.registry import ENGINES, version
 from curserve_harness.console.exits import SetupFailed
@@ -34,7 +34,7 @@ def measure(
     say: Callable[[str], None],
 ) -> None:
     """Append to `outcome` what the engines take and answer on `corpus`."""
-    engines: list[Engine] = []
+    engines: list[SearchEngine] = []
     try:
         for name in names:
             engine = ENGINES[name](corpus.root, scratch)
@@ -68,19 +68,21 @@ def measure(
             engine.close()
 
 
-def _compare(corpus: Corpus, engines: Sequence[Engine], pattern: Pattern, outcome: dict[str, Any]) -> list[Engine]:
+def _compare(
+    corpus: Corpus, engines: Sequence[SearchEngine], pattern: Pattern, outcome: dict[str, Any]
+) -> list[SearchEngine]:
     """Compare every engine's answer with rg's, line by line, order aside; this is the warm-up.
 
     Return the engines that answered within PATIENCE_NS; of the slower ones this one time is kept, and of one that
     leaves the query to others, its reason.
     """
     answers: dict[str, Counter[bytes]] = {}
-    patient: list[Engine] = []
+    patient: list[SearchEngine] = []
     for engine in engines:
         began = time.perf_counter_ns()
         try:
             answer = engine.query(pattern)
-        except Left as left:
+        except EngineLeft as left:
             row = {"corpus": corpus.name, "engine": engine.name, "pattern": pattern.text, "refused": str(left)}
             outcome["answers"].append(row | {"label": pattern.label, "literal": pattern.literal, "lines": None})
             continue
@@ -110,7 +112,7 @@ def _lines(answer: bytes, root: Path) -> Counter[bytes]:
     return Counter(lines)
 
 
-def _edit(corpus: Corpus, engine: Engine, scratch: Path) -> dict[str, Any]:
+def _edit(corpus: Corpus, engine: SearchEngine, scratch: Path) -> dict[str, Any]:
     """Save a file, and make a new one; tell whether the very next query sees each, and what that query takes.
 
     `*_unedited_ns` is what the same query takes after a file outside the corpus was written: the difference is
@@ -146,7 +148,7 @@ def _edit(corpus: Corpus, engine: Engine, scratch: Path) -> dict[str, Any]:
     return found
 
 
-def _after_a_write(engine: Engine, pattern: Pattern, path: Path, content: bytes) -> tuple[int, bytes]:
+def _after_a_write(engine: SearchEngine, pattern: Pattern, path: Path, content: bytes) -> tuple[int, bytes]:
     """Write a file, and ask at once: what the query takes, in ns, and its answer."""
     path.write_bytes(content)
     began = time.perf_counter_ns()

@@ -11,12 +11,12 @@ from typing import Any
 
 from curserve_engines import programs
 from curserve_engines.client import Client, ProtocolError
-from curserve_harness.bench.search.engine import Engine, Left, resident_bytes
+from curserve_harness.bench.search.engine import EngineLeft, SearchEngine, resident_bytes
 from curserve_harness.bench.search.patterns import Pattern
 from curserve_harness.console.exits import ExecutionFailed
 
 
-class Daemon(Engine):
+class Daemon(SearchEngine):
     """Our daemon, asked over its socket from Python."""
 
     name, stands_for = "daemon", "resident, over its Unix socket"
@@ -55,7 +55,7 @@ class Daemon(Engine):
         except ProtocolError as error:
             raise ExecutionFailed(f"bench search: daemon: {error}") from error
         if reply.refused is not None:
-            raise Left(reply.refused)
+            raise EngineLeft(reply.refused)
         if reply.failed is not None:
             raise ExecutionFailed(f"bench search: daemon: {pattern.text!r}: {reply.failed}")
         return reply.stdout
@@ -72,7 +72,7 @@ class Daemon(Engine):
             self.process.wait()
 
 
-class InProcess(Engine):
+class InProcess(SearchEngine):
     """The same core in this Python process: no socket."""
 
     name, stands_for = "in-process", "resident, as a Python module"
@@ -99,7 +99,7 @@ class InProcess(Engine):
         try:
             code, out, err = self.corpus.shell(f"rg -n {fixed}-e {shlex.quote(pattern.text)}")
         except curserve_core.Refused as error:
-            raise Left(str(error)) from None
+            raise EngineLeft(str(error)) from None
         if code > 1:
             raise ExecutionFailed(f"bench search: in-process: {err.decode(errors='replace').strip()}")
         return bytes(out)

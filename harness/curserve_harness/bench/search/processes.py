@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 
 from curserve_engines import programs
-from curserve_harness.bench.search.engine import Engine
+from curserve_harness.bench.search.engine import SearchEngine
 from curserve_harness.bench.search.patterns import Pattern
 
 
-class Ripgrep(Engine):
+class Ripgrep(SearchEngine):
     """A process a query: what agents run."""
 
     name, stands_for = "rg", "ripgrep 15, a process a query"
@@ -20,7 +20,7 @@ class Ripgrep(Engine):
         return [str(programs.need("rg", "bench search")), "-n", *fixed, "-e", pattern.text]
 
 
-class Grep(Engine):
+class Grep(SearchEngine):
     """GNU grep, told to leave out what rg leaves out."""
 
     name, stands_for = "grep", "GNU grep, a process a query"
@@ -31,7 +31,7 @@ class Grep(Engine):
         return ["grep", "-rnI", kind, *hidden, "-e", pattern.text]
 
 
-class Ugrep(Engine):
+class Ugrep(SearchEngine):
     """ugrep, with its own walk and threads."""
 
     name, stands_for = "ugrep", "ugrep, a process a query"
@@ -41,7 +41,7 @@ class Ugrep(Engine):
         return [str(programs.find("ugrep")), "-rnI", "--color=never", *fixed, "-e", pattern.text]
 
 
-class Csearch(Engine):
+class Csearch(SearchEngine):
     """Russ Cox's codesearch: a trigram index on disk, a process a query."""
 
     name, stands_for = "csearch", "Debian's codesearch, trigram index on disk, a process a query"

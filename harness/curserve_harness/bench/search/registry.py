@@ -12,12 +12,12 @@ import sys
 
 from curserve_engines import programs
 from curserve_harness.bench.search import fff
-from curserve_harness.bench.search.engine import Engine
+from curserve_harness.bench.search.engine import SearchEngine
 from curserve_harness.bench.search.fff import Fff
 from curserve_harness.bench.search.ours import Daemon, InProcess
 from curserve_harness.bench.search.processes import Csearch, Grep, Ripgrep, Ugrep
 
-ENGINES: dict[str, type[Engine]] = {
+ENGINES: dict[str, type[SearchEngine]] = {
     engine.name: engine for engine in (Ripgrep, Grep, Ugrep, Csearch, Fff, Daemon, InProcess)
 }
 

@@ -11,8 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from curserve_harness.traces.record.call_log import Execution
-from curserve_harness.traces.record.conversations import Conversation, Said, Step, conversations
-from curserve_harness.traces.record.model_answers import Asked
+from curserve_harness.traces.record.conversations import (
+    ConversationStep,
+    RecordedConversation,
+    Said,
+    conversations,
+)
+from curserve_harness.traces.record.model_answers import AskedCall
 from curserve_harness.traces.record.session import Recording
 from curserve_traces.classify import effect
 from curserve_traces.importers import Imported
@@ -74,11 +79,11 @@ class _Joiner:
     waiting: dict[str, Execution | None] = field(default_factory=dict)
     in_text: bool = False
 
-    def join(self, conversation: Conversation) -> Builder:
+    def join(self, conversation: RecordedConversation) -> Builder:
         """Return the conversation's turns and calls."""
         if conversation.unused:
             self.builder.report.drop("answer that the agent did not use (it asked again)", conversation.unused)
-        followers: list[Step | None] = [*conversation.steps[1:], None]
+        followers: list[ConversationStep | None] = [*conversation.steps[1:], None]
         for step, following in zip(conversation.steps, followers, strict=True):
             self._results(step.added)
             self._turn(step)
@@ -95,7 +100,7 @@ class _Joiner:
         self._results([])
         return self.builder
 
-    def _turn(self, step: Step) -> None:
+    def _turn(self, step: ConversationStep) -> None:
         answer, exchange = step.answer, step.exchange
         took = (exchange.first_byte_ns, exchange.answered_ns)
         first, whole = (None if at is None else at - exchange.asked_ns for at in took)
@@ -111,7 +116,7 @@ class _Joiner:
             extra=given(first_byte_ns=first),
         )
 
-    def _calls(self, step: Step, window: list[Execution]) -> None:
+    def _calls(self, step: ConversationStep, window: list[Execution]) -> None:
         """Add an answer's calls to the open turn, each with what ran for it in `window`."""
         self.waiting = {}
         self.in_text = not step.answer.calls
@@ -119,7 +124,7 @@ class _Joiner:
             self._call(asked.id, asked, window)
         if self.in_text:  # an agent whose model writes commands into its text
             for ran in [e for e in window if e.command and e.command.strip() in step.answer.text]:
-                command = Asked(None, "bash", "")
+                command = AskedCall(None, "bash", "")
                 self._call(None, command, window, ran)
         searches = [
             i for i, ran in self.waiting.items() if ran is None and self._of(i).call.tool in ("grep", "glob")
@@ -133,7 +138,7 @@ class _Joiner:
                 self.builder.amend_call(searches[0], extra={"executions": facts})
 
     def _call(
-        self, identity: str | None, asked: Asked, window: list[Execution], ran: Execution | None = None
+        self, identity: str | None, asked: AskedCall, window: list[Execution], ran: Execution | None = None
     ) -> None:
         arguments = {"command": ran.command} if ran is not None else arguments_of(asked.arguments)
         if not self.builder.call(identity, asked.name, arguments):

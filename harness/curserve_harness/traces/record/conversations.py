@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from curserve_harness.traces.record.model_answers import RESPONSES, Answer, read
-from curserve_harness.traces.record.proxy import Exchange
+from curserve_harness.traces.record.model_answers import RESPONSES, ModelAnswer, read
+from curserve_harness.traces.record.proxy import ProxiedExchange
 from curserve_traces.importers.builder import text_of
 from curserve_traces.importers.values import Json, a_list, a_string, an_object
 
@@ -26,27 +26,27 @@ class Said:
 
 
 @dataclass(slots=True)
-class Step:
+class ConversationStep:
     """One answered request of a conversation: what it added, and what the model said."""
 
-    exchange: Exchange
+    exchange: ProxiedExchange
     added: list[Said]
-    answer: Answer
+    answer: ModelAnswer
     spoken: int
     """How often the model has spoken in the request; the same again: the answer before was not used."""
 
 
 @dataclass(slots=True)
-class Conversation:
+class RecordedConversation:
     """Requests that continue each other."""
 
-    steps: list[Step] = field(default_factory=list)
+    steps: list[ConversationStep] = field(default_factory=list)
     unused: int = 0
 
 
-def conversations(exchanges: tuple[Exchange, ...]) -> tuple[list[Conversation], int]:
+def conversations(exchanges: tuple[ProxiedExchange, ...]) -> tuple[list[RecordedConversation], int]:
     """Return the conversations in the order of their beginnings, and how many requests got no answer."""
-    found: dict[object, Conversation] = {}
+    found: dict[object, RecordedConversation] = {}
     names: dict[str, object] = {}
     failed = 0
     for exchange in exchanges:
@@ -57,15 +57,15 @@ def conversations(exchanges: tuple[Exchange, ...]) -> tuple[list[Conversation], 
         key, added, spoken = _request(exchange, names)
         if answer.id is not None:
             names[answer.id] = key
-        conversation = found.setdefault(key, Conversation())
+        conversation = found.setdefault(key, RecordedConversation())
         if conversation.steps and spoken >= 0 and conversation.steps[-1].spoken == spoken:
             conversation.steps.pop()
             conversation.unused += 1
-        conversation.steps.append(Step(exchange, added, answer, spoken))
+        conversation.steps.append(ConversationStep(exchange, added, answer, spoken))
     return list(found.values()), failed
 
 
-def _request(exchange: Exchange, names: dict[str, object]) -> tuple[object, list[Said], int]:
+def _request(exchange: ProxiedExchange, names: dict[str, object]) -> tuple[object, list[Said], int]:
     """Return a request's conversation, the messages after the model's last word, and how often it has spoken."""
     try:
         body = an_object(orjson.loads(exchange.request))

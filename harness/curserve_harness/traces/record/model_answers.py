@@ -17,7 +17,7 @@ CHAT, RESPONSES = "/chat/completions", "/responses"
 
 
 @dataclass(slots=True)
-class Asked:
+class AskedCall:
     """A call in an answer: `arguments` is JSON text as the model wrote it."""
 
     id: str | None = None
@@ -26,20 +26,20 @@ class Asked:
 
 
 @dataclass(slots=True)
-class Answer:
+class ModelAnswer:
     """One answer of the model."""
 
     id: str | None = None
     model: str | None = None
     text: str = ""
     reasoning: str = ""
-    calls: list[Asked] = field(default_factory=list)
+    calls: list[AskedCall] = field(default_factory=list)
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
     output_tokens: int | None = None
 
 
-def read(path: str, body: bytes) -> Answer | None:
+def read(path: str, body: bytes) -> ModelAnswer | None:
     """Return the answer in a response's body; `None` where it is none (an error, or another format)."""
     if path.endswith(RESPONSES):
         final = next((an_object(e["response"]) for e in _events(body) if "response" in e and _is_last(e)), None)
@@ -68,9 +68,9 @@ def _events(body: bytes) -> Iterator[Json]:
             yield found
 
 
-def _streamed(events: list[Json]) -> Answer | None:
-    answer = Answer()
-    calls: dict[int, Asked] = {}
+def _streamed(events: list[Json]) -> ModelAnswer | None:
+    answer = ModelAnswer()
+    calls: dict[int, AskedCall] = {}
     spoken = False
     for event in events:
         answer.id = answer.id or a_string(event.get("id"))
@@ -82,7 +82,7 @@ def _streamed(events: list[Json]) -> Answer | None:
             answer.text += a_string(delta.get("content")) or ""
             answer.reasoning += a_string(delta.get("reasoning_content")) or a_string(delta.get("reasoning")) or ""
             for part in map(an_object, a_list(delta.get("tool_calls"))):
-                call = calls.setdefault(an_integer(part.get("index")) or 0, Asked())
+                call = calls.setdefault(an_integer(part.get("index")) or 0, AskedCall())
                 function = an_object(part.get("function"))
                 call.id = call.id or a_string(part.get("id"))
                 call.name += a_string(function.get("name")) or ""
@@ -91,17 +91,19 @@ def _streamed(events: list[Json]) -> Answer | None:
     return answer if spoken else None
 
 
-def _whole(body: Json) -> Answer | None:
+def _whole(body: Json) -> ModelAnswer | None:
     choices = a_list(body.get("choices"))
     if not choices:
         return None
     message = an_object(an_object(choices[0]).get("message"))
-    answer = Answer(a_string(body.get("id")), a_string(body.get("model")), a_string(message.get("content")) or "")
+    answer = ModelAnswer(
+        a_string(body.get("id")), a_string(body.get("model")), a_string(message.get("content")) or ""
+    )
     answer.reasoning = a_string(message.get("reasoning_content")) or a_string(message.get("reasoning")) or ""
     for call in map(an_object, a_list(message.get("tool_calls"))):
         function = an_object(call.get("function"))
         answer.calls.append(
-            Asked(
+            AskedCall(
                 a_string(call.get("id")),
                 a_string(function.get("name")) or "",
                 a_string(function.get("arguments")) or "",
@@ -111,10 +113,10 @@ def _whole(body: Json) -> Answer | None:
     return answer
 
 
-def _response(body: Json) -> Answer | None:
+def _response(body: Json) -> ModelAnswer | None:
     if body.get("object") != "response":
         return None
-    answer = Answer(a_string(body.get("id")), a_string(body.get("model")))
+    answer = ModelAnswer(a_string(body.get("id")), a_string(body.get("model")))
     for item in map(an_object, a_list(body.get("output"))):
         parts = [
             a_string(an_object(p).get("text")) or "" for p in a_list(item.get("content") or item.get("summary"))
@@ -125,12 +127,14 @@ def _response(body: Json) -> Answer | None:
             answer.reasoning += "".join(parts)
         elif item.get("type") in ("function_call", "custom_tool_call"):
             arguments = a_string(item.get("arguments")) or a_string(item.get("input")) or ""
-            answer.calls.append(Asked(a_string(item.get("call_id")), a_string(item.get("name")) or "", arguments))
+            answer.calls.append(
+                AskedCall(a_string(item.get("call_id")), a_string(item.get("name")) or "", arguments)
+            )
     _usage(answer, an_object(body.get("usage")))
     return answer
 
 
-def _usage(answer: Answer, usage: Json) -> None:
+def _usage(answer: ModelAnswer, usage: Json) -> None:
     if not usage:
         return
     details: Any = usage.get("prompt_tokens_details", usage.get("input_tokens_details"))

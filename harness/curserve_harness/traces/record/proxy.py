@@ -37,7 +37,7 @@ _ENDING_S = 0.5
 
 
 @dataclass(slots=True)
-class Exchange:
+class ProxiedExchange:
     """One request to the model and its answer. Times are CLOCK_MONOTONIC at the proxy."""
 
     path: str
@@ -55,7 +55,7 @@ class Proxy:
     """Serves `/v1/…` and passes it on to `upstream` (a base URL that ends in `/v1` or the like)."""
 
     def __init__(self, upstream: str, changes: Changes) -> None:
-        self.exchanges: list[Exchange] = []
+        self.exchanges: list[ProxiedExchange] = []
         self.failures = 0
         self._upstream = Upstream(upstream)
         self._changes = changes
@@ -98,14 +98,14 @@ class Proxy:
             return web.json_response({"error": {"message": said, "type": "invalid_request_error"}}, status=400)
         body = await request.read()
         asked = time.monotonic_ns()
-        exchange = Exchange(path, body, asked)
+        exchange = ProxiedExchange(path, body, asked)
         is_model = request.method == "POST" and path.endswith((CHAT, RESPONSES))
         if is_model:
             exchange.rest = await self._changes.rest()
             self.exchanges.append(exchange)
         return await self._pass_on(request, exchange, address)
 
-    async def _pass_on(self, request: web.Request, exchange: Exchange, address: URL) -> web.StreamResponse:
+    async def _pass_on(self, request: web.Request, exchange: ProxiedExchange, address: URL) -> web.StreamResponse:
         assert self._client is not None
         headers = [(key, value) for key, value in request.headers.items() if key.lower() not in _HOP]
         try:
@@ -123,7 +123,7 @@ class Proxy:
             return web.json_response(said, status=502)
 
     async def _pass_back(
-        self, request: web.Request, exchange: Exchange, upstream: aiohttp.ClientResponse
+        self, request: web.Request, exchange: ProxiedExchange, upstream: aiohttp.ClientResponse
     ) -> web.StreamResponse:
         exchange.status = upstream.status
         response = web.StreamResponse(status=upstream.status, reason=upstream.reason)

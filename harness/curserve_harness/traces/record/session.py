@@ -14,7 +14,7 @@ from curserve_harness.console.exits import BadInput
 from curserve_harness.traces.record import shims
 from curserve_harness.traces.record.call_log import CallLog, Execution
 from curserve_harness.traces.record.changes import Changes
-from curserve_harness.traces.record.proxy import Exchange, Proxy, environment
+from curserve_harness.traces.record.proxy import ProxiedExchange, Proxy, environment
 from curserve_traces import scratch
 from curserve_traces.model import WorkspaceDelta
 
@@ -24,7 +24,7 @@ class Recording:
     """What shims and proxy saw. `epoch_ns` is the wall clock's time at CLOCK_MONOTONIC 0."""
 
     executions: tuple[Execution, ...]
-    exchanges: tuple[Exchange, ...]
+    exchanges: tuple[ProxiedExchange, ...]
     rest: tuple[WorkspaceDelta | None, ...]
     sessions: int
     covers_absolute_paths: bool

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from curserve_harness.console.exits import BadInput
 from curserve_harness.plan.plan import Plan, PlanError, TraceRef, make_plan, read_plan
-from curserve_harness.plan.resolve import Wishes, reload, resolve
+from curserve_harness.plan.resolve import ReplayOptions, reload, resolve
 from curserve_traces import codec
 from curserve_traces.model import Trace
 
@@ -60,10 +60,10 @@ def test_a_plan_survives_its_file(seed: int) -> None:
 
 
 def test_a_bundled_suite_gives_the_same_plan_in_every_checkout() -> None:
-    found, traces = resolve(Wishes(suite="quick", engines=("client-subprocess",)))
+    found, traces = resolve(ReplayOptions(suite="quick", engines=("client-subprocess",)))
     assert str(Path.cwd()) not in found.to_json()
     assert [trace.path for trace in found.traces] == [f"bundled:quick/{name}.json" for name in traces]
-    assert list(reload(found, Wishes())) == list(traces)
+    assert list(reload(found, ReplayOptions())) == list(traces)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"version": 1}', json.dumps({"version": 99})])
@@ -76,11 +76,11 @@ def test_a_folder_stands_for_its_traces_with_calls(small_trace: Trace, tmp_path:
     """What `trace import` wrote can be replayed as it is, also where a session in it has no call."""
     for name, turns in (("b", small_trace.turns), ("a", small_trace.turns), ("talk", small_trace.turns[:0])):
         codec.save(replace(small_trace, id=name, turns=turns), tmp_path / f"{name}.json")
-    plan, traces = resolve(Wishes(traces=(tmp_path,), engines=("client-subprocess",)))
+    plan, traces = resolve(ReplayOptions(traces=(tmp_path,), engines=("client-subprocess",)))
     assert [ref.id for ref in plan.traces] == list(traces) == ["a", "b"]
-    assert list(reload(plan, Wishes(traces=(tmp_path,)))) == ["a", "b"]
+    assert list(reload(plan, ReplayOptions(traces=(tmp_path,)))) == ["a", "b"]
     with pytest.raises(BadInput, match="--trace"):
-        reload(plan, Wishes())
+        reload(plan, ReplayOptions())
     (tmp_path / "none").mkdir()
     with pytest.raises(BadInput, match="no trace with a tool call"):
-        resolve(Wishes(traces=(tmp_path / "none",)))
+        resolve(ReplayOptions(traces=(tmp_path / "none",)))

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from curserve_engines.cell.prompts import before
 from curserve_harness.play.conversation import ChatConversation, ItemConversation
-from curserve_harness.play.replies import ChatReply, Reply, ReplyCall
+from curserve_harness.play.replies import ChatReply, ModelReply, ReplyCall
 from curserve_traces.model import Message, Observation, RecordedCall, ToolCall, Trace, Turn, Workspace
 
 
@@ -30,7 +30,7 @@ def test_the_conversation_grown_piece_by_piece_is_the_conversation(turns, stream
     chat.messages(before(trace, 0))
     expected = [{"role": "user", "content": "mend it"}]
     for text, calls in turns:
-        chat.reply(Reply("i", text, [ReplyCall(i, name, arguments) for i, name, arguments, _ in calls]))
+        chat.reply(ModelReply("i", text, [ReplyCall(i, name, arguments) for i, name, arguments, _ in calls]))
         said = {"role": "assistant", "content": text or None}
         if calls:
             said["tool_calls"] = [
@@ -53,7 +53,7 @@ def test_items_travel_once():
     first = orjson.loads(b"".join(items.body()))
     assert first["input"] == [{"role": "user", "content": "mend it"}]
     assert "previous_response_id" not in first
-    items.reply(Reply("resp_1", "hello"))
+    items.reply(ModelReply("resp_1", "hello"))
     items.output("c", "out")
     second = orjson.loads(b"".join(items.body()))
     assert second["input"] == [{"type": "function_call_output", "call_id": "c", "output": "out"}]
