@@ -125,8 +125,8 @@ def test_client_placed_tools_pay_the_link_and_server_placed_ones_do_not(run: tup
         trip=(pl.col("prompt_read_ns").shift(-1).over("cell") - pl.col("last_token_ns")) / 1e6
     ).drop_nulls("trip")
     fastest = dict(trips.group_by("engine").agg(pl.col("trip").min()).rows())
-    assert fastest["recorded-client"] > 4.9
-    assert fastest["recorded-server"] < 5
+    assert fastest["recorded-client"] > 4.9  # the declared round trip: 5 ms
+    assert fastest["recorded-server"] < fastest["recorded-client"]
 
 
 def test_the_same_seed_gives_the_same_plan(
