@@ -13,9 +13,9 @@ pub enum Distribution {
     Uniform,
     /// Gaussian, the jitter is the standard deviation.
     Normal,
-    /// A Pareto tail (alpha 3), centred, scaled so that jitter is the scale; cut at four times the jitter.
+    /// Pareto's distribution with exponent 3 about its mean; the jitter is its standard deviation. Cut at four of them.
     Pareto,
-    /// A quarter Gaussian, three quarters Pareto.
+    /// A quarter of a normal deviation and three quarters of a Pareto one: a mixture of our own under netem's name.
     ParetoNormal,
 }
 
@@ -124,10 +124,11 @@ impl Random {
         radius * (std::f64::consts::TAU * self.unit()).cos()
     }
 
-    /// A Pareto tail (alpha 3) about its mean, 3/2, scaled to `4/3 (u^(-1/3) - 3/2)` and cut at 4.
+    /// Pareto's distribution with exponent 3, `u^(-1/3)`, about its mean, 3/2, and by its standard deviation, `sqrt(3)/2`: so
+    /// the jitter is one deviation. Cut at four of them, or a single packet could wait very long.
     fn pareto(&mut self) -> f64 {
         let u = 1.0 - self.unit();
-        ((u.powf(-1.0 / 3.0) - 1.5) * (4.0 / 3.0)).min(4.0)
+        ((u.powf(-1.0 / 3.0) - 1.5) * 2.0 / 3f64.sqrt()).min(4.0)
     }
 }
 

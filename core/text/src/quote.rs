@@ -2,7 +2,7 @@
 
 use crate::Refusal;
 
-/// Whether a name was seen to be quoted: for these bytes in it (`#` and `~` only at the start).
+/// Whether a name is quoted. Each printable character was tried alone, first, inside and last (`tools/tests/seen.rs` tries them again).
 fn needs_quotes(name: &[u8]) -> bool {
     name.is_empty()
         || matches!(name[0], b'#' | b'~')

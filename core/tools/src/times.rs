@@ -4,56 +4,52 @@ const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 
-/// Half of a Gregorian year in seconds: how old `ls` calls recent.
-const HALF_YEAR: i64 = 31_556_952 / 2;
+/// From this age on, in seconds, `ls -l` was seen to show the year (`tests/seen.rs` tries both sides of it).
+const OLD: i64 = 15_778_476;
 
-/// Year, month from 1, day from 1, of days since the epoch (Howard Hinnant's civil_from_days).
-pub fn civil(days: i64) -> (i64, usize, i64) {
-    let z = days + 719_468;
-    let era = z.div_euclid(146_097);
-    let doe = z.rem_euclid(146_097);
-    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
-    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    let mp = (5 * doy + 2) / 153;
-    let month = if mp < 10 { mp + 3 } else { mp - 9 };
-    (
-        yoe + era * 400 + i64::from(month <= 2),
-        month as usize,
-        doy - (153 * mp + 2) / 5 + 1,
-    )
+/// A time in seconds since the epoch by the calendar (gmtime_r(3)); `None` beyond the years that fit it.
+fn calendar(seconds: i64) -> Option<libc::tm> {
+    let mut parts = std::mem::MaybeUninit::<libc::tm>::zeroed();
+    // SAFETY: both are valid for the call; gmtime_r fills what it was given, or returns null.
+    unsafe {
+        match libc::gmtime_r(&seconds, parts.as_mut_ptr()).is_null() {
+            true => None,
+            false => Some(parts.assume_init()),
+        }
+    }
 }
 
-fn clock(seconds: i64) -> (i64, i64, i64) {
-    let s = seconds.rem_euclid(86_400);
-    (s / 3600, s / 60 % 60, s % 60)
+/// `2026-11-20 23:48`.
+fn minutes(t: &libc::tm) -> String {
+    let year = i64::from(t.tm_year) + 1900;
+    let (month, day, hour, minute) = (t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}")
 }
 
-/// `Nov 20 23:48`, or with the year where the time is not of the last half year.
+/// `Nov 20 23:48`, or with the year where the time is not of the last half year. What has no date is shown in seconds.
 pub fn recent_or_year(time: (i64, i64), now: (i64, i64)) -> String {
-    let (year, month, day) = civil(time.0.div_euclid(86_400));
-    let name = MONTHS[month - 1];
-    let recent = (now.0 - HALF_YEAR, now.1) < time && time < now;
-    if recent {
-        let (h, m, _) = clock(time.0);
-        format!("{name} {day:>2} {h:02}:{m:02}")
-    } else {
-        format!("{name} {day:>2}  {year}")
+    let Some(t) = calendar(time.0) else {
+        return time.0.to_string();
+    };
+    let (name, day) = (MONTHS[t.tm_mon as usize], t.tm_mday);
+    let is_recent = time < now && now < (time.0.saturating_add(OLD), time.1);
+    match is_recent {
+        true => format!("{name} {day:>2} {:02}:{:02}", t.tm_hour, t.tm_min),
+        false => format!("{name} {day:>2}  {}", i64::from(t.tm_year) + 1900),
     }
 }
 
 /// `2026-11-20 23:48`.
 pub fn long_iso(time: (i64, i64)) -> String {
-    let ((y, mo, d), (h, m, _)) = (civil(time.0.div_euclid(86_400)), clock(time.0));
-    format!("{y:04}-{mo:02}-{d:02} {h:02}:{m:02}")
+    calendar(time.0).map_or_else(|| time.0.to_string(), |t| minutes(&t))
 }
 
 /// `2026-11-20 23:48:53.161537015 +0000`.
 pub fn full_iso(time: (i64, i64)) -> String {
-    let ((y, mo, d), (h, m, s)) = (civil(time.0.div_euclid(86_400)), clock(time.0));
-    format!(
-        "{y:04}-{mo:02}-{d:02} {h:02}:{m:02}:{s:02}.{:09} +0000",
-        time.1
-    )
+    match calendar(time.0) {
+        Some(t) => format!("{}:{:02}.{:09} +0000", minutes(&t), t.tm_sec, time.1),
+        None => format!("{:>35}", time.0), // seen: as wide as others
+    }
 }
 
 /// A size as `ls -h` prints it: powers of 1024, rounded up, one decimal below ten.
@@ -107,10 +103,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_become_dates() {
-        assert_eq!(civil(0), (1970, 1, 1));
-        assert_eq!(civil(19_782), (2024, 2, 29));
-        assert_eq!(civil(-1), (1969, 12, 31));
+    fn seconds_become_dates() {
+        assert_eq!(long_iso((0, 0)), "1970-01-01 00:00");
+        assert_eq!(long_iso((19_782 * 86_400, 0)), "2024-02-29 00:00");
+        assert_eq!(full_iso((-1, 5)), "1969-12-31 23:59:59.000000005 +0000");
+        assert_eq!(long_iso((99_999_999_999_999_999, 0)), "99999999999999999");
     }
 
     #[test]

@@ -92,7 +92,7 @@ fn width(call: &mut Call, operands: &[&[u8]], wanted: [bool; 5]) -> Result<usize
         sizes.push(input::size_ahead(call, operand)?);
     }
     let numbers = wanted.iter().filter(|wanted| **wanted).count();
-    if let ([_], 1) | ([input::Ahead::Missing], _) = (sizes.as_slice(), numbers) {
+    if let ([_], 1) = (sizes.as_slice(), numbers) {
         return Ok(1);
     }
     let all: u64 = sizes

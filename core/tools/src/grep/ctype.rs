@@ -1,4 +1,4 @@
-//! Character classes as the C library has them in the pinned locale, C.UTF-8: grep asks iswctype(3), so do we.
+//! Character classes of the pinned locale, C.UTF-8. POSIX has them from LC_CTYPE, of which iswctype(3) tells.
 
 use std::sync::OnceLock;
 
@@ -153,8 +153,8 @@ pub(super) fn with_characters_for_disputed(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Whether a range of ASCII characters means the same without case to the C library, which folds its ends and the text to
-/// upper case (and so takes ``[`-e]`` for an invalid range), and to a matcher that adds the other case of each member.
+/// Whether a range of ASCII characters means the same without case to the real programs, where its ends seem to be read as
+/// capitals (seen: with `-i`, ``[`-e]`` is an invalid range), and to a matcher that adds the other case of each member.
 pub(crate) fn folds_alike(low: char, high: char) -> bool {
     let (up_low, up_high) = (low.to_ascii_uppercase(), high.to_ascii_uppercase());
     let other = |c: char| match c.is_ascii_lowercase() {

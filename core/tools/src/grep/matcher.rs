@@ -33,21 +33,23 @@ pub(super) struct Pattern {
 }
 
 impl Pattern {
-    /// Compiles `patterns`, separated by newlines.
-    pub(super) fn new(patterns: &[u8], options: &Options) -> Result<Pattern, Refusal> {
-        let Ok(patterns) = std::str::from_utf8(patterns) else {
-            return refuse("a pattern that is not UTF-8");
-        };
-        let mut branches = Vec::new();
+    /// Compiles what matches where any of `patterns` does; without any, nothing does.
+    pub(super) fn new(patterns: &[&[u8]], options: &Options) -> Result<Pattern, Refusal> {
         let perl = options.matcher == Matcher::Perl;
-        if perl && patterns.contains('\n') {
+        if perl && patterns.len() > 1 {
             return refuse("several patterns of -P");
         }
+        let mut branches = Vec::with_capacity(patterns.len());
         let (mut asks_words, mut has_looks, mut only_ascii) = (false, false, false);
         // With these a brace that begins a pattern was seen to count for nothing, in some lines or in all.
-        let drops_brace =
-            options.only_matching || options.words || patterns.contains(['[', '\\', '.']);
-        for pattern in patterns.split('\n') {
+        let is_set = |byte: &u8| b"[\\.".contains(byte);
+        let drops_brace = options.only_matching
+            || options.words
+            || patterns.iter().any(|pattern| pattern.iter().any(is_set));
+        for pattern in patterns {
+            let Ok(pattern) = std::str::from_utf8(pattern) else {
+                return refuse("a pattern that is not UTF-8");
+            };
             let translation = syntax::translate(pattern, options.matcher, options.ignore_case)?;
             asks_words |= translation.asks_words;
             has_looks |= translation.has_looks;

@@ -37,7 +37,7 @@ pub(crate) use selects::selects;
 use crate::{Call, Refusal};
 use errors::refuse;
 use matcher::Pattern;
-use options::{List, Matcher};
+use options::{List, Matcher, Options};
 
 /// `grep`.
 pub(crate) fn grep(call: &mut Call<'_>) -> Result<i32, Refusal> {
@@ -69,22 +69,24 @@ fn grep_with(call: &mut Call<'_>, matcher: Option<Matcher>) -> Result<i32, Refus
         Ok(patterns) => patterns,
         Err(code) => return Ok(code),
     };
-    let patterns = patterns.unwrap_or_else(|| {
-        // No pattern at all (an empty -f file) matches nothing.
-        options.invert = !options.invert;
-        options.whole_lines = false;
-        options.words = false;
-        Vec::new()
-    });
-    // Several empty patterns are one.
-    let empty = patterns.iter().all(|byte| *byte == b'\n');
-    let plain_empty = empty && !options.whole_lines && !options.words;
-    if (options.max_count == 0 || (plain_empty && options.invert))
-        && options.list != List::NonMatching
-    {
+    if reads_no_operand(&options, &patterns) {
         return Ok(1);
     }
     let pattern = Pattern::new(&patterns, &options)?;
     let operands = std::mem::take(&mut options.operands);
     run::run(call, &options, &pattern, operands)
+}
+
+/// Whether the answer is known to be nothing. Seen: even a missing operand is not complained of then; `-L` reads them.
+fn reads_no_operand(options: &Options, patterns: &[&[u8]]) -> bool {
+    let all_lines_match = !options.words
+        && !options.whole_lines
+        && !patterns.is_empty()
+        && patterns.iter().all(|pattern| pattern.is_empty());
+    let no_line_matches = patterns.is_empty();
+    let none_is_selected = match options.invert {
+        true => all_lines_match,
+        false => no_line_matches,
+    };
+    (none_is_selected || options.max_count == 0) && options.list != List::NonMatching
 }

@@ -6,26 +6,23 @@ use super::errors::{refuse, strerror};
 use super::options::{Options, Source};
 use crate::{Call, Refusal};
 
-/// All patterns, joined by newlines; None where there are none. Err: the exit code after an unreadable `-f`.
-pub(super) fn patterns(
-    call: &mut Call<'_>,
-    options: &Options,
-) -> Result<Result<Option<Vec<u8>>, i32>, Refusal> {
-    let mut keys = Vec::new();
+/// All patterns, a line each; none of them where every `-f` is empty. Err: the exit code after an unreadable `-f`.
+pub(super) fn patterns<'p, 'c: 'p>(
+    call: &mut Call<'c>,
+    options: &'p Options,
+) -> Result<Result<Vec<&'p [u8]>, i32>, Refusal> {
+    let mut all = Vec::new();
     for source in &options.sources {
         match source {
-            Source::Given(pattern) => {
-                keys.extend_from_slice(pattern);
-                keys.push(b'\n');
-            }
+            Source::Given(text) => all.extend(text.split(|byte| *byte == b'\n')),
             Source::File(path) if path == b"-" => return refuse("patterns from standard input"),
             Source::File(path) => match read(call, path)? {
-                Ok(bytes) => {
-                    keys.extend_from_slice(bytes);
-                    if !bytes.is_empty() && !bytes.ends_with(b"\n") {
-                        keys.push(b'\n');
-                    }
-                }
+                Ok([]) => {}
+                Ok(text) => all.extend(
+                    text.strip_suffix(b"\n")
+                        .unwrap_or(text)
+                        .split(|byte| *byte == b'\n'),
+                ),
                 Err(reason) => {
                     let line = [b"grep: ", path.as_slice(), b": ", reason.as_bytes(), b"\n"];
                     call.complain(&line.concat());
@@ -34,7 +31,7 @@ pub(super) fn patterns(
             },
         }
     }
-    Ok(Ok(keys.pop().map(|_| keys)))
+    Ok(Ok(all))
 }
 
 /// What is in a file of patterns, or why it cannot be read.

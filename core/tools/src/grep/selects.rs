@@ -24,7 +24,8 @@ pub(crate) fn selects(
         .map(|word| word.as_bytes().to_vec())
         .into();
     let options = options::parse(&words, None)?;
-    let compiled = Pattern::new(pattern.as_bytes(), &options)?;
+    let patterns: Vec<&[u8]> = pattern.as_bytes().split(|byte| *byte == b'\n').collect();
+    let compiled = Pattern::new(&patterns, &options)?;
     compiled.check(text, text.is_ascii())?;
     let found = compiled.finder(false, None).find(text, 0)?;
     if text.is_ascii() {

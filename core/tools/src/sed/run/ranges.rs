@@ -4,27 +4,28 @@ use super::state::State;
 use crate::sed::command::{Address, Command, End};
 use crate::Refusal;
 
+/// How far the range of a command has come.
 #[derive(Clone, Copy, PartialEq)]
-enum Range {
-    Inactive,
-    /// Active until this line, or with `None` until its end address matches.
-    Active(Option<u64>),
-    /// A range from line 0 that has ended.
-    Closed,
+enum Progress {
+    NotBegun,
+    /// It goes on to this line, or with `None` to where its end address matches.
+    Until(Option<u64>),
+    /// It does not begin again: its first line was given by number, 0 among them.
+    Over,
 }
 
 /// The range of each command, by the command's index.
-pub struct Ranges(Vec<Range>);
+pub struct Ranges(Vec<Progress>);
 
 impl Ranges {
     /// The ranges of so many commands, none of them begun.
     pub fn new(commands: usize) -> Self {
-        Ranges(vec![Range::Inactive; commands])
+        Ranges(vec![Progress::NotBegun; commands])
     }
 
     /// Whether the range of the command `at` goes on behind this line.
     pub fn goes_on(&self, at: usize) -> bool {
-        matches!(self.0[at], Range::Active(_))
+        matches!(self.0[at], Progress::Until(_))
     }
 
     /// Whether this line is one that `command`, the one `at`, is addressed to; its `!` is the caller's.
@@ -41,20 +42,20 @@ impl Ranges {
             return matches(state, start);
         };
         let mut range = self.0[at];
-        if matches!(start, Address::Zero) && range == Range::Inactive {
-            range = Range::Active(None);
+        if matches!(start, Address::Zero) && range == Progress::NotBegun {
+            range = Progress::Until(None);
         }
         // A range that starts at a line number or at 0 does so once.
         let done = match start {
-            Address::Zero | Address::Line(_) => Range::Closed,
-            _ => Range::Inactive,
+            Address::Zero | Address::Line(_) => Progress::Over,
+            _ => Progress::NotBegun,
         };
         let (selected, then) = match range {
-            Range::Closed if matches!(start, Address::Line(n) if state.line == *n) => {
+            Progress::Over if matches!(start, Address::Line(n) if state.line == *n) => {
                 return Err(Refusal::new("a range of sed on a line that comes again"))
             }
-            Range::Closed => (false, Range::Closed),
-            Range::Inactive => {
+            Progress::Over => (false, Progress::Over),
+            Progress::NotBegun => {
                 if matches!(start, Address::Line(n) if state.line > *n) {
                     return Err(Refusal::new("a range of sed whose first line was skipped"));
                 }
@@ -75,21 +76,21 @@ impl Ranges {
                     End::At(_) => None,
                 };
                 let one = until.is_some_and(|u| u <= state.line);
-                (true, if one { done } else { Range::Active(until) })
+                (true, if one { done } else { Progress::Until(until) })
             }
-            Range::Active(Some(until)) if state.line < until => (true, range),
-            Range::Active(Some(until)) if state.line == until => (true, done),
-            Range::Active(Some(_)) => {
+            Progress::Until(Some(until)) if state.line < until => (true, range),
+            Progress::Until(Some(until)) if state.line == until => (true, done),
+            Progress::Until(Some(_)) => {
                 return Err(Refusal::new("a range of sed whose last line was skipped"))
             }
-            Range::Active(None) => {
+            Progress::Until(None) => {
                 let End::At(end) = end else { return Ok(true) };
                 (
                     true,
                     if matches(state, end)? {
                         done
                     } else {
-                        Range::Active(None)
+                        Progress::Until(None)
                     },
                 )
             }
