@@ -23,9 +23,9 @@ from dataclasses import astuple, fields
 from pathlib import Path
 
 from curserve_harness.console.interrupt import terminable
-from curserve_harness.vllm.costs import Cost, busy_server, load_in_gap, overheads
 from curserve_harness.vllm.process import VllmOptions, VllmServer
-from curserve_harness.vllm.serving_model import Colocated, fit
+from vllm_costs.costs import Cost, busy_server, load_in_gap, overheads
+from vllm_costs.serving_model import Colocated, fit
 
 PARTS = ("idle", "loaded", "busy")
 

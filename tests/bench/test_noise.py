@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gate_trials import arms
 
 from curserve_results.compare import METRICS, interleaved, logs
 from curserve_results.statistics import interval
 from curserve_results.summary import summarise
-from curserve_results.trials import arms
 
 Receipt = Callable[[str, dict[str, object]], None]
 

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from made_runs import Truth, write_run
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from curserve_results.simulate import Truth, write_run
 from curserve_results.store import RunWriter, scan
 from curserve_results.summary import summarise
 from curserve_results.tables import main_tables

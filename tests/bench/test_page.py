@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from made_runs import MODELS, Truth, write_run
 
 from curserve_results.page import write_page
-from curserve_results.simulate import MODELS, Truth, write_run
 from curserve_results.store import scan
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))

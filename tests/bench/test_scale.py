@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from made_runs import Place, Truth, block_frame, manifest_of
 
-from curserve_results.simulate import Place, Truth, block_frame, manifest_of
 from curserve_results.store import RunWriter
 
 Receipt = Callable[[str, dict[str, object]], None]
@@ -87,7 +87,7 @@ def test_all_tables_within_bounded_memory(samples: int, tmp_path: Path, receipt:
 @pytest.mark.timeout(3600)
 def test_the_gate_neither_blind_nor_jumpy(receipt: Receipt) -> None:
     """2,000 A/A trials fail at most 1 %; a true 10 % is found in at least 95 % of 500; at the defaults."""
-    from curserve_results.trials import ROUNDS, TRACES, verdicts
+    from gate_trials import ROUNDS, TRACES, verdicts
 
     alike, slower = verdicts(2000, 0.0, seed=20), verdicts(500, 0.10, seed=21)
     edge = {f"{size:.0%}": dict(verdicts(200, size, seed=22)) for size in (0.02, 0.05, 0.07)}

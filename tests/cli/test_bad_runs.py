@@ -9,10 +9,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from made_runs import ENGINES, Truth, write_run
 
 from curserve_results.manifest import read_manifest
 from curserve_results.schema import polars_schema
-from curserve_results.simulate import ENGINES, Truth, write_run
 from curserve_results.store import RunWriter, block_files
 
 PROGRAM = Path(sys.executable).with_name("curserve-bench")

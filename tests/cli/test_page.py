@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from browser import CHROMIUM, NAMES, opened
+from made_runs import ENGINES, Truth, write_run
 
 from curserve_results.page import write_page
-from curserve_results.simulate import ENGINES, Truth, write_run
 
 HOSTILE = (
     "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">`${1}`'\"\\"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from made_runs import Truth, write_run
 
 from curserve_results.manifest import Machine, read_manifest
-from curserve_results.simulate import Truth, write_run
 from curserve_results.store import RunWriter, block_files
 
 PROGRAM = Path(sys.executable).with_name("curserve-bench")

@@ -150,8 +150,9 @@ def test_answers_are_shown_as_the_same_json(small_workspace: Path) -> None:
 
 @pytest.mark.parametrize("form", ["table", "markdown", "latex", "csv", "json", "html"])
 def test_a_run_folder_is_shown(form: str, tmp_path: Path) -> None:
+    from made_runs import Truth, write_run
+
     from curserve_results.manifest import read_manifest
-    from curserve_results.simulate import Truth, write_run
 
     run = write_run(tmp_path / "run", Truth())
     manifest = read_manifest(run)

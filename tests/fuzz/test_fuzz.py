@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from made_runs import Truth, write_run
 from mutate import mutated
 
 from curserve_harness.console.exits import BadInput, line_of
@@ -28,7 +29,6 @@ from curserve_netem.link import Link
 from curserve_results.errors import ResultsError
 from curserve_results.manifest import read_manifest
 from curserve_results.render import FORMS
-from curserve_results.simulate import Truth, write_run
 from curserve_results.tables import render
 from curserve_traces import classify, codec, suites
 from curserve_traces.errors import TraceError

@@ -1,1 +1,1 @@
-"""The real vLLM server as the model server, and what it costs."""
+"""The real vLLM server as the model server: its process, and how its tokens compare with recorded ones."""

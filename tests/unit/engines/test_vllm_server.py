@@ -18,11 +18,11 @@ from curserve_engines import registry
 from curserve_engines.protocol import World
 from curserve_harness.prepare.prepared import prepare
 from curserve_harness.samples.judging import judge
-from curserve_harness.vllm.costs import MODES, load_in_gap, overheads, play_mode
-from curserve_harness.vllm.made_traces import make_trace, words
-from curserve_harness.vllm.probe import CellCost, cell_spec, follow_stream, play_client, play_inside
 from curserve_harness.vllm.process import VllmError, VllmOptions, VllmServer, why_no_vllm
 from curserve_traces import codec, suites
+from vllm_costs.costs import MODES, load_in_gap, overheads, play_mode
+from vllm_costs.made_traces import make_trace, words
+from vllm_costs.probe import CellCost, cell_spec, follow_stream, play_client, play_inside
 
 _numbers = count(1)
 COMMANDS = [

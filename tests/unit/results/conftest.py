@@ -1,8 +1,7 @@
 from pathlib import Path
 
 import pytest
-
-from curserve_results.simulate import Truth, write_run
+from made_runs import Truth, write_run
 
 
 @pytest.fixture(scope="session")

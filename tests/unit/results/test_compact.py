@@ -5,12 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from made_runs import Truth, write_run
 
 from curserve_results import compact as room
 from curserve_results.compact import compact
 from curserve_results.errors import NotARun
 from curserve_results.manifest import read_manifest
-from curserve_results.simulate import Truth, write_run
 from curserve_results.store import SAMPLES, block_files, finished_blocks
 from curserve_results.tables import render
 

@@ -5,13 +5,13 @@ import math
 import numpy as np
 import polars as pl
 import pytest
+from gate_trials import arms
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
 from curserve_results.compare import METRICS, interleaved, noise_floor, separate
 from curserve_results.statistics import percentile, percentiles, student_quantile
-from curserve_results.trials import arms
 
 values = st.lists(st.floats(-3, 3), min_size=8, max_size=20, unique=True)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from made_runs import Truth, write_run
 
 from curserve_results.errors import ResultsError
 from curserve_results.figures import FORMATS, write_figures
@@ -13,7 +14,6 @@ from curserve_results.figures.crossover import DARK, LEVELS, LIGHT, Theme, light
 from curserve_results.figures.data import breakdown
 from curserve_results.figures.surface import crossover
 from curserve_results.schema import CONTROLS
-from curserve_results.simulate import Truth, write_run
 from curserve_results.store import RunWriter, scan
 from curserve_results.summary import summarise
 

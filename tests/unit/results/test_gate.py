@@ -6,16 +6,16 @@ from xml.etree import ElementTree as ET
 
 import polars as pl
 import pytest
+from gate_trials import verdicts
+from made_runs import Noise, Truth, write_run
 
 from curserve_results.compare import Effect, against_saved, compare, logs, require_comparable, separate
 from curserve_results.errors import Incomparable, ResultsError
 from curserve_results.gate import decide, faults_of, junit, parse_limit
 from curserve_results.manifest import LinkRecord, Machine, read_manifest
-from curserve_results.simulate import Noise, Truth, write_run
 from curserve_results.statistics import Interval
 from curserve_results.store import RunWriter, scan
 from curserve_results.summary import summarise
-from curserve_results.trials import verdicts
 
 LIMIT = math.log1p(0.05)
 GROUP = ("us-asia", "SWE-grep", "chat", "daemon")

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_runs import Truth, write_run
 
 from curserve_results.errors import ResultsError
 from curserve_results.manifest import read_manifest
-from curserve_results.simulate import Truth, write_run
 
 Data = dict[str, Any]
 WRONG: dict[str, tuple[Callable[[Data], object], str]] = {

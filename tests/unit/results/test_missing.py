@@ -5,10 +5,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from made_runs import Truth, write_run
 
 from curserve_results.gate import decide, faults_of
 from curserve_results.missing import apart, lacking, missing
-from curserve_results.simulate import Truth, write_run
 from curserve_results.store import RunWriter, block_files
 from curserve_results.summary import Summary, summarise
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from made_runs import Truth, write_run
 
 from curserve_results.errors import UnknownName
 from curserve_results.figures.data import tokens
@@ -12,7 +13,6 @@ from curserve_results.manifest import read_manifest
 from curserve_results.notes import notes
 from curserve_results.overviews import grid_table, models_table, tiers_table
 from curserve_results.page.words import words
-from curserve_results.simulate import Truth, write_run
 from curserve_results.store import RunWriter, block_files, scan
 from curserve_results.summary import Summary, summarise
 from curserve_results.table import Value

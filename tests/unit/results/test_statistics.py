@@ -8,11 +8,11 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_runs import Noise, Truth, write_run
 from scipy import stats
 
 from curserve_results import statistics
 from curserve_results.diagnostics import diagnose
-from curserve_results.simulate import Noise, Truth, write_run
 from curserve_results.statistics import (
     Interval,
     interval,

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from made_runs import Truth, write_run
 
 from curserve_results.errors import BadSamples, EmptyRun, NotARun, ResultsError, SchemaMismatch
 from curserve_results.manifest import LinkRecord, Machine, Manifest, ModelRecord, read_manifest
 from curserve_results.schema import ADDED, COLUMNS, SCHEMA_VERSION
-from curserve_results.simulate import Truth, write_run
 from curserve_results.store import VERSION_KEY, RunWriter, finished_blocks, scan
 from curserve_results.summary import summarise
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from made_runs import ENGINES, Truth, write_run
 
 from curserve_results.errors import EmptyRun, ResultsError
 from curserve_results.manifest import LinkRecord, read_manifest
 from curserve_results.render import render_tables
 from curserve_results.schema import CONTROLS
-from curserve_results.simulate import ENGINES, Truth, write_run
 from curserve_results.store import RunWriter, scan
 from curserve_results.summary import summarise
 from curserve_results.table import Table, Value, shown

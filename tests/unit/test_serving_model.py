@@ -2,7 +2,7 @@
 
 import pytest
 
-from curserve_harness.vllm.serving_model import (
+from vllm_costs.serving_model import (
     Colocated,
     Disaggregated,
     fit,

@@ -16,9 +16,9 @@ from pathlib import Path
 from curserve_engines import registry
 from curserve_engines.cell.spec import TurnPolicy
 from curserve_engines.protocol import World
-from curserve_harness.vllm.made_traces import load, make_trace, words
-from curserve_harness.vllm.probe import CellCost, cell_spec, play_client, play_inside
 from curserve_harness.vllm.process import VllmServer
+from vllm_costs.made_traces import load, make_trace, words
+from vllm_costs.probe import CellCost, cell_spec, play_client, play_inside
 
 MODES = ("session", "request", "responses", "client", "client-150ms")
 _numbers = itertools.count(1_000_000)
