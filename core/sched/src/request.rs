@@ -7,8 +7,15 @@ use crate::content::{Path, Segment};
 /// Names a request; never used twice.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct RequestId {
-    pub(crate) slot: u32,
+    slot: u32,
     generation: u32,
+}
+
+impl RequestId {
+    /// A small number that no other request has as long as this one is there: for tables beside the scheduler.
+    pub fn slot(&self) -> usize {
+        self.slot as usize
+    }
 }
 
 /// What is asked of the model: a whole request, or a session's next turn.

@@ -1,0 +1,80 @@
+//! How fast turns are simulated: long conversations on one replica, one thread.
+//!
+//! `cargo run --release -p curserve-sim --example turns -- SESSIONS [request|session]`
+
+use std::time::Instant;
+
+use curserve_sched::{Config, StepTime};
+use curserve_sim::{simulate, Chance, Cluster, Policy, TurnPlan, Workload};
+
+/// 60 turns of 1,000 new tokens and replies of 60, after a task of 60,000: 90,000 tokens of context in the mean.
+struct Long {
+    sessions: u32,
+}
+
+impl Workload for Long {
+    fn sessions(&self) -> u32 {
+        self.sessions
+    }
+
+    fn start_ns(&self, session: u32) -> u64 {
+        u64::from(session) * 20_000_000_000
+    }
+
+    fn turn(&self, session: u32, number: u32) -> Option<TurnPlan> {
+        let chance = Chance::new(1, u64::from(session));
+        let new = if number == 0 { 60_000 } else { 1_000 };
+        let gap_ns = chance.exponential(u64::from(number), 2e9);
+        (number < 60).then_some(TurnPlan {
+            new,
+            reply: 60,
+            gap_ns,
+        })
+    }
+}
+
+fn main() {
+    let mut words = std::env::args().skip(1);
+    let sessions = words
+        .next()
+        .and_then(|word| word.parse().ok())
+        .unwrap_or(1000);
+    let policy = match words.next().as_deref() {
+        Some("session") => Policy::Session {
+            idle_ns: 60_000_000_000,
+        },
+        _ => Policy::Request,
+    };
+    let h100 = StepTime {
+        base_ps: 6_130_000_000,
+        prefill_ps: 16_200_000,
+        decode_ps: 9_800_000,
+        kv_ps: 43_700,
+        pair_ps: 790,
+    };
+    let config = Config {
+        max_model_len: 200_000,
+        ..Config::new(200_000)
+    };
+    let began = Instant::now();
+    let outcome = simulate(
+        &Long { sessions },
+        &Cluster {
+            config,
+            step_time: h100,
+            replicas: 1,
+            policy,
+        },
+    );
+    let (seconds, turns) = (began.elapsed().as_secs_f64(), outcome.turns.len());
+    println!(
+        "{turns} turns in {seconds:.2} s: {:.0} a second",
+        turns as f64 / seconds
+    );
+    println!(
+        "simulated {:.0} s, {} stuck, {:?}",
+        outcome.end_ns as f64 / 1e9,
+        outcome.stuck,
+        outcome.work
+    );
+}

@@ -1,0 +1,44 @@
+//! A serving cluster on an event heap: replicas with vLLM's scheduler, sessions that come, talk, and wait for their tools.
+//!
+//! Times are whole nanoseconds; what happens at one time goes by replica and then by the order in which it was planned; each
+//! session has its own chance. So a seed gives the same bytes on any machine and number of threads. docs/SIMULATION.md
+//! says what is modelled and what is not.
+//!
+//! ```
+//! use curserve_sched::{Config, StepTime};
+//! use curserve_sim::{simulate, Cluster, Policy, TurnPlan, Workload};
+//!
+//! struct Two;
+//! impl Workload for Two {
+//!     fn sessions(&self) -> u32 { 2 }
+//!     fn start_ns(&self, session: u32) -> u64 { u64::from(session) * 1_000_000 }
+//!     fn turn(&self, _session: u32, number: u32) -> Option<TurnPlan> {
+//!         (number < 3).then_some(TurnPlan { new: 100, reply: 20, gap_ns: 50_000_000 })
+//!     }
+//! }
+//! let step_time = StepTime { base_ps: 6_130_000_000, prefill_ps: 16_200_000, ..StepTime::default() };
+//! let cluster = Cluster { config: Config::new(1000), step_time, replicas: 1, policy: Policy::Request };
+//! let outcome = simulate(&Two, &cluster);
+//! assert_eq!((outcome.finished, outcome.turns.len()), (2, 6));
+//! ```
+
+mod cells;
+mod chance;
+mod endings;
+mod events;
+mod ledger;
+mod policy;
+mod record;
+mod replica;
+mod session;
+mod simulation;
+mod workload;
+
+pub use cells::each_cell;
+pub use chance::Chance;
+pub use ledger::{Decision, Ledger};
+pub use policy::Policy;
+pub use record::{Outcome, TurnRecord};
+pub use replica::{Replica, Work};
+pub use simulation::{simulate, Cluster};
+pub use workload::{TurnPlan, Workload};
