@@ -90,3 +90,11 @@ def small_trace_file(small_trace: Trace, tmp_path: Path) -> Path:
     codec.save(replace(small_trace), path)
     assert json.loads(path.read_text())
     return path
+
+
+@pytest.fixture(scope="session")
+def small_trace_for_all(small_trace: Trace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small trace as a native file that nobody changes."""
+    path = tmp_path_factory.mktemp("trace") / "small.json"
+    codec.save(small_trace, path)
+    return path

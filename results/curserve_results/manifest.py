@@ -121,7 +121,8 @@ class Manifest:
         data = asdict(self)
         data["void"] = self.void
         data["machine"]["fingerprint"] = self.machine.fingerprint
-        content = (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode()
+        text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+        content = text.encode("utf-8", "backslashreplace")  # half characters of the command line, as JSON has them
         write_atomically(folder / NAME, content, links=False)
 
     def with_changes(self, **changes: Any) -> Manifest:

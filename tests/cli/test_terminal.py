@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curserve_harness.console import terminal
+from curserve_harness.console import streams, terminal
 from curserve_results.render.data import harmless
 from curserve_traces import codec
 from curserve_traces.model import Message, Observation, RecordedCall, ToolCall, Trace, Turn, Workspace
@@ -184,3 +185,52 @@ def test_nothing_but_newlines_and_tabs_commands(text: str) -> None:
 @given(st.sampled_from("=+-@\t\r"), st.text())
 def test_no_cell_is_a_formula(first: str, rest: str) -> None:
     assert harmless(first + rest)[0] == "'"
+
+
+COMMANDS = (
+    "::error file=a::wrong\n   ::set-output name=x::y\ntext ::error::harmless\n##[error]x ##[add-path]/tmp\n:\n"
+)
+
+
+@pytest.mark.parametrize("runner", ["true", ""])
+def test_a_trace_commands_no_runner_of_github(runner: str, small_workspace: Path, tmp_path: Path) -> None:
+    """A line of an output that begins with `::` would be a command in the log of a workflow."""
+    seen = Observation(0, COMMANDS.encode(), b"")
+    call = RecordedCall(ToolCall("1", "bash", {"command": f"echo\n{COMMANDS}"}), seen)
+    made = Trace("id", Workspace("path", str(small_workspace)), (Turn(COMMANDS, (call,)), Turn("done")), agent="a")
+    codec.save(made, tmp_path / "trace.json")
+    for words in (("trace", "show", "--turn", "0"), ("trace", "show"), ("trace", "check", "--verbose")):
+        done = subprocess.run(
+            [sys.executable, "-m", "curserve_harness", *words[:2], tmp_path / "trace.json", *words[2:]],
+            capture_output=True, text=True, check=False, env={**os.environ, "GITHUB_ACTIONS": runner},
+        )  # fmt: skip
+        said = done.stdout + done.stderr
+        obeyed = [line for line in said.splitlines() if line.lstrip().startswith("::") or "##[" in line]
+        assert bool(obeyed) == (not runner and words[1] == "show"), obeyed
+    assert "\\u003a" in said or not runner or words[1] != "show"
+
+
+@given(st.lists(st.text(alphabet=":#[ \t\nx") | st.sampled_from(["::", "##[", "\n"])))
+def test_no_piece_of_a_line_becomes_a_command(pieces: list[str]) -> None:
+    """However a line is cut into writes; and text without one stays as it is."""
+    below = io.BytesIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GITHUB_ACTIONS", "true")
+        stream = streams.Stream(below, "utf-8", shows=True, spare=False, live=False)
+    for piece in pieces:
+        assert stream.write(piece) == len(piece)
+    stream.flush()
+    said, whole = below.getvalue().decode(), "".join(pieces)
+    assert not [line for line in said.split("\n") if line.lstrip().startswith("::") or "##[" in line]
+    assert said.replace("\\u003a", ":").replace("\\u005b", "[") == whole
+    stream.detach()
+
+
+@given(st.text(), st.sampled_from(["ascii", "latin-1", "utf-8", "koi8-r"]))
+def test_what_an_encoding_lacks_is_spelled_as_in_json(text: str, encoding: str) -> None:
+    below = io.BytesIO()
+    stream = streams.Stream(below, encoding, shows=True, spare=False, live=False)
+    stream.write(json.dumps({"x": text}, ensure_ascii=False))
+    stream.flush()
+    assert json.loads(below.getvalue().decode(encoding)) == {"x": text}
+    stream.detach()

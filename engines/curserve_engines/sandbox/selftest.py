@@ -24,7 +24,7 @@ from curserve_engines.sandbox.remedy import remedy
 from curserve_engines.sandbox.running import spawn
 from curserve_engines.sandbox.sources import Sources
 from curserve_engines.sandbox.user import owner
-from curserve_traces import scratch
+from curserve_traces import output, scratch
 from curserve_traces.workspace import cache_folder
 
 _FEWEST = 100
@@ -114,7 +114,7 @@ def _remember(file: Path, tested: Tested) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if file.parent.stat().st_uid == os.geteuid():
-            file.write_text(f"{tested.held} probes held\n")
+            output.write(file, f"{tested.held} probes held\n".encode(), durable=False, links=False)
     except OSError:
         return
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import click
 
-from curserve_harness.console import exits, terminal
+from curserve_harness.console import exits, streams, terminal
+from curserve_harness.console.interrupt import terminable
 
 VERBS: dict[str, str] = {
     # verb: one line for --help; its module is curserve_harness.cli.<verb>, its command `command`
@@ -58,20 +59,37 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; the entry point of `curserve-bench`. Never shows a traceback for bad input."""
-    terminal.guard()
+    streams.guard()
+    code = _run(arguments)
     try:
-        code = cli.main(args=arguments, prog_name="curserve-bench", standalone_mode=False)
+        streams.finish()
+    except streams.ReaderLeft:
+        pass
+    except OSError as error:
+        print(f"curserve-bench: {exits.line_of(error)}", file=sys.stderr)
+        code = exits.EXECUTION_FAILED
+    sys.exit(code)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    """Run the command line, say what went wrong in a line, and return the exit code."""
+    code: object
+    try:
+        with terminable():
+            code = cli.main(args=arguments, prog_name="curserve-bench", standalone_mode=False)
+    except SystemExit as error:
+        code = error.code
     except click.ClickException as error:
         error.show()
         code = exits.BAD_INPUT
     except (click.Abort, KeyboardInterrupt):
         print("curserve-bench: interrupted; what was finished is kept", file=sys.stderr)
         code = 130
-    except BrokenPipeError:
-        code = exits.PASS  # the reader had enough (`| head`)
+    except streams.ReaderLeft:
+        code = exits.PASS  # it had enough (`| head`)
     except Exception as error:
         code = exits.code_of(error)
         if code is None:
             raise  # a defect of ours: the traceback is wanted
         print(f"curserve-bench: {terminal.line(exits.line_of(error))}", file=sys.stderr)
-    sys.exit(code if isinstance(code, int) else exits.PASS)
+    return code if isinstance(code, int) else exits.PASS

@@ -39,6 +39,7 @@ def startup(commands: tuple[str, ...], runs: int, kept: Path | None, form: str) 
     Runs hyperfine without a shell in between. Give the real thing and the shim: "rg foo ." "SHIM/rg foo .".
     """
     from curserve_results.render import render_tables
+    from curserve_traces.output import write
 
     commands = commands or ("true", "rg --version")
     for text in commands:
@@ -63,7 +64,7 @@ def startup(commands: tuple[str, ...], runs: int, kept: Path | None, form: str) 
             raise ExecutionFailed(f"bench startup: hyperfine: {said}")
         data = json.loads(out.read_text())
         if kept is not None:
-            shutil.copyfile(out, kept)
+            write(kept, out.read_bytes())
     click.echo(render_tables([startup_table(data)], form), nl=False)
 
 

@@ -62,6 +62,7 @@ def command(
     from curserve_results.gate import junit as as_junit
     from curserve_results.gate import parse_limit
     from curserve_results.render import render_tables
+    from curserve_traces import output
 
     bound = parse_limit(limit)
     if (against is None) == (name is None) or (name is not None and run is None):
@@ -80,10 +81,9 @@ def command(
     table = effects_table(effects, f"Gate at {limit}: {decision.verdict.upper()}", decision.lines())
     click.echo(render_tables([table], "table"), nl=False)
     if junit is not None:
-        junit.write_text(as_junit(decision), encoding="utf-8")
+        output.write(junit, as_junit(decision).encode())
     if markdown is not None:
-        with markdown.open("a", encoding="utf-8") as file:
-            file.write(render_tables([table], "markdown"))
+        output.append(markdown, render_tables([table], "markdown").encode())
     codes = {"pass": exits.PASS, "fail": exits.FAIL, "inconclusive": exits.INCONCLUSIVE}
     if not shadow:
         click.get_current_context().exit(codes[decision.verdict])
@@ -93,8 +93,9 @@ def _report_no_verdict(why: str, markdown: Path | None) -> None:
     """Say why there is none: runs that cannot be compared, or links that stayed void."""
     click.echo(f"curserve-bench: gate: no verdict: {why}", err=True)
     if markdown is not None:
-        with markdown.open("a", encoding="utf-8") as file:
-            file.write(f"Gate: no verdict: {why}\n")
+        from curserve_traces.output import append
+
+        append(markdown, f"Gate: no verdict: {why}\n".encode())
 
 
 def _interleaved(

@@ -76,9 +76,10 @@ def command(
         click.echo(explain(summarise(run, void_too=void_too), address), nl=False)
     elif page is not None:
         from curserve_results.page import write_page
+        from curserve_traces.output import is_standard_output
 
-        write_page(run, page, void_too=void_too)
-        click.echo(f"{page}: {page.stat().st_size / 1e6:.1f} MB")
+        size = write_page(run, page, void_too=void_too)
+        click.echo(f"{page}: {size / 1e6:.1f} MB", err=is_standard_output(page))
     else:
         click.echo(
             text_of(run, form, which, link, model, columns=columns, no_notes=no_notes, void_too=void_too), nl=False

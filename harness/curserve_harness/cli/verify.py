@@ -62,6 +62,7 @@ def command(
     from curserve_engines import registry
     from curserve_harness.oracle import totals as report
     from curserve_harness.oracle.asked import read_calls
+    from curserve_traces import output
 
     if not math.isfinite(timeout_s):
         raise BadInput(f"--timeout-s {timeout_s}: expected a number of seconds")
@@ -73,7 +74,7 @@ def command(
     reads = [one for one in asked if one.effect == "read"]
     chosen, real = registry.load(engine), registry.load("server-subprocess")
     if details is not None:
-        details.write_bytes(b"")  # a path that cannot be written is told before the work, not after it
+        output.check(details)  # a path that cannot be written is told before the work, not after it
     found = list(_run(reads[:limit], chosen, real, workspace, at, sandbox, timeout_s, repeat, direct))
     total = {
         "engine": engine,
@@ -83,7 +84,7 @@ def command(
     }
     if details is not None:
         rows = (one.row(answers=one.verdict in ("reordered", "different", "failed")) for one in found)
-        details.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+        output.write(details, (orjson.dumps(row) + b"\n" for row in rows))
     if as_json:
         by_program, reasons = report.by_program(found), report.refusals(found)
         click.echo(

@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+import errno
+
 PASS, FAIL, BAD_INPUT, SETUP_FAILED, EXECUTION_FAILED, INCONCLUSIVE = range(6)
 
 
@@ -45,6 +47,7 @@ class Inconclusive(Stop):
 _FOREIGN = {
     # errors of the rooms below, which know no exit codes: qualified name of the class → code
     "curserve_traces.errors.TraceError": BAD_INPUT,
+    "curserve_traces.errors.CannotWrite": EXECUTION_FAILED,
     "curserve_traces.errors.WorkspaceError": SETUP_FAILED,
     "curserve_traces.errors.DigestMismatch": BAD_INPUT,
     "curserve_traces.errors.NotGranted": BAD_INPUT,
@@ -78,15 +81,32 @@ def code_of(error: BaseException) -> int | None:
         code = _FOREIGN.get(f"{ancestor.__module__}.{ancestor.__qualname__}")
         if code is not None:
             return code
-    if isinstance(error, OSError) and not isinstance(error, ConnectionError):
+    if _is_of_memory(error) or (isinstance(error, OSError) and not isinstance(error, ConnectionError)):
         return EXECUTION_FAILED
     return None
 
 
+def _is_of_memory(error: BaseException) -> bool:
+    """Whether memory, or the room for another thread or library, could not be had."""
+    said = str(error)
+    return (
+        isinstance(error, MemoryError)
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        or (isinstance(error, RuntimeError) and "can't start new thread" in said)
+        or (isinstance(error, ImportError) and ("Cannot allocate memory" in said or "failed to map" in said))
+    )
+
+
 def line_of(error: BaseException) -> str:
     """Return what is said of an error in one line: what was attempted, on what, what to do next."""
+    if _is_of_memory(error):
+        return (
+            "not enough memory; give it more (`ulimit -v`, the control group's limit), or fewer or smaller traces"
+        )
     if not isinstance(error, OSError) or not error.strerror:
         said = str(error)
         return said if len(said) <= _LONGEST else f"{said[:_LONGEST]}… ({len(said) - _LONGEST} characters more)"
     where = f"{error.filename}: " if error.filename is not None else ""
+    if error.filename == "standard output":
+        return f"{where}{error.strerror}; what was to be printed is not whole: give it a place that takes it"
     return f"{where}{error.strerror}; give a path that is there and can be written, or make room"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from curserve_harness.console import terminal
 from curserve_harness.console.exits import BadInput
 from curserve_netem import Calibration, Link, hosts
 from curserve_netem import calibrate as calibrate_pair
+from curserve_results.files import write_atomically
 
 TITLES = (
     *("backend", "requested", "p50", "error", "p99", "handshake"),
@@ -73,7 +75,10 @@ def _cells(found: Calibration) -> list[str]:
 def renew(document: str, rows: Sequence[LinkRow]) -> None:
     """Replace the table between the markers of a Markdown document."""
     begin, end = "<!-- BEGIN link calibration -->", "<!-- END link calibration -->"
-    text = Path(document).read_text()
+    try:
+        text = Path(document).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"--document {document}: cannot be read ({error}); name a Markdown file") from None
     head, found, rest = text.partition(begin)
     _, closed, tail = rest.partition(end)
     if not (found and closed):
@@ -81,7 +86,7 @@ def renew(document: str, rows: Sequence[LinkRow]) -> None:
     lines = [TITLES, ["---"] * len(TITLES), *(_cells(row.calibration) for row in rows)]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     about = f"Linux {os.uname().release}, {os.cpu_count()} cores; TCP: {rows[0].link.tcp.describe()}."
-    Path(document).write_text(f"{head}{begin}\n{table}\n\n{about}\n{end}{tail}")
+    write_atomically(Path(document), f"{head}{begin}\n{table}\n\n{about}\n{end}{tail}".encode())
 
 
 def draw(rows: Sequence[LinkRow], path: str) -> None:
@@ -106,5 +111,10 @@ def draw(rows: Sequence[LinkRow], path: str) -> None:
     error.set(xlabel="requested RTT (ms)", ylabel="error of p50 (ms)", xscale="symlog")
     error.legend()
     figure.suptitle(f"backend {rows[0].calibration.backend}, kernel {os.uname().release}")
+    form = Path(path).suffix.removeprefix(".").lower() or "png"
+    if form not in figure.canvas.get_supported_filetypes():
+        raise BadInput(f"--figure {path}: no form of a figure; end its name in .svg, .png or .pdf")
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=form)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    write_atomically(Path(path), drawn.getvalue())

@@ -168,7 +168,10 @@ def vllm_arguments(options: ReplayOptions) -> list[str]:
         raise BadInput("--links-at-once: one machine serves one vLLM at a time; drop it with --llm vllm")
     if len(_models(options.models)) > 1:
         raise BadInput("--model: one vLLM server has one pace; give one model with --llm vllm")
-    arguments = shlex.split(options.vllm_args)
+    try:
+        arguments = shlex.split(options.vllm_args)
+    except ValueError as error:
+        raise BadInput(f"--vllm-args {options.vllm_args!r}: {error}; quote it as a shell would") from None
     for option, model in pairwise(arguments):
         if (
             option == "--model"

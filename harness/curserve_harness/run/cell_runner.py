@@ -15,6 +15,7 @@ from curserve_engines.cell.spec import CellSpec
 from curserve_engines.renewed import is_broken
 from curserve_harness.plan.plan import Block, Plan
 from curserve_harness.plan.profiles import ModelProfile
+from curserve_harness.plan.served import is_given, model_of
 from curserve_harness.prepare.prepared import PreparedTrace, PreparedTraces
 from curserve_harness.run.role_process import RoleProcess
 from curserve_harness.run.run_folder import remove
@@ -54,7 +55,7 @@ class CellRunner:
         if self._plan.llm == "paced":
             return "server", []
         options: dict[str, Any] = {"arguments": list(self._plan.vllm_args)}
-        if "--model" in self._plan.vllm_args:
+        if is_given(self._plan):
             options["model"] = "given"
         else:
             model = self._profiles[self._plan.models[0]].model()
@@ -98,7 +99,7 @@ class CellRunner:
             trace=str(prepared.file),
             engine=engine,
             placement=registry.load(engine).placement,
-            model=self._profiles[block.model].model(),
+            model=model_of(self._plan, self._profiles, block.model),
             root=str(root),
             at=trace.workspace.at,
             shell=trace.shell,

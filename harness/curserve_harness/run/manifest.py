@@ -10,6 +10,7 @@ from curserve_engines import registry
 from curserve_harness.machine.facts import machine, revision, versions
 from curserve_harness.plan.plan import Plan
 from curserve_harness.plan.profiles import ModelProfile
+from curserve_harness.plan.served import is_given, model_of
 from curserve_harness.run.link_runner import LinkReport
 from curserve_results.manifest import LinkRecord, Manifest, ModelRecord
 
@@ -28,7 +29,7 @@ def begin(plan: Plan, profiles: dict[str, ModelProfile], run: str) -> Manifest:
         versions=versions(),
         engines={registry.title(name): _version(name, plan) for name in plan.engines},
         machine=machine(),
-        models={profiles[name].name: _model(profiles[name]) for name in plan.models},
+        models={model_of(plan, profiles, name).name: _model(plan, profiles[name]) for name in plan.models},
         traces={trace.id: trace.digest for trace in plan.traces},
         extra={
             "plan": plan.digest(),
@@ -82,7 +83,10 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _model(profile: ModelProfile) -> ModelRecord:
+def _model(plan: Plan, profile: ModelProfile) -> ModelRecord:
+    """Return what sets the pace: the profile, or nothing but the served model itself."""
+    if is_given(plan):
+        return ModelRecord(tpot_ns=0, source="served by vLLM, at its own pace")
     return ModelRecord(
         tpot_ns=profile.tpot_ns,
         ttft_base_ns=profile.model().ttft_ns,

@@ -51,7 +51,7 @@ def replay(options: ReplayOptions, *, out: Path | None, resume: bool, form: str)
             begun = (folder / "manifest.json").exists()  # else the run ended before it could write one
         else:
             plan, traces = resolve(options)
-            write_atomically(folder / "plan.json", plan.to_json().encode())
+            write_atomically(folder / "plan.json", plan.to_json().encode(), links=False)
             begun = False
         done = finished_blocks(folder)
         todo = [block for block in plan.blocks if block.block not in done]
@@ -68,7 +68,8 @@ def replay(options: ReplayOptions, *, out: Path | None, resume: bool, form: str)
             writer.write_manifest(manifest)
         _refuse_void(manifest)
         for name, ending in STORED_FORMATS.items():
-            write_atomically(folder / f"table.{ending}", render(folder, name).encode())
+            text = render(folder, name).encode("utf-8", "backslashreplace")
+            write_atomically(folder / f"table.{ending}", text, links=False)
         table = render(folder, form)
         if plan.llm == "vllm" and form == "table":
             table = f"{table.rstrip()}\n{vllm_tokens.compare(folder, traces).line()}\n"

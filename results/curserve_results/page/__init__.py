@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     from curserve_results.manifest import Manifest
 
 
-def write_page(run: Path, page: Path, *, void_too: bool = False) -> None:
-    """Write the report of a run folder to `page`, whole or not at all; `void_too`: with void links, marked."""
+def write_page(run: Path, page: Path, *, void_too: bool = False) -> int:
+    """Write the report of a run folder to `page`, and return its bytes; `void_too`: with void links, marked."""
     summary = summarise(run, void_too=void_too)
     check(scan(run))  # charts look at more columns than tables do
-    write_atomically(page, _page(summary).encode())
+    content = _page(summary).encode("utf-8", "backslashreplace")
+    write_atomically(page, content)
+    return len(content)
 
 
 def _page(summary: Summary) -> str:
