@@ -45,7 +45,7 @@ impl Shell<'_> {
             b"exit" => {
                 let status = match args.as_slice() {
                     [] => self.vars.status,
-                    [n] if n.len() <= 3 => curserve_tools::opts::number(n)? as i32 & 255,
+                    [n] if n.len() <= 3 => curserve_text::options::ANY.read(n)?.number as i32 & 255,
                     _ => return Err(Refusal::new("exit with what is no number")),
                 };
                 self.vars.status = status;

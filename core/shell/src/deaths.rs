@@ -1,8 +1,8 @@
 //! Who stops whom in a pipeline: a part that stops reading, the parts before it that die of it, and what they report.
 
-use curserve_tools::{Out, Span};
+use curserve_tools::{Intake, Out, Span};
 
-use crate::part::{Part, Reads};
+use crate::part::Part;
 use crate::state::Shell;
 use crate::streams::Sink;
 use crate::Refusal;
@@ -22,12 +22,12 @@ impl Shell<'_> {
         errs: &mut [Out],
         err: Sink,
     ) -> Result<(), Refusal> {
-        if parts[k].reads == Reads::All || Self::is_unseen(err) {
+        if parts[k].reads == Intake::All || Self::is_unseen(err) {
             return Ok(());
         }
         let output = outs[k - 1].as_bytes();
         let needed = match parts[k].reads {
-            Reads::Lines(lines) => {
+            Intake::Lines(lines) => {
                 let lines = usize::try_from(lines).unwrap_or(usize::MAX);
                 memchr::memchr_iter(b'\n', output)
                     .nth(lines.saturating_sub(1))
@@ -35,7 +35,7 @@ impl Shell<'_> {
             }
             _ => 0,
         };
-        if parts[k].reads != Reads::Unknown && needed == output.len() {
+        if parts[k].reads != Intake::Unknown && needed == output.len() {
             return Ok(());
         }
         let timing = || Refusal::new("messages of a program that may have been stopped before");
@@ -63,7 +63,7 @@ impl Shell<'_> {
                 .collect();
             places.dedup();
             let sure = match parts[k].reads {
-                Reads::Unknown => places.is_empty(),
+                Intake::Unknown => places.is_empty(),
                 _ => places.len() <= 1 && places.iter().all(|&p| p < BLOCK),
             };
             let known = !part.name.is_empty() || messages.is_empty();
@@ -73,7 +73,7 @@ impl Shell<'_> {
                 Err(timing())
             };
         }
-        if parts[k].reads == Reads::Unknown || !messages.is_empty() {
+        if parts[k].reads == Intake::Unknown || !messages.is_empty() {
             return if output.is_empty() && messages.is_empty() {
                 Ok(())
             } else {

@@ -1,19 +1,21 @@
 //! `printf`: its format, over and over while it has values.
 
 use curserve_text::escapes::{unescape, Escapes};
+use curserve_text::options::Number;
 
 use crate::deadline::Watch;
-use crate::{input, opts, Call, Refusal};
+use crate::{input, Call, Refusal};
 
 /// A wider field, or more precision, is refused.
-const WIDEST: u64 = 1 << 20;
+const WIDTH: Number = Number::between(0, 1 << 20);
 
 /// `printf`, the builtin and the program alike where both agree; a value that is no number is refused.
 pub fn printf(call: &mut Call) -> Result<i32, Refusal> {
     let mut args = input::args(call).into_iter();
     let mut format = args.next().unwrap_or(b"");
     if format == b"--" {
-        format = args.next().unwrap_or(b"");
+        let none = || Refusal::new("printf without a format");
+        format = args.next().ok_or_else(none)?;
     } else if format.starts_with(b"-") {
         return Err(Refusal::new("an option of printf"));
     }
@@ -72,10 +74,7 @@ fn once(format: &[u8], values: &mut &[&[u8]], call: &mut Call) -> Result<bool, R
             if start == *i {
                 Ok(None)
             } else {
-                match opts::number(&format[start..*i])? {
-                    n if n > WIDEST => Err(Refusal::new("an extreme width of printf")),
-                    n => Ok(Some(n as usize)),
-                }
+                Ok(Some(WIDTH.read(&format[start..*i])?.number as usize))
             }
         };
         let width = digits(&mut i)?.unwrap_or(0);
@@ -105,9 +104,11 @@ fn once(format: &[u8], values: &mut &[&[u8]], call: &mut Call) -> Result<bool, R
                 }
                 text
             }
-            b'c' => next()
-                .and_then(|t| t.first())
-                .map_or(Vec::new(), |b| vec![*b]),
+            // Of nothing, the builtin prints a NUL.
+            b'c' => match next().and_then(|text| text.first()) {
+                Some(first) => vec![*first],
+                None => return Err(Refusal::new("printf of the first character of nothing")),
+            },
             b'd' | b'i' | b'u' | b'x' | b'X' | b'o' if precision.is_none() => {
                 let value = integer(next().unwrap_or(b"0"))?;
                 if value < 0 && !matches!(kind, b'd' | b'i') {

@@ -37,7 +37,8 @@ pub fn tac(call: &mut Call) -> Result<i32, Refusal> {
                     reason.as_bytes(),
                     b"\n",
                 ];
-                input::complain(call, &parts);
+                // Its output so far is still to come.
+                input::complain_unflushed(call, &parts);
                 status = 1;
             }
         }

@@ -4,7 +4,8 @@ use curserve_text::fnmatch::Pattern;
 
 use super::expr::{Compare, Expr, Parsed};
 use super::format::pieces;
-use crate::{opts, Refusal};
+use crate::Refusal;
+use curserve_text::options::Number;
 
 /// Gives the modification time of a file.
 type Modified<'a> = dyn Fn(&[u8]) -> Result<(i64, i64), Refusal> + 'a;
@@ -171,6 +172,9 @@ impl Parser<'_> {
                 {
                     return refuse("a type");
                 }
+                if (1..list.len()).any(|at| list[..at].contains(&list[at])) {
+                    return refuse("a type that is named twice");
+                }
                 Expr::Type(list)
             }
             b"-empty" => Expr::Empty,
@@ -273,10 +277,8 @@ impl Parser<'_> {
 
 /// A number of levels; find complains of one beyond an `int`.
 fn depth(text: &[u8]) -> Result<usize, Refusal> {
-    match i32::try_from(opts::number(text)?) {
-        Ok(levels) => Ok(levels as usize),
-        Err(_) => refuse("an extreme depth"),
-    }
+    const DEPTH: Number = Number::between(0, i32::MAX as u64);
+    Ok(DEPTH.read(text)?.number as usize)
 }
 
 /// Whether a part that always holds stands behind another one: find's optimiser then moves a name behind `-o` to the

@@ -16,7 +16,8 @@ mod worker;
 use curserve_corpus::{Errno, Kind};
 use curserve_index::{Query, Within};
 
-use crate::{Call, Held, Refusal, Stdin};
+use crate::{Call, Held, Intake, Refusal, Stdin};
+pub(crate) use options::TABLE;
 use options::{refuse, Mode, Options, Sort};
 use walk::{File, Filter};
 
@@ -38,6 +39,19 @@ pub(crate) fn rg(call: &mut Call<'_>) -> Result<i32, Refusal> {
         return Ok(1);
     }
     run.search()
+}
+
+/// How far `rg` with these arguments reads standard input: without a path it looks whether there is one.
+pub(crate) fn intake<A: AsRef<[u8]>>(args: &[A]) -> Intake {
+    match Options::parse(args) {
+        Ok(options) if !options.operands.is_empty() => {
+            match options.operands.iter().any(|operand| operand == b"-") {
+                true => Intake::Unknown,
+                false => Intake::Nothing,
+            }
+        }
+        _ => Intake::Unknown,
+    }
 }
 
 /// `--type-list`: every type that `-t` takes, with its globs.
