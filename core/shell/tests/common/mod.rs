@@ -9,6 +9,13 @@ use std::process::{Command, Stdio};
 use curserve_corpus::{Corpus, Options};
 use curserve_shell::{run_in, Answer, Limits, Refusal, World};
 
+/// Where the real programs are; `rg` may be in the checkout's environment alone.
+const PATH: &str = concat!(
+    "/usr/local/bin:/usr/bin:/bin:",
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../.venv/bin"
+);
+
 /// A folder held by the corpus.
 pub struct Place {
     folder: tempfile::TempDir,
@@ -63,7 +70,7 @@ impl Place {
             .current_dir(self.root())
             .env_clear()
             .envs(self.world.environment.iter().cloned())
-            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .env("PATH", PATH)
             .stdin(Stdio::null())
             .output()
             .expect("bash runs");
@@ -76,9 +83,30 @@ impl Place {
 
     /// The difference between the two, or `None`; a refusal is no difference.
     pub fn difference(&self, command: &str) -> Option<String> {
-        let ours = self.ours(command).ok()?;
-        let real = self.real(command);
+        let mut ours = self.ours(command).ok()?;
+        let mut real = self.real(command);
+        if ours != real
+            && command.contains("rg ")
+            && (!command.contains("--sort") || command.contains("none"))
+        {
+            // Its threads print files as they come.
+            (ours, real) = (unordered(ours), unordered(real));
+        }
         (ours != real).then(|| format!("{command}\n  here {}\n  real {}", show(&ours), show(&real)))
+    }
+}
+
+/// The same with the lines of its output in order.
+fn unordered(answer: Answer) -> Answer {
+    let sorted = |bytes: Vec<u8>| {
+        let mut lines: Vec<_> = bytes.split_inclusive(|&b| b == b'\n' || b == 0).collect();
+        lines.sort_unstable();
+        lines.concat()
+    };
+    Answer {
+        stdout: sorted(answer.stdout),
+        stderr: sorted(answer.stderr),
+        ..answer
     }
 }
 
