@@ -28,6 +28,7 @@ mod node;
 mod order;
 mod read;
 mod refresh;
+mod repository;
 mod resolve;
 mod scan;
 mod select;
