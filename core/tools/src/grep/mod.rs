@@ -13,7 +13,6 @@ mod automata;
 mod context;
 mod ctype;
 mod errors;
-mod facts;
 mod finder;
 mod forward;
 mod globs;
@@ -33,8 +32,6 @@ mod trim;
 mod walk;
 
 pub(crate) use ctype::folds_alike;
-pub use facts::Facts;
-pub(crate) use options::{Key, TABLE};
 pub(crate) use selects::selects;
 
 use crate::{Call, Refusal};

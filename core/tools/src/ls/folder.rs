@@ -151,12 +151,7 @@ fn is_left_out(name: &[u8], flags: &Flags) -> Result<bool, Refusal> {
     if hidden || flags.backups && name.ends_with(b"~") {
         return Ok(true);
     }
-    let hide = if flags.all || flags.almost {
-        &[][..]
-    } else {
-        &flags.hide
-    };
-    for pattern in flags.ignore.iter().chain(hide) {
+    for pattern in &flags.ignore {
         if pattern.matches(name)? {
             return Ok(true);
         }

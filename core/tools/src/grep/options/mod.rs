@@ -3,7 +3,6 @@
 mod names;
 mod reader;
 
-pub(crate) use names::{Key, TABLE};
 pub(super) use reader::parse;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

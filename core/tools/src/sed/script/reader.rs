@@ -1,7 +1,6 @@
 //! The letters of a script, one after another: numbers, labels and texts, and what a delimiter or the end of a line closes.
 
 use crate::Refusal;
-use curserve_text::options::ANY;
 
 /// Refuses the script that has, or lacks, `what`.
 pub fn refuse<T>(what: &str) -> Result<T, Refusal> {
@@ -59,7 +58,7 @@ impl<'a> Reader<'a> {
         if start == self.at {
             return Ok(None);
         }
-        Ok(Some(ANY.read(&self.text[start..self.at])?.number))
+        crate::opts::number(&self.text[start..self.at]).map(Some)
     }
 
     /// The text up to `delimiter`, which is taken; `\` before it makes it plain.
