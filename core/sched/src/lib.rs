@@ -28,6 +28,7 @@
 pub mod content;
 
 mod admit;
+mod ahead;
 mod config;
 mod kv;
 mod outcome;

@@ -64,6 +64,11 @@ impl<K: Kv> Scheduler<K> {
         self.kv.free()
     }
 
+    /// Hashed blocks that were given to somebody else, so far.
+    pub fn evicted_blocks(&self) -> u64 {
+        self.kv.evicted()
+    }
+
     /// Plan the next step; an empty batch if nothing can go on.
     pub fn schedule(&mut self) -> Step {
         let mut step = Step::default();

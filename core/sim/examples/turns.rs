@@ -64,6 +64,7 @@ fn main() {
             step_time: h100,
             replicas: 1,
             policy,
+            step_by_step: false,
         },
     );
     let (seconds, turns) = (began.elapsed().as_secs_f64(), outcome.turns.len());

@@ -19,11 +19,18 @@ pub enum Event {
 pub struct Events {
     heap: BinaryHeap<Reverse<(u64, u32, u64, Event)>>,
     planned: u64,
+    /// For each replica, when its sessions do something next.
+    sessions: Vec<BinaryHeap<Reverse<u64>>>,
 }
 
 impl Events {
     /// Let something happen at `time_ns`.
     pub fn plan(&mut self, time_ns: u64, replica: u32, event: Event) {
+        if event != Event::Step {
+            let replicas = self.sessions.len().max(replica as usize + 1);
+            self.sessions.resize_with(replicas, BinaryHeap::new);
+            self.sessions[replica as usize].push(Reverse(time_ns));
+        }
         self.heap
             .push(Reverse((time_ns, replica, self.planned, event)));
         self.planned += 1;
@@ -31,9 +38,19 @@ impl Events {
 
     /// Take what happens next: time, replica, event.
     pub fn pop(&mut self) -> Option<(u64, u32, Event)> {
-        self.heap
-            .pop()
-            .map(|Reverse((time, replica, _, event))| (time, replica, event))
+        let Reverse((time, replica, _, event)) = self.heap.pop()?;
+        if event != Event::Step {
+            self.sessions[replica as usize].pop(); // the earliest: it is this one, or as early
+        }
+        Some((time, replica, event))
+    }
+
+    /// When one of a replica's sessions does something next.
+    pub fn next_of_sessions(&self, replica: u32) -> Option<u64> {
+        self.sessions
+            .get(replica as usize)?
+            .peek()
+            .map(|&Reverse(time)| time)
     }
 }
 

@@ -17,7 +17,7 @@
 //!     }
 //! }
 //! let step_time = StepTime { base_ps: 6_130_000_000, prefill_ps: 16_200_000, ..StepTime::default() };
-//! let cluster = Cluster { config: Config::new(1000), step_time, replicas: 1, policy: Policy::Request };
+//! let cluster = Cluster { config: Config::new(1000), step_time, replicas: 1, policy: Policy::Request, step_by_step: false };
 //! let outcome = simulate(&Two, &cluster);
 //! assert_eq!((outcome.finished, outcome.turns.len()), (2, 6));
 //! ```

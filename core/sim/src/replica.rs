@@ -13,8 +13,8 @@ pub struct Replica {
     /// Steps that may be planned at once: two with asynchronous stepping.
     depth: usize,
     flying: VecDeque<Step>,
-    /// When the machine is done with all of them.
-    busy_until_ns: u64,
+    /// When each of them will be over.
+    ends_ns: VecDeque<u64>,
     /// What it did so far.
     pub work: Work,
 }
@@ -40,20 +40,25 @@ impl Replica {
     /// An idle server.
     pub fn new(config: Config, step_time: StepTime) -> Self {
         let depth = if config.async_scheduling { 2 } else { 1 };
-        let scheduler = Scheduler::new(config);
+        let (scheduler, flying, ends_ns) =
+            (Scheduler::new(config), VecDeque::new(), VecDeque::new());
         Self {
             scheduler,
             step_time,
             depth,
-            flying: VecDeque::new(),
-            busy_until_ns: 0,
+            flying,
+            ends_ns,
             work: Work::default(),
         }
     }
 
-    /// Plan steps as far ahead as may be; returns when each of the new ones will be over.
-    pub fn plan(&mut self, now_ns: u64) -> Vec<u64> {
-        let mut ends = Vec::new();
+    /// When the oldest step in flight will be over.
+    pub fn next_end_ns(&self) -> Option<u64> {
+        self.ends_ns.front().copied()
+    }
+
+    /// Plan steps as far ahead as may be.
+    pub fn plan(&mut self, now_ns: u64) {
         while self.flying.len() < self.depth {
             let step = self.scheduler.schedule();
             self.work.preemptions += step.preempted.len() as u64;
@@ -70,16 +75,73 @@ impl Replica {
             self.work.steps += 1;
             self.work.busy_ns += ns;
             self.work.prefill_tokens += load.prefill_tokens;
-            self.busy_until_ns = self.busy_until_ns.max(now_ns) + ns;
+            self.ends_ns
+                .push_back(self.ends_ns.back().map_or(now_ns, |&end| end.max(now_ns)) + ns);
             self.flying.push_back(step);
-            ends.push(self.busy_until_ns);
         }
-        ends
     }
 
     /// Let the oldest step be over.
     pub fn finish(&mut self) -> Vec<Sampled> {
+        self.ends_ns.pop_front();
         let step = self.flying.pop_front().expect("a step ends once");
         self.scheduler.update(&step)
     }
+
+    /// Count all steps that are alike and end before `until_ns`, instead of planning them one by one.
+    pub fn leap(&mut self, until_ns: u64) {
+        let depth = self.flying.len();
+        let Some(load) = self
+            .flying
+            .back()
+            .filter(|_| depth == self.depth)
+            .map(Step::load)
+        else {
+            return;
+        };
+        let most = self.scheduler.repeats(&self.flying);
+        let end_ns = *self.ends_ns.back().expect("as many as steps");
+        let end_after = |steps: u32| end_ns + self.step_time.many_ns(&load, steps, load.decodes);
+        // After `steps` leaps the oldest in flight is the one before the last; the one before that is over.
+        let over = |steps: u32| match steps.checked_sub(depth as u32) {
+            Some(steps) => end_after(steps),
+            None => self.ends_ns[steps as usize - 1],
+        };
+        let steps = last_true(most, |steps| over(steps) < until_ns);
+        if steps == 0 {
+            return;
+        }
+        let ends_ns = (0..depth as u32)
+            .rev()
+            .map(|back| match steps.checked_sub(back) {
+                Some(steps) => end_after(steps),
+                None => self.ends_ns[depth - 1 - (back - steps) as usize],
+            })
+            .collect();
+        self.work.steps += u64::from(steps);
+        self.work.busy_ns += end_after(steps) - end_ns;
+        self.ends_ns = ends_ns;
+        let evicted = self.scheduler.evicted_blocks();
+        self.scheduler.repeat(steps);
+        self.work.evictions += self.scheduler.evicted_blocks() - evicted;
+        for step in &mut self.flying {
+            step.batch
+                .iter_mut()
+                .for_each(|part| part.computed += steps);
+        }
+    }
+}
+
+/// The largest number from 1 to `most` that has a property which all smaller ones have too; 0 if not even 1 has it.
+fn last_true(most: u32, has: impl Fn(u32) -> bool) -> u32 {
+    let (mut yes, mut no) = (0, most.saturating_add(1));
+    while no - yes > 1 {
+        let middle = yes + (no - yes) / 2;
+        if has(middle) {
+            yes = middle;
+        } else {
+            no = middle;
+        }
+    }
+    yes
 }

@@ -21,6 +21,8 @@ pub struct Cluster {
     pub replicas: u32,
     /// Between a session's turns.
     pub policy: Policy,
+    /// Plan each step, even where many are alike: slower, and the same. For tests.
+    pub step_by_step: bool,
 }
 
 /// Let a workload play on a cluster to its end.
@@ -33,7 +35,7 @@ pub fn simulate<W: Workload>(workload: &W, cluster: &Cluster) -> Outcome {
             Event::Step => simulation.step_over(replica),
             Event::Expiry(session, since) => simulation.expire(session, since),
         }
-        simulation.plan(replica);
+        simulation.go_on(replica, event == Event::Step);
     }
     simulation.close()
 }
@@ -144,9 +146,16 @@ impl<'a, W: Workload> Simulation<'a, W> {
         }
     }
 
-    fn plan(&mut self, replica: u32) {
-        for end in self.replicas[replica as usize].plan(self.now) {
-            self.events.plan(end, replica, Event::Step);
+    /// Let a replica plan, and say when its oldest step will be over; that it was is what `after_step` says.
+    fn go_on(&mut self, number: u32, after_step: bool) {
+        let replica = &mut self.replicas[number as usize];
+        let idle = replica.next_end_ns().is_none();
+        replica.plan(self.now);
+        if after_step && !self.cluster.step_by_step {
+            replica.leap(self.events.next_of_sessions(number).unwrap_or(u64::MAX));
+        }
+        if let Some(end) = replica.next_end_ns().filter(|_| idle || after_step) {
+            self.events.plan(end, number, Event::Step);
         }
     }
 

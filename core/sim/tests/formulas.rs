@@ -82,6 +82,7 @@ fn waits(load: f64, lengths: [(f64, u32); 2]) -> (f64, f64) {
         step_time,
         replicas: 1,
         policy: Policy::Request,
+        step_by_step: false,
     };
     let service = lengths
         .iter()

@@ -50,6 +50,7 @@ fn run<W: Workload>(workload: &W, blocks: u32, policy: Policy) -> Outcome {
             step_time: H100,
             replicas: 1,
             policy,
+            step_by_step: false,
         },
     )
 }
@@ -224,11 +225,12 @@ proptest! {
     #[test]
     fn every_turn_is_answered_once_and_in_order(
         seed: u64, sessions in 1..40_u32, blocks in 160..800_u32, replicas in 1..4_u32, seqs in 1..20_u32,
-        policy in policy(), ahead: bool, gap_ns in prop_oneof![Just(1e6), Just(1e9)],
+        policy in policy(), ahead: bool, priority: bool, gap_ns in prop_oneof![Just(1e6), Just(1e9)],
     ) {
         let work = Chancy { seed, sessions, gap_ns };
-        let config = Config { max_num_seqs: seqs, async_scheduling: ahead, ..Config::new(blocks) };
-        let cluster = Cluster { config, step_time: H100, replicas, policy };
+        let order = if priority { curserve_sched::Policy::Priority } else { curserve_sched::Policy::Fcfs };
+        let config = Config { max_num_seqs: seqs, async_scheduling: ahead, policy: order, ..Config::new(blocks) };
+        let cluster = Cluster { config, step_time: H100, replicas, policy, step_by_step: false };
         let outcome = simulate(&work, &cluster);
         prop_assert_eq!(outcome.finished + outcome.too_long + outcome.stuck, sessions);
         if policy == Policy::Request || matches!(policy, Policy::Session { .. }) {
@@ -246,6 +248,8 @@ proptest! {
         if let Policy::Session { .. } = policy {
             prop_assert_eq!(outcome.work.iter().map(|work| work.preemptions).sum::<u64>(), 0);
         }
-        prop_assert_eq!(simulate(&work, &cluster), outcome, "a seed gives the same again");
+        prop_assert_eq!(&simulate(&work, &cluster), &outcome, "a seed gives the same again");
+        let slowly = Cluster { step_by_step: true, ..cluster };
+        prop_assert_eq!(simulate(&work, &slowly), outcome, "leaps change nothing");
     }
 }

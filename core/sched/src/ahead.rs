@@ -1,0 +1,100 @@
+//! Many steps at once, where all are alike.
+//!
+//! Most steps of a server only let each running reply go on by a token. As long as nobody ends, comes in, or runs out of
+//! blocks, `n` of them can be counted instead of planned, and what comes of them is exactly the same.
+
+use crate::config::Policy;
+use crate::content::Segment;
+use crate::kv::Kv;
+use crate::scheduler::Scheduler;
+use crate::step::Step;
+
+impl<K: Kv> Scheduler<K> {
+    /// How many times at least updating the oldest step in flight and planning another one would give the same batch
+    /// again, each with one token more. `flying` are all steps in flight.
+    pub fn repeats<'a>(&self, flying: impl IntoIterator<Item = &'a Step>) -> u32 {
+        let mut depth = 0;
+        for step in flying {
+            depth += 1;
+            let replies = step
+                .batch
+                .iter()
+                .filter(|part| part.decodes())
+                .map(|part| part.request);
+            if step.batch.len() != self.running.len() || !replies.eq(self.running.iter().copied()) {
+                return 0;
+            }
+        }
+        if depth == 0 || self.running.is_empty() || self.may_admit() || self.shares_a_text() {
+            return 0;
+        }
+        let left = |id| {
+            let request = &self.requests[id];
+            if request.outputs == 0 {
+                return 0; // its first token is worth an event
+            }
+            let turn = request.max_tokens.saturating_sub(request.outputs);
+            turn.min(self.config.max_model_len.saturating_sub(request.tokens()))
+                .saturating_sub(depth + 1)
+        };
+        let mut steps = self.running.iter().map(|&id| left(id)).min().unwrap_or(0);
+        while steps > 0 && self.blocks_for(steps) > self.kv.free() {
+            steps /= 2;
+        }
+        steps
+    }
+
+    /// Let that many such steps be over; no more than [`Scheduler::repeats`] says. The steps in flight stand for the last ones.
+    pub fn repeat(&mut self, steps: u32) {
+        for &id in &self.running {
+            let request = &mut self.requests[id];
+            let (stream, offset) = request.reply;
+            self.tree.append(
+                &mut request.path,
+                Segment {
+                    stream,
+                    offset,
+                    tokens: steps,
+                },
+            );
+            request.reply.1 += steps;
+            request.outputs += steps;
+            request.computed += steps;
+            let blocks = self
+                .config
+                .blocks_of(request.computed)
+                .saturating_sub(K::held(&request.holding));
+            self.kv.grow(&mut request.holding, blocks);
+            let whole = request.computed.min(request.tokens()) / self.config.block_size;
+            self.kv.publish(&mut request.holding, &request.path, whole);
+        }
+    }
+
+    /// Whether a step would look at anybody who waits, and what it does to them depends on more than the running ones. A
+    /// heap of [`Policy::Priority`] is moved even by those that it passes over.
+    fn may_admit(&self) -> bool {
+        let waiting = self.waiting.len() + self.holding.len();
+        let all_paused = waiting == self.paused && self.config.policy == Policy::Fcfs;
+        let full = self.running.len() + self.paused >= self.config.max_num_seqs as usize;
+        waiting > 0 && !all_paused && !full
+    }
+
+    /// Whether two running requests say the same: then it matters whose block is published first.
+    fn shares_a_text(&self) -> bool {
+        let node = |&id| self.requests[id].path.steps().last().map(|step| step.node);
+        let mut nodes: Vec<_> = self.running.iter().map(node).collect();
+        nodes.sort_unstable();
+        nodes.windows(2).any(|pair| pair[0] == pair[1])
+    }
+
+    /// Blocks that so many steps would take.
+    fn blocks_for(&self, steps: u32) -> u32 {
+        let more = |&id| {
+            let request = &self.requests[id];
+            self.config
+                .blocks_of(request.computed + steps)
+                .saturating_sub(K::held(&request.holding))
+        };
+        self.running.iter().map(more).sum()
+    }
+}
