@@ -28,7 +28,6 @@ mod node;
 mod order;
 mod read;
 mod refresh;
-mod repository;
 mod resolve;
 mod scan;
 mod select;

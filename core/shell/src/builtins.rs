@@ -45,7 +45,7 @@ impl Shell<'_> {
             b"exit" => {
                 let status = match args.as_slice() {
                     [] => self.vars.status,
-                    [n] if n.len() <= 3 => curserve_tools::opts::number(n)? as i32 & 255,
+                    [n] if n.len() <= 3 => curserve_text::options::ANY.read(n)?.number as i32 & 255,
                     _ => return Err(Refusal::new("exit with what is no number")),
                 };
                 self.vars.status = status;
@@ -66,14 +66,13 @@ impl Shell<'_> {
                     Flow::Continue(n)
                 }));
             }
-            b"export" if args.is_empty() => {
-                return Err(Refusal::new("export of all that there is"))
-            }
             b"export" => {
                 for arg in &args {
                     let text = std::str::from_utf8(arg).unwrap_or("-");
                     let name = text.split('=').next().unwrap_or("");
-                    if !is_name(name) {
+                    if name.is_empty()
+                        || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+                    {
                         return Err(Refusal::new("export of what is no name"));
                     }
                     if let Some((name, value)) = text.split_once('=') {
@@ -85,8 +84,8 @@ impl Shell<'_> {
             b"unset" => {
                 for arg in &args {
                     let name = std::str::from_utf8(arg).unwrap_or("-");
-                    if !is_name(name) {
-                        return Err(Refusal::new("unset of what is no name"));
+                    if name.starts_with('-') {
+                        return Err(Refusal::new("an option of unset"));
                     }
                     self.set(name, None)?;
                 }
@@ -174,9 +173,7 @@ impl Shell<'_> {
                 None => return Err(Refusal::new("cd - without a folder before")),
             },
             [b""] => return Ok(0),
-            [word, ..] if word.starts_with(b"-") && word.len() > 1 => {
-                return Err(Refusal::new("an option of cd"))
-            }
+            [word] if word.starts_with(b"-") => return Err(Refusal::new("an option of cd")),
             [word] => word.to_vec(),
             _ => {
                 self.complain(io, b"cd: too many arguments")?;
@@ -257,10 +254,13 @@ impl Shell<'_> {
         for arg in args {
             match *arg {
                 b"-r" if names.is_empty() => raw = true,
-                name => match std::str::from_utf8(name) {
-                    Ok(name) if is_name(name) => names.push(name),
-                    _ => return Err(Refusal::new("an option of read")),
-                },
+                name if name
+                    .first()
+                    .is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_') =>
+                {
+                    names.push(std::str::from_utf8(name).unwrap_or("-"))
+                }
+                _ => return Err(Refusal::new("an option of read")),
             }
         }
         let line = match &io.stdin {
@@ -309,10 +309,4 @@ impl Shell<'_> {
     pub fn is_unseen(sink: Sink) -> bool {
         sink == Sink::Null
     }
-}
-
-/// Whether a variable can have this name.
-fn is_name(text: &str) -> bool {
-    let letter = |b: u8| b.is_ascii_alphabetic() || b == b'_';
-    text.bytes().next().is_some_and(letter) && text.bytes().all(|b| letter(b) || b.is_ascii_digit())
 }

@@ -77,9 +77,7 @@ impl Shell<'_> {
                 Ok(Flow::On)
             }
             CompoundCommand::CaseClause(clause) => self.case(clause, io),
-            CompoundCommand::ArithmeticForClause(_) | CompoundCommand::Coprocess(_) => {
-                Err(Refusal::new("coproc or an arithmetic loop"))
-            }
+            _ => Err(Refusal::new("select, coproc or an arithmetic loop")),
         }
     }
 

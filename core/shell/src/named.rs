@@ -4,7 +4,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use curserve_tools::{opts, World};
+use curserve_text::options::Number;
+use curserve_tools::World;
 
 /// A program behind the words that lead to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +65,9 @@ fn is_patient(time: &[u8]) -> bool {
         Some((b'h', digits)) => (digits, 3600),
         _ => (time, 1),
     };
-    opts::number(digits).is_ok_and(|n| n.saturating_mul(unit) >= PATIENT && n < 1_000_000)
+    const TIME: Number = Number::between(0, 999_999);
+    TIME.read(digits)
+        .is_ok_and(|time| time.number * unit >= PATIENT)
 }
 
 /// Whether the path that names a program leads to the one that the pinned PATH finds under its name.

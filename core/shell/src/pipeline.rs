@@ -5,11 +5,11 @@
 //! messages that would have come later. Where the outcome hangs on timing, the pipeline is refused.
 
 use brush_parser::ast::Command;
-use curserve_tools::Out;
+use curserve_tools::{Intake, Out};
 
 use crate::deaths::BLOCK;
 use crate::exec::Flow;
-use crate::part::{describe, Part, Reads};
+use crate::part::{describe, Part};
 use crate::prefix::Prefix;
 use crate::state::Shell;
 use crate::streams::{Io, Sink, Source};
@@ -98,7 +98,7 @@ impl Shell<'_> {
             if let (Sink::Stream(n), true) = (out, i < last) {
                 // The order of reports of dead children needs the whole output of those before.
                 let quiet = parts[..=i].iter().all(|p| !p.reports && !p.name.is_empty());
-                if let (Some(Reads::Lines(lines)), true) =
+                if let (Some(Intake::Lines(lines)), true) =
                     (parts.get(i + 1).map(|p| p.reads), quiet)
                 {
                     let lines = usize::try_from(lines).unwrap_or(usize::MAX);

@@ -8,9 +8,9 @@ use brush_parser::ast::{
     Command, CommandPrefixOrSuffixItem as Item, IoFileRedirectKind, IoFileRedirectTarget,
     IoRedirect, SimpleCommand,
 };
-use curserve_tools::Out;
+use curserve_tools::{GrepFacts, Intake, Out};
 
-use crate::part::{Part, Reads};
+use crate::part::Part;
 use crate::state::Shell;
 
 /// The part of a pipeline that takes lines, and how far the first one goes for them.
@@ -33,7 +33,7 @@ impl Prefix {
     /// The prefix that may do for `commands`, which `parts` describes.
     pub fn of(shell: &Shell<'_>, commands: &[Command], parts: &[Part]) -> Option<Prefix> {
         let reader = parts.iter().position(|p| p.name == b"head")?;
-        let Reads::Lines(wanted) = parts[reader].reads else {
+        let Intake::Lines(wanted) = parts[reader].reads else {
             return None;
         };
         let wanted = usize::try_from(wanted).ok()?;
@@ -44,7 +44,7 @@ impl Prefix {
         }
         let (first, filters) = commands[..reader].split_first()?;
         let sure = is_search(first) && filters.iter().all(is_filter);
-        let whole = parts[1..reader].iter().all(|p| p.reads == Reads::All);
+        let whole = parts[1..reader].iter().all(|p| p.reads == Intake::All);
         (sure && whole).then_some(Prefix {
             reader,
             wanted,
@@ -139,15 +139,7 @@ fn is_filter(command: &Command) -> bool {
     let Some(words) = words(command) else {
         return false;
     };
-    let Some((name, words)) = words.split_first() else {
-        return false;
-    };
-    let by_line = |word: &&str| match word.strip_prefix('-') {
-        Some(letters) if letters.starts_with('-') => word.starts_with("--color"),
-        Some(letters) => letters.chars().all(|c| "viEFGwxnohHs".contains(c)),
-        None => true,
-    };
-    matches!(*name, "grep" | "egrep" | "fgrep") && words.iter().all(by_line)
+    GrepFacts::of(&words).is_some_and(|facts| facts.by_line)
 }
 
 #[cfg(test)]

@@ -45,9 +45,7 @@ impl Shell<'_> {
                             "2" => 2,
                             _ => return refuse("a duplicate of neither 1 nor 2"),
                         },
-                        T::Filename(_) | T::ProcessSubstitution(..) => {
-                            return refuse("an unusual target")
-                        }
+                        _ => return refuse("an unusual target"),
                     };
                     let sink = match from {
                         1 => new.out,
@@ -64,7 +62,6 @@ impl Shell<'_> {
                             let text = [&path, &b": "[..], reason.as_bytes()].concat();
                             // Where standard error points by now, as redirections are made one after the other.
                             self.complain(&new, &text)?;
-                            self.unopened = true;
                             return Ok(None);
                         }
                     }
@@ -81,18 +78,7 @@ impl Shell<'_> {
                     };
                     new.stdin = Source::here(text, &self.memory)?;
                 }
-                IoRedirect::File(
-                    _,
-                    K::Read
-                    | K::Write
-                    | K::Append
-                    | K::Clobber
-                    | K::ReadAndWrite
-                    | K::DuplicateInput,
-                    _,
-                )
-                | IoRedirect::HereString(..)
-                | IoRedirect::HereDocument(..) => return refuse("its kind or file descriptor"),
+                _ => return refuse("its kind or file descriptor"),
             }
         }
         Ok(Some(new))

@@ -1,6 +1,6 @@
 //! One tool on the streams of its command: what it reads, what it leaves there, and output and errors on one pipe.
 
-use curserve_tools::{Call, Out, Stdin, World};
+use curserve_tools::{Call, Intake, Out, Stdin, World};
 
 use crate::state::Shell;
 use crate::streams::{Io, Sink, Source};
@@ -27,6 +27,7 @@ impl Shell<'_> {
         let merged = io.out == io.err && io.out != Sink::Null;
         let mut take = |sink: Sink| match sink {
             Sink::Stream(n) if !merged => self.take_stream(n),
+            Sink::Null => Out::within(limit, &memory).to_nowhere(),
             _ => Out::within(limit, &memory),
         };
         let (mut out, mut err) = (take(io.out), take(io.err));
@@ -75,54 +76,19 @@ impl Shell<'_> {
                 }
             }
         }
-        self.spend(words, &io.stdin)?;
+        spend(words, &io.stdin);
         Ok(status)
     }
+}
 
-    /// Notes what a tool has read of its input, for those that read the same input after it.
-    fn spend(&self, words: &[Vec<u8>], stdin: &Source) -> Result<(), Refusal> {
-        let (Source::Pipe(pipe) | Source::File(pipe)) = stdin else {
-            return Ok(());
-        };
-        if !self.leaves_stdin(words) {
-            // It may have read all, or a block of it: nothing is certain but the end.
-            pipe.borrow_mut().spoil();
-        }
-        Ok(())
-    }
-
-    /// Whether a tool surely does not read standard input.
-    fn leaves_stdin(&self, words: &[Vec<u8>]) -> bool {
-        const NEVER: &[&[u8]] = &[
-            b"echo",
-            b"printf",
-            b"ls",
-            b"find",
-            b"tree",
-            b"basename",
-            b"dirname",
-            b"test",
-            b"[",
-            b"seq",
-            b"true",
-        ];
-        if NEVER.contains(&words[0].as_slice()) {
-            return true;
-        }
-        let named = words
-            .last()
-            .filter(|w| w.contains(&b'.') || w.contains(&b'/'));
-        let there = named.is_some_and(|w| self.snapshot.resolve(&self.vars.cwd, w, true).is_ok());
-        let dash = words.iter().any(|w| w == b"-" || w == b"/dev/stdin");
-        let least = if matches!(
-            words[0].as_slice(),
-            b"grep" | b"egrep" | b"fgrep" | b"rg" | b"sed"
-        ) {
-            3
-        } else {
-            2
-        };
-        there && !dash && words.len() >= least && words[0] != b"xargs" && words[0] != b"tr"
+/// Notes what a tool has read of its input, for those that read the same input after it.
+fn spend(words: &[Vec<u8>], stdin: &Source) {
+    let (Source::Pipe(pipe) | Source::File(pipe)) = stdin else {
+        return;
+    };
+    if Intake::of(words) != Intake::Nothing {
+        // It may have read all, or a block of it: nothing is certain but the end.
+        pipe.borrow_mut().spoil();
     }
 }
 

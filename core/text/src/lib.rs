@@ -5,12 +5,14 @@
 //! |---|---|
 //! | [`fnmatch`] | shell patterns: `*.py` |
 //! | [`escapes`] | the backslashes of `echo -e` and `printf` |
+//! | [`options`] | command lines, by tables of options |
 //! | [`quote`] | names in messages |
 //!
 //! What is not known exactly is a [`Refusal`].
 
 pub mod escapes;
 pub mod fnmatch;
+pub mod options;
 pub mod quote;
 mod refusal;
 

@@ -5,8 +5,8 @@ use curserve_text::quote;
 use crate::deadline::Watch;
 use crate::decimal::push_number;
 use crate::input::{self, Operand};
-use crate::opts::{self, Takes};
 use crate::{Call, Refusal};
+use curserve_text::options::{both, letter, other, Style, Table, Takes};
 
 #[derive(Default, Clone, Copy)]
 struct Flags {
@@ -18,18 +18,39 @@ struct Flags {
     squeeze: bool,
 }
 
-const KNOWN: &[opts::Known] = &[
-    (b'A', "show-all", Takes::Nothing),
-    (b'b', "number-nonblank", Takes::Nothing),
-    (b'e', "", Takes::Nothing),
-    (b'E', "show-ends", Takes::Nothing),
-    (b'n', "number", Takes::Nothing),
-    (b's', "squeeze-blank", Takes::Nothing),
-    (b't', "", Takes::Nothing),
-    (b'T', "show-tabs", Takes::Nothing),
-    (b'u', "", Takes::Nothing),
-    (b'v', "show-nonprinting", Takes::Nothing),
-];
+/// What the options are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    All,
+    NumberFull,
+    EndsVisibly,
+    Ends,
+    Number,
+    Squeeze,
+    TabsVisibly,
+    Tabs,
+    Ignored,
+    Nonprinting,
+}
+
+/// The options of `cat`.
+pub(crate) const TABLE: Table<Key> = Table::new(
+    Style::Gnu,
+    &[
+        both(Key::All, 'A', "show-all", Takes::Nothing),
+        both(Key::NumberFull, 'b', "number-nonblank", Takes::Nothing),
+        letter(Key::EndsVisibly, 'e', Takes::Nothing),
+        both(Key::Ends, 'E', "show-ends", Takes::Nothing),
+        both(Key::Number, 'n', "number", Takes::Nothing),
+        both(Key::Squeeze, 's', "squeeze-blank", Takes::Nothing),
+        letter(Key::TabsVisibly, 't', Takes::Nothing),
+        both(Key::Tabs, 'T', "show-tabs", Takes::Nothing),
+        letter(Key::Ignored, 'u', Takes::Nothing),
+        both(Key::Nonprinting, 'v', "show-nonprinting", Takes::Nothing),
+        other(' ', "help", Takes::Nothing),
+        other(' ', "version", Takes::Nothing),
+    ],
+);
 
 /// What goes on from one file to the next.
 struct State {
@@ -41,20 +62,20 @@ struct State {
 /// Runs `cat`.
 pub fn cat(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
-    let parsed = opts::parse(KNOWN, &args, false)?;
+    let parsed = TABLE.parse(&args)?;
     let mut flags = Flags::default();
-    for (key, _) in &parsed.options {
-        match key {
-            b'A' => (flags.nonprinting, flags.ends, flags.tabs) = (true, true, true),
-            b'e' => (flags.nonprinting, flags.ends) = (true, true),
-            b't' => (flags.nonprinting, flags.tabs) = (true, true),
-            b'b' => (flags.number, flags.number_full) = (true, true),
-            b'n' => flags.number = true,
-            b'E' => flags.ends = true,
-            b'T' => flags.tabs = true,
-            b'v' => flags.nonprinting = true,
-            b's' => flags.squeeze = true,
-            _ => {}
+    for given in &parsed.options {
+        match given.key {
+            Key::All => (flags.nonprinting, flags.ends, flags.tabs) = (true, true, true),
+            Key::EndsVisibly => (flags.nonprinting, flags.ends) = (true, true),
+            Key::TabsVisibly => (flags.nonprinting, flags.tabs) = (true, true),
+            Key::NumberFull => (flags.number, flags.number_full) = (true, true),
+            Key::Number => flags.number = true,
+            Key::Ends => flags.ends = true,
+            Key::Tabs => flags.tabs = true,
+            Key::Nonprinting => flags.nonprinting = true,
+            Key::Squeeze => flags.squeeze = true,
+            Key::Ignored => {}
         }
     }
     let plain = !(flags.number || flags.ends || flags.tabs || flags.nonprinting || flags.squeeze);
@@ -73,7 +94,7 @@ pub fn cat(call: &mut Call) -> Result<i32, Refusal> {
     };
     for operand in operands {
         // Also when nobody reads on: it may still complain of one.
-        let reason = match input::open_once(call, operand)? {
+        let reason = match input::open(call, operand)? {
             Operand::Content(content) if plain => {
                 call.out.write(content);
                 continue;

@@ -1,43 +1,64 @@
 //! `cut`: fields, bytes (its characters are bytes as well).
 
 use crate::deadline::Watch;
-use crate::opts::{self, Takes};
 use crate::{input, Call, Refusal};
+use curserve_text::options::{both, letter, long, other, Number, Style, Table, Takes};
 
-const OUTPUT: u8 = 200;
-const COMPLEMENT: u8 = 201;
+/// What the options are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    Bytes,
+    Fields,
+    Delimiter,
+    Ignored,
+    OnlyDelimited,
+    Joiner,
+    Complement,
+}
 
-const KNOWN: &[opts::Known] = &[
-    (b'b', "bytes", Takes::Value),
-    (b'c', "characters", Takes::Value),
-    (b'd', "delimiter", Takes::Value),
-    (b'f', "fields", Takes::Value),
-    (b'n', "", Takes::Nothing),
-    (b's', "only-delimited", Takes::Nothing),
-    (OUTPUT, "output-delimiter", Takes::Value),
-    (COMPLEMENT, "complement", Takes::Nothing),
-];
+/// The options of `cut`.
+pub(crate) const TABLE: Table<Key> = Table::new(
+    Style::Gnu,
+    &[
+        both(Key::Bytes, 'b', "bytes", Takes::Text),
+        both(Key::Bytes, 'c', "characters", Takes::Text),
+        both(Key::Delimiter, 'd', "delimiter", Takes::Text),
+        both(Key::Fields, 'f', "fields", Takes::Text),
+        letter(Key::Ignored, 'n', Takes::Nothing),
+        both(Key::OnlyDelimited, 's', "only-delimited", Takes::Nothing),
+        long(Key::Joiner, "output-delimiter", Takes::Text),
+        long(Key::Complement, "complement", Takes::Nothing),
+        other('z', "zero-terminated", Takes::Nothing),
+        other(' ', "help", Takes::Nothing),
+        other(' ', "version", Takes::Nothing),
+    ],
+);
+
+/// A place in a line; of more, cut was seen to lose fields.
+const PLACE: Number = Number::between(1, i32::MAX as u64);
 
 /// Runs `cut`.
 pub fn cut(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
-    let parsed = opts::parse(KNOWN, &args, false)?;
+    let parsed = TABLE.parse(&args)?;
     let (mut list, mut by_fields, mut delimiter) = (None, false, None);
     let (mut only, mut joiner, mut complement) = (false, None, false);
-    for &(key, value) in &parsed.options {
-        match (key, value) {
-            (b'b' | b'c' | b'f', Some(v)) => {
-                if list.replace(parse_list(v)?).is_some() {
+    for given in &parsed.options {
+        match (given.key, given.text()) {
+            (Key::Bytes | Key::Fields, text) => {
+                if list.replace(parse_list(text)?).is_some() {
                     return Err(Refusal::new("cut with two lists"));
                 }
-                by_fields = key == b'f';
+                by_fields = given.key == Key::Fields;
             }
-            (b'd', Some([d])) => delimiter = Some(*d),
-            (b's', _) => only = true,
-            (OUTPUT, Some(v)) => joiner = Some(v),
-            (COMPLEMENT, _) => complement = true,
-            (b'n', _) => {}
-            _ => return Err(Refusal::new("a delimiter of cut that is not one byte")),
+            (Key::Delimiter, [byte]) => delimiter = Some(*byte),
+            (Key::Delimiter, _) => {
+                return Err(Refusal::new("a delimiter of cut that is not one byte"))
+            }
+            (Key::OnlyDelimited, _) => only = true,
+            (Key::Joiner, text) => joiner = Some(text),
+            (Key::Complement, _) => complement = true,
+            (Key::Ignored, _) => {}
         }
     }
     let Some(list) = list else {
@@ -121,12 +142,8 @@ fn parse_list(text: &[u8]) -> Result<Vec<(usize, usize)>, Refusal> {
         .collect()
 }
 
-/// A place in a line; one that no line has may be an error to the real program.
 fn place(text: &[u8]) -> Result<usize, Refusal> {
-    match u32::try_from(opts::number(text)?) {
-        Ok(number) => Ok(number as usize),
-        Err(_) => Err(Refusal::new("an extreme place of cut")),
-    }
+    Ok(PLACE.read(text)?.number as usize)
 }
 
 /// Ranges in their order, those that overlap as one: a line of many fields asks for each of them.

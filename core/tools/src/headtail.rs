@@ -3,8 +3,9 @@
 use curserve_text::quote;
 
 use crate::input::{self, Operand};
-use crate::opts::{self, Takes};
+use crate::intake::{of_operands, Intake};
 use crate::{Call, Refusal};
+use curserve_text::options::{both, other, Count, Given, Number, Style, Table, Takes, Value};
 
 /// How much of an input to keep.
 #[derive(Clone, Copy)]
@@ -60,6 +61,62 @@ fn tail_part(text: &[u8], want: Want) -> &[u8] {
     &text[start..]
 }
 
+/// What the options are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    Lines,
+    Bytes,
+    Quiet,
+    Verbose,
+}
+
+/// How many lines or bytes: with a sign, either end.
+const COUNT: Number = Number::between(0, u64::MAX).signed(b"+-").in_units(&[
+    ("b", 512),
+    ("kB", 1000),
+    ("k", 1 << 10),
+    ("K", 1 << 10),
+    ("MB", 1_000_000),
+    ("M", 1 << 20),
+]);
+
+/// The options of `head`.
+pub(crate) const HEAD: Table<Key> = Table::new(
+    Style::Gnu,
+    &[
+        both(Key::Lines, 'n', "lines", Takes::Number(&COUNT)),
+        both(Key::Bytes, 'c', "bytes", Takes::Number(&COUNT)),
+        both(Key::Quiet, 'q', "quiet", Takes::Nothing),
+        both(Key::Quiet, 'q', "silent", Takes::Nothing),
+        both(Key::Verbose, 'v', "verbose", Takes::Nothing),
+        other('z', "zero-terminated", Takes::Nothing),
+        other(' ', "help", Takes::Nothing),
+        other(' ', "version", Takes::Nothing),
+    ],
+);
+
+/// The options of `tail`.
+pub(crate) const TAIL: Table<Key> = Table::new(
+    Style::Gnu,
+    &[
+        both(Key::Lines, 'n', "lines", Takes::Number(&COUNT)),
+        both(Key::Bytes, 'c', "bytes", Takes::Number(&COUNT)),
+        both(Key::Quiet, 'q', "quiet", Takes::Nothing),
+        both(Key::Quiet, 'q', "silent", Takes::Nothing),
+        both(Key::Verbose, 'v', "verbose", Takes::Nothing),
+        other('f', "follow", Takes::Maybe),
+        other('F', "", Takes::Nothing),
+        other(' ', "max-unchanged-stats", Takes::Text),
+        other(' ', "pid", Takes::Text),
+        other(' ', "retry", Takes::Nothing),
+        other('s', "sleep-interval", Takes::Text),
+        other('z', "zero-terminated", Takes::Nothing),
+        other(' ', "help", Takes::Nothing),
+        other(' ', "version", Takes::Nothing),
+    ],
+)
+.with_plus();
+
 /// Rewrites `-20` to `-n20`, which is how both programs read it as their first word.
 fn modern<'a>(args: &[&'a [u8]], plus: bool) -> Result<Vec<std::borrow::Cow<'a, [u8]>>, Refusal> {
     let mut words: Vec<std::borrow::Cow<[u8]>> = args.iter().map(|a| (*a).into()).collect();
@@ -96,44 +153,56 @@ fn takes_value(word: &[u8]) -> bool {
 /// Bytes from the other end that every file system can seek to; farther, the programs may say that it cannot be done.
 const FARTHEST: u64 = 1 << 40;
 
-fn parse_count(text: &[u8], bytes: bool, other_end: u8) -> Result<Want, Refusal> {
-    let (sign, digits) = match text.split_first() {
-        Some((&s @ (b'-' | b'+'), rest)) => (s, rest),
-        _ => (0, text),
+fn want(given: &Given<'_, Key>, other_end: u8) -> Result<Want, Refusal> {
+    let Value::Number(Count { sign, number }) = given.value else {
+        return Err(Refusal::new("a count that is none"));
     };
-    let (count, other_end) = (opts::number(digits)?, sign == other_end);
-    if bytes && other_end && count > FARTHEST {
+    let (bytes, other_end) = (given.key == Key::Bytes, sign == Some(other_end));
+    if bytes && other_end && number > FARTHEST {
         return Err(Refusal::new("an extreme count of bytes"));
     }
     Ok(Want {
-        count,
+        count: number,
         bytes,
         other_end,
     })
 }
 
-/// Lines that `head` with these arguments takes from standard input, when that is all it does.
-/// The shell tells the program before it in the pipeline that no more will be read.
-pub fn lines_wanted(args: &[&[u8]]) -> Option<u64> {
-    let words = modern(args, false).ok()?;
-    let parsed = opts::parse(HEAD, &words, false).ok()?;
-    if !parsed.operands.is_empty() {
-        return None;
-    }
-    match parsed.options.as_slice() {
+/// How far `head` with these arguments reads standard input.
+pub(crate) fn head_intake<A: AsRef<[u8]>>(args: &[A]) -> Intake {
+    let args: Vec<&[u8]> = args.iter().map(AsRef::as_ref).collect();
+    let Ok(words) = modern(&args, false) else {
+        return Intake::Unknown;
+    };
+    let Ok(parsed) = HEAD.parse(&words) else {
+        return Intake::Unknown;
+    };
+    let wanted = match parsed.options.as_slice() {
         [] => Some(10),
-        [(b'n', Some(v))] => opts::number(v).ok().filter(|&n| n > 0),
+        [given] if given.key == Key::Lines => want(given, b'-')
+            .ok()
+            .filter(|want| !want.other_end && want.count > 0)
+            .map(|want| want.count),
         _ => None,
+    };
+    match (of_operands(parsed.operands.into_iter()), wanted) {
+        (Intake::All, Some(lines)) => Intake::Lines(lines),
+        (Intake::All, None) => Intake::Unknown,
+        (other, _) => other,
     }
 }
 
-const HEAD: &[opts::Known] = &[
-    (b'n', "lines", Takes::Value),
-    (b'c', "bytes", Takes::Value),
-    (b'q', "quiet", Takes::Nothing),
-    (b'q', "silent", Takes::Nothing),
-    (b'v', "verbose", Takes::Nothing),
-];
+/// How far `tail` with these arguments reads standard input.
+pub(crate) fn tail_intake<A: AsRef<[u8]>>(args: &[A]) -> Intake {
+    let args: Vec<&[u8]> = args.iter().map(AsRef::as_ref).collect();
+    let Ok(words) = modern(&args, true) else {
+        return Intake::Unknown;
+    };
+    match TAIL.parse(&words) {
+        Ok(parsed) => of_operands(parsed.operands.into_iter()),
+        Err(_) => Intake::Unknown,
+    }
+}
 
 /// Runs `head`.
 pub fn head(call: &mut Call) -> Result<i32, Refusal> {
@@ -158,7 +227,8 @@ fn run(call: &mut Call, tail: bool) -> Result<i32, Refusal> {
         }
     }
     let words = modern(&args, tail)?;
-    let parsed = opts::parse(HEAD, &words, false)?;
+    let table = if tail { TAIL } else { HEAD };
+    let parsed = table.parse(&words)?;
     let mut want = Want {
         count: 10,
         bytes: false,
@@ -166,19 +236,17 @@ fn run(call: &mut Call, tail: bool) -> Result<i32, Refusal> {
     };
     let (mut quiet, mut verbose) = (false, false);
     let other_end = if tail { b'+' } else { b'-' };
-    for &(key, value) in &parsed.options {
-        match (key, value) {
-            (b'q', _) => (quiet, verbose) = (true, false),
-            (b'v', _) => (quiet, verbose) = (false, true),
-            (key, Some(v)) => want = parse_count(v, key == b'c', other_end)?,
-            _ => {}
+    for given in &parsed.options {
+        match given.key {
+            Key::Quiet => (quiet, verbose) = (true, false),
+            Key::Verbose => (quiet, verbose) = (false, true),
+            Key::Lines | Key::Bytes => want = self::want(given, other_end)?,
         }
     }
     let mut operands = parsed.operands;
     if operands.is_empty() {
         operands.push(b"-");
     }
-    input::named_once(call, &operands)?;
     let headers = verbose || (operands.len() > 1 && !quiet);
     if tail && want.count == 0 && !want.other_end {
         return Err(Refusal::new(
@@ -242,16 +310,20 @@ fn run(call: &mut Call, tail: bool) -> Result<i32, Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use super::{after_lines, last_lines, parse_count};
+    use super::*;
 
     #[test]
     fn more_bytes_than_a_file_can_have_are_left_to_the_program() {
-        assert!(parse_count(b"-1099511627776", true, b'-').is_ok());
-        assert!(parse_count(b"-9223372036854775808", true, b'-').is_err());
-        assert!(parse_count(b"-9223372036854775808", false, b'-').is_ok());
-        assert!(parse_count(b"9223372036854775808", true, b'-').is_ok());
-        assert!(parse_count(b"-9223372036854775808", true, b'+').is_ok()); // of tail
-        assert!(parse_count(b"+9223372036854775808", true, b'+').is_err());
+        let read = |key, text: &[u8], other_end| {
+            let value = Value::Number(COUNT.read(text).ok()?);
+            want(&Given { key, value }, other_end).ok()
+        };
+        assert!(read(Key::Bytes, b"-1099511627776", b'-').is_some());
+        assert!(read(Key::Bytes, b"-9223372036854775808", b'-').is_none());
+        assert!(read(Key::Lines, b"-9223372036854775808", b'-').is_some());
+        assert!(read(Key::Bytes, b"9223372036854775808", b'-').is_some());
+        assert!(read(Key::Bytes, b"-9223372036854775808", b'+').is_some()); // of tail
+        assert!(read(Key::Bytes, b"+9223372036854775808", b'+').is_none());
     }
 
     #[test]

@@ -13,13 +13,13 @@ mod find;
 #[doc(hidden)]
 pub mod fuzzing;
 mod grep;
-pub mod headtail;
+mod headtail;
 mod input;
+mod intake;
 mod locale;
 mod ls;
 mod memory;
 mod nl;
-pub mod opts;
 mod out;
 pub mod printf;
 mod rg;
@@ -42,6 +42,8 @@ pub use batch::fits;
 pub use call::{Call, Stdin};
 pub use curserve_text::Refusal;
 pub use deadline::{Deadline, Watch};
+pub use grep::Facts as GrepFacts;
+pub use intake::Intake;
 pub use memory::{Held, Memory, CALL};
 pub use out::{Mark, Out, Span};
 pub use world::World;
@@ -66,7 +68,7 @@ const TOOLS: &[(&str, Tool)] = &[
     ("head", headtail::head),
     ("ls", ls::ls),
     ("nl", nl::nl),
-    ("printf", printf::printf_program),
+    ("printf", printf::printf),
     ("rg", rg::rg),
     ("sed", sed::sed),
     ("seq", words::seq),
@@ -81,6 +83,28 @@ const TOOLS: &[(&str, Tool)] = &[
     ("wc", wc::wc),
     ("xargs", xargs::xargs),
 ];
+
+/// The options of the tools that read them by a table, for tests.
+#[doc(hidden)]
+pub fn tables() -> Vec<curserve_text::options::Described> {
+    vec![
+        cat::TABLE.described("cat"),
+        cut::TABLE.described("cut"),
+        grep::TABLE.described("grep"),
+        headtail::HEAD.described("head"),
+        headtail::TAIL.described("tail"),
+        ls::TABLE.described("ls"),
+        nl::TABLE.described("nl"),
+        rg::TABLE.described("rg"),
+        sed::TABLE.described("sed"),
+        sort::TABLE.described("sort"),
+        tr::TABLE.described("tr"),
+        tree::TABLE.described("tree"),
+        uniq::TABLE.described("uniq"),
+        wc::TABLE.described("wc"),
+        xargs::TABLE.described("xargs"),
+    ]
+}
 
 /// Whether there is a tool of this name.
 pub fn is_tool(name: &[u8]) -> bool {

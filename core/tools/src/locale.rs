@@ -5,7 +5,9 @@
 
 use curserve_corpus::Kind;
 
-use crate::{input, Call, Refusal};
+use crate::grep::{Key, TABLE};
+use crate::{input, ls, wc, Call, Refusal};
+use curserve_text::options::{Given, Parsed, Table};
 
 /// Refuses a call of the tool `name` that may be answered otherwise in the C locale.
 pub fn same_before(name: &[u8], call: &Call) -> Result<(), Refusal> {
@@ -17,9 +19,7 @@ pub fn same_before(name: &[u8], call: &Call) -> Result<(), Refusal> {
         b"tree" => false, // draws its lines in the characters of the locale
         b"cat" | b"cut" | b"head" | b"nl" | b"rg" | b"sort" | b"tac" | b"tail" | b"tr"
         | b"uniq" | b"xargs" => true,
-        b"ls" => !args.iter().any(|arg| {
-            arg.starts_with(b"-I") || arg.starts_with(b"--hi") || arg.starts_with(b"--ig")
-        }),
+        b"ls" => !has(&ls::TABLE, &args, &[ls::Key::Ignore, ls::Key::Hide]),
         b"find" => !args.iter().any(|arg| is_of_characters(arg)),
         b"wc" => counts_bytes(&args) || reads_ascii(call, &args),
         b"grep" | b"egrep" | b"fgrep" => finds_bytes(&args) || reads_ascii(call, &args),
@@ -55,12 +55,18 @@ fn is_of_characters(arg: &[u8]) -> bool {
         || arg.iter().any(|b| b"?[\\".contains(b))
 }
 
+/// Whether one of these options may be among the words.
+fn has<K: Copy + PartialEq>(table: &Table<K>, args: &[&[u8]], keys: &[K]) -> bool {
+    let has = |parsed: Parsed<'_, K>| keys.iter().any(|key| parsed.has(*key));
+    table.parse(args).map_or(true, has)
+}
+
+/// Whether `wc` counts bytes and newlines alone.
 fn counts_bytes(args: &[&[u8]]) -> bool {
-    let mut options = args
-        .iter()
-        .filter(|arg| arg.starts_with(b"-") && arg.len() > 1)
-        .peekable();
-    options.peek().is_some() && options.all(|arg| arg[1..].iter().all(|b| b"lc".contains(b)))
+    let by_bytes =
+        |given: &Given<'_, wc::Key>| matches!(given.key, wc::Key::Lines | wc::Key::Bytes);
+    let options = wc::TABLE.parse(args).map(|parsed| parsed.options);
+    options.is_ok_and(|options| !options.is_empty() && options.iter().all(by_bytes))
 }
 
 /// Whether standard input and every file named among the words is ASCII; a folder may hold others.
@@ -79,57 +85,41 @@ fn reads_ascii(call: &Call, args: &[&[u8]]) -> bool {
 
 /// Whether `grep` seeks plain ASCII: bytes of which no character beyond ASCII holds any, with case and without words.
 fn finds_bytes(args: &[&[u8]]) -> bool {
-    let (mut patterns, mut operands) = (Vec::new(), Vec::new());
-    let mut words = args.iter().copied();
-    while let Some(word) = words.next() {
-        if let Some(long) = word.strip_prefix(b"--") {
-            let plain = [&b"include="[..], b"exclude=", b"exclude-dir=", b"color="];
-            let known = plain.iter().any(|name| long.starts_with(name));
-            if !known || long.iter().any(|b| b"?[\\".contains(b)) {
-                return false;
-            }
-        } else if word.len() > 1 && word[0] == b'-' {
-            let mut letters = &word[1..];
-            while let Some((letter, rest)) = letters.split_first() {
-                letters = rest;
-                match letter {
-                    b'n'
-                    | b'r'
-                    | b'R'
-                    | b'H'
-                    | b'h'
-                    | b'l'
-                    | b'L'
-                    | b'c'
-                    | b's'
-                    | b'q'
-                    | b'v'
-                    | b'x'
-                    | b'o'
-                    | b'E'
-                    | b'F'
-                    | b'I'
-                    | b'0'..=b'9' => {}
-                    b'A' | b'B' | b'C' | b'm' | b'e' => {
-                        let value = if rest.is_empty() {
-                            words.next()
-                        } else {
-                            Some(rest)
-                        };
-                        if *letter == b'e' {
-                            patterns.extend(value);
-                        }
-                        letters = b"";
-                    }
-                    _ => return false,
-                }
-            }
-        } else {
-            operands.push(word);
+    let Ok(parsed) = TABLE.parse(args) else {
+        return false;
+    };
+    let mut patterns: Vec<&[u8]> = Vec::new();
+    for given in &parsed.options {
+        match given.key {
+            Key::Regexp => patterns.push(given.text()),
+            Key::Include | Key::Exclude | Key::ExcludeDir
+                if !given.text().iter().any(|b| b"?[\\".contains(b)) => {}
+            Key::LineNumber
+            | Key::Recursive
+            | Key::Following
+            | Key::WithFilename
+            | Key::NoFilename
+            | Key::ListMatching
+            | Key::ListNonMatching
+            | Key::Count
+            | Key::NoMessages
+            | Key::Quiet
+            | Key::Invert
+            | Key::LineRegexp
+            | Key::OnlyMatching
+            | Key::Extended
+            | Key::Fixed
+            | Key::WithoutBinary
+            | Key::Context
+            | Key::After
+            | Key::Before
+            | Key::MaxCount
+            | Key::Color => {}
+            _ => return false,
         }
     }
     if patterns.is_empty() {
-        patterns.extend(operands.first().copied());
+        patterns.extend(parsed.operands.first());
     }
     !patterns.is_empty() && patterns.iter().all(|pattern| is_plain(pattern))
 }

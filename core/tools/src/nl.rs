@@ -1,35 +1,65 @@
 //! `nl`: numbers lines.
 
 use crate::deadline::Watch;
-use crate::opts::{self, Takes};
 use crate::{input, Call, Refusal};
+use curserve_text::options::{both, other, Number, Style, Table, Takes};
 
-const KNOWN: &[opts::Known] = &[
-    (b'b', "body-numbering", Takes::Value),
-    (b'w', "number-width", Takes::Value),
-    (b's', "number-separator", Takes::Value),
-    (b'v', "starting-line-number", Takes::Value),
-    (b'i', "line-increment", Takes::Value),
-    (b'n', "number-format", Takes::Value),
-];
+/// What the options are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    Body,
+    Width,
+    Separator,
+    Start,
+    Step,
+    Format,
+}
+
+/// How wide the numbers may be; wider is extreme.
+const WIDTH: Number = Number::between(1, 1000);
+const LINE: Number = Number::between(0, i64::MAX as u64);
+
+/// The options of `nl`.
+pub(crate) const TABLE: Table<Key> = Table::new(
+    Style::Gnu,
+    &[
+        both(Key::Body, 'b', "body-numbering", Takes::Text),
+        both(Key::Width, 'w', "number-width", Takes::Number(&WIDTH)),
+        both(Key::Separator, 's', "number-separator", Takes::Text),
+        both(
+            Key::Start,
+            'v',
+            "starting-line-number",
+            Takes::Number(&LINE),
+        ),
+        both(Key::Step, 'i', "line-increment", Takes::Number(&LINE)),
+        both(Key::Format, 'n', "number-format", Takes::Text),
+        other('d', "section-delimiter", Takes::Text),
+        other('f', "footer-numbering", Takes::Text),
+        other('h', "header-numbering", Takes::Text),
+        other('l', "join-blank-lines", Takes::Text),
+        other('p', "no-renumber", Takes::Nothing),
+        other(' ', "help", Takes::Nothing),
+        other(' ', "version", Takes::Nothing),
+    ],
+);
 
 /// Runs `nl` (header and footer sections are refused).
 pub fn nl(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
-    let parsed = opts::parse(KNOWN, &args, false)?;
+    let parsed = TABLE.parse(&args)?;
     let (mut all, mut none, mut width, mut line, mut step) = (false, false, 6usize, 1i64, 1i64);
     let (mut separator, mut format) = (&b"\t"[..], &b"rn"[..]);
-    for &(key, value) in &parsed.options {
-        let value = value.unwrap_or(b"");
-        match key {
-            b'b' if value == b"a" => (all, none) = (true, false),
-            b'b' if value == b"t" => (all, none) = (false, false),
-            b'b' if value == b"n" => (all, none) = (false, true),
-            b'w' => width = within(value, 1, 1000)? as usize,
-            b's' => separator = value,
-            b'v' => line = within(value, 0, i64::MAX)?,
-            b'i' => step = within(value, 0, i64::MAX)?,
-            b'n' if matches!(value, b"ln" | b"rn" | b"rz") => format = value,
+    for given in &parsed.options {
+        match (given.key, given.text()) {
+            (Key::Body, b"a") => (all, none) = (true, false),
+            (Key::Body, b"t") => (all, none) = (false, false),
+            (Key::Body, b"n") => (all, none) = (false, true),
+            (Key::Width, _) => width = given.number() as usize,
+            (Key::Separator, text) => separator = text,
+            (Key::Start, _) => line = given.number() as i64,
+            (Key::Step, _) => step = given.number() as i64,
+            (Key::Format, text @ (b"ln" | b"rn" | b"rz")) => format = text,
             _ => return Err(Refusal::new("a numbering of nl not known here")),
         }
     }
@@ -61,12 +91,4 @@ pub fn nl(call: &mut Call) -> Result<i32, Refusal> {
         }
         Ok(())
     })
-}
-
-/// A number that `nl` takes as it is; it complains of others, or they are extreme.
-fn within(text: &[u8], least: i64, most: i64) -> Result<i64, Refusal> {
-    match i64::try_from(opts::number(text)?) {
-        Ok(number) if (least..=most).contains(&number) => Ok(number),
-        _ => Err(Refusal::new("an extreme number of nl")),
-    }
 }

@@ -6,7 +6,7 @@ use crate::memory::Memory;
 
 /// An output stream held in memory, of which it takes what it needs from its call's budget.
 ///
-/// A reader that needs no more (`head -5`) sets a limit of lines or bytes: beyond it nothing is kept, and [`Out::full`]
+/// A reader that needs no more (`head -5`) sets a limit of lines: beyond it nothing is kept, and [`Out::full`]
 /// tells the producer that it may stop. The hard limit is the caller's: beyond it the answer is void
 /// ([`Out::overflowed`]).
 #[derive(Debug)]
@@ -14,11 +14,11 @@ pub struct Out {
     bytes: Vec<u8>,
     hard_limit: usize,
     lines_left: Option<usize>,
-    byte_limit: Option<usize>,
     full: bool,
     overflowed: bool,
     /// With a limit of lines: so many bytes come first in any case.
     least: usize,
+    nowhere: bool,
     marks: Vec<Mark>,
     spans: Vec<Span>,
     /// Where its memory is taken from; None: from nowhere.
@@ -64,10 +64,10 @@ impl Out {
             bytes: Vec::new(),
             hard_limit,
             lines_left: None,
-            byte_limit: None,
             full: false,
             overflowed: false,
             least: 0,
+            nowhere: false,
             marks: Vec::new(),
             spans: Vec::new(),
             budget: None,
@@ -131,13 +131,6 @@ impl Out {
     /// What the programs wrote that were started by another, in order.
     pub fn spans(&self) -> &[Span] {
         &self.spans
-    }
-
-    /// Only the first `bytes` bytes are wanted.
-    pub fn want_bytes(mut self, bytes: usize) -> Out {
-        self.byte_limit = Some(bytes);
-        self.full |= bytes == 0;
-        self
     }
 
     /// About to be written: so many bytes. Room for them is made once, not by doubling, which copies, and leaves free
@@ -207,13 +200,6 @@ impl Out {
             }
             self.lines_left = Some(left - seen);
         }
-        if let Some(limit) = self.byte_limit {
-            let room = limit - self.bytes.len();
-            if wanted.len() >= room {
-                wanted = &wanted[..room];
-                self.full = true;
-            }
-        }
         if wanted.len() > self.hard_limit - self.bytes.len() {
             wanted = &wanted[..self.hard_limit - self.bytes.len()];
             self.overflow();
@@ -231,20 +217,28 @@ impl Out {
 
     /// Whether less than all may be wanted.
     pub fn is_limited(&self) -> bool {
-        self.lines_left.is_some() || self.byte_limit.is_some()
+        self.lines_left.is_some()
     }
 
     /// How many more bytes can be kept before [`Out::full`].
     pub fn room(&self) -> usize {
-        self.byte_limit
-            .unwrap_or(self.hard_limit)
-            .min(self.hard_limit)
-            - self.bytes.len()
+        self.hard_limit - self.bytes.len()
     }
 
     /// The hard limit was hit: the answer is not whole.
     pub fn overflowed(&self) -> bool {
         self.overflowed
+    }
+
+    /// It is `/dev/null`, as a program that looks can see.
+    pub fn to_nowhere(mut self) -> Out {
+        self.nowhere = true;
+        self
+    }
+
+    /// Whether it is `/dev/null`.
+    pub fn goes_nowhere(&self) -> bool {
+        self.nowhere
     }
 
     /// What has been written.
@@ -328,13 +322,5 @@ mod tests {
         assert!(!third.overflowed());
         drop((second, third));
         assert_eq!(memory.left(), 1000);
-    }
-
-    #[test]
-    fn a_byte_limit_is_no_overflow() {
-        let mut out = Out::new(100).want_bytes(2);
-        out.write(b"abc");
-        assert!(out.full() && !out.overflowed());
-        assert_eq!(out.as_bytes(), b"ab");
     }
 }

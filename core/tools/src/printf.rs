@@ -1,47 +1,36 @@
 //! `printf`: its format, over and over while it has values.
 
 use curserve_text::escapes::{unescape, Escapes};
+use curserve_text::options::Number;
 
 use crate::deadline::Watch;
-use crate::{input, opts, Call, Refusal};
+use crate::{input, Call, Refusal};
 
 /// A wider field, or more precision, is refused.
-const WIDEST: u64 = 1 << 20;
-
-/// `/usr/bin/printf`, which complains of values that its format has no use for.
-pub fn printf_program(call: &mut Call) -> Result<i32, Refusal> {
-    match printed(call)? {
-        0 => Ok(0),
-        _ => Err(Refusal::new("values that the format of printf leaves")),
-    }
-}
+const WIDTH: Number = Number::between(0, 1 << 20);
 
 /// `printf`, the builtin and the program alike where both agree; a value that is no number is refused.
 pub fn printf(call: &mut Call) -> Result<i32, Refusal> {
-    printed(call).map(|_| 0)
-}
-
-/// Prints, and says how many values were left.
-fn printed(call: &mut Call) -> Result<usize, Refusal> {
-    let words = input::args(call);
-    let words = match words.split_first() {
-        Some((&b"--", rest)) => rest,
-        Some((first, _)) if first.starts_with(b"-") => {
-            return Err(Refusal::new("an option of printf"))
-        }
-        _ => &words,
-    };
-    let Some((&format, values)) = words.split_first() else {
+    let mut args = input::args(call).into_iter();
+    let mut format = args.next().unwrap_or(b"");
+    if format == b"--" {
+        let none = || Refusal::new("printf without a format");
+        format = args.next().ok_or_else(none)?;
+    } else if format.starts_with(b"-") {
+        return Err(Refusal::new("an option of printf"));
+    }
+    if format.is_empty() && call.args.len() < 2 {
         return Err(Refusal::new("printf without a format"));
-    };
-    let mut rest = values;
+    }
+    let values: Vec<&[u8]> = args.collect();
+    let mut rest = values.as_slice();
     let mut watch = Watch::new(call.deadline);
     loop {
         let before = rest.len();
         watch.pass(format.len())?;
         let stopped = once(format, &mut rest, call)?;
         if stopped || rest.is_empty() || rest.len() == before {
-            return Ok(if stopped { 0 } else { rest.len() });
+            return Ok(0);
         }
     }
 }
@@ -85,10 +74,7 @@ fn once(format: &[u8], values: &mut &[&[u8]], call: &mut Call) -> Result<bool, R
             if start == *i {
                 Ok(None)
             } else {
-                match opts::number(&format[start..*i])? {
-                    n if n > WIDEST => Err(Refusal::new("an extreme width of printf")),
-                    n => Ok(Some(n as usize)),
-                }
+                Ok(Some(WIDTH.read(&format[start..*i])?.number as usize))
             }
         };
         let width = digits(&mut i)?.unwrap_or(0);
@@ -118,9 +104,10 @@ fn once(format: &[u8], values: &mut &[&[u8]], call: &mut Call) -> Result<bool, R
                 }
                 text
             }
+            // Of nothing, the builtin prints a NUL.
             b'c' => match next().and_then(|text| text.first()) {
-                Some(b) if b.is_ascii() => vec![*b],
-                _ => return Err(Refusal::new("%c of nothing, or of one beyond ASCII")),
+                Some(first) => vec![*first],
+                None => return Err(Refusal::new("printf of the first character of nothing")),
             },
             b'd' | b'i' | b'u' | b'x' | b'X' | b'o' if precision.is_none() => {
                 let value = integer(next().unwrap_or(b"0"))?;

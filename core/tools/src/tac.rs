@@ -16,7 +16,7 @@ pub fn tac(call: &mut Call) -> Result<i32, Refusal> {
     }
     let mut status = 0;
     for operand in operands {
-        match input::open_once(call, operand)? {
+        match input::open(call, operand)? {
             input::Operand::Content(content) => {
                 let mut end = content.len();
                 let mut watch = Watch::new(call.deadline);
@@ -37,7 +37,8 @@ pub fn tac(call: &mut Call) -> Result<i32, Refusal> {
                     reason.as_bytes(),
                     b"\n",
                 ];
-                input::complain(call, &parts);
+                // Its output so far is still to come.
+                input::complain_unflushed(call, &parts);
                 status = 1;
             }
         }

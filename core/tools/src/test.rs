@@ -37,7 +37,7 @@ fn chain(call: &Call, args: &[&[u8]]) -> Result<bool, Refusal> {
         let other = if joiner == b"-o" { &b"-a"[..] } else { b"-o" };
         if args.contains(&joiner) && !args.contains(&other) {
             let parts: Vec<&[&[u8]]> = args.split(|a| *a == joiner).collect();
-            if !parts.iter().all(|part| is_clear(part)) {
+            if !parts.iter().all(|part| is_part(part)) {
                 break;
             }
             let mut results = Vec::new();
@@ -54,12 +54,18 @@ fn chain(call: &Call, args: &[&[u8]]) -> Result<bool, Refusal> {
     Err(Refusal::new("a test of more words than POSIX fixes"))
 }
 
-/// Whether a part of a chain can be read in one way, also with what stands before and behind it.
-fn is_clear(part: &[&[u8]]) -> bool {
-    let plain = |word: &[u8]| !is_binary(word) && !matches!(word, b"!" | b"(" | b")");
-    match part {
-        [word] => plain(word) && !word.starts_with(b"-"),
-        [op, word] => plain(op) && plain(word),
+/// Whether this part of a chain has but one reading: a test of a file or a string, or a comparison, of words that do not
+/// look like operators.
+fn is_part(part: &[&[u8]]) -> bool {
+    let plain = |word: &[u8]| match word {
+        [b'-', letter, ..] => letter.is_ascii_digit(),
+        word => !matches!(
+            word,
+            b"!" | b"(" | b")" | b"<" | b">" | b"=" | b"==" | b"!="
+        ),
+    };
+    match part.strip_prefix(&[&b"!"[..]]).unwrap_or(part) {
+        [[b'-', letter], word] => letter.is_ascii_alphabetic() && plain(word),
         [a, op, b] => plain(a) && is_binary(op) && plain(b),
         _ => false,
     }

@@ -2,23 +2,38 @@
 
 use crate::deadline::BETWEEN_LOOKS;
 use crate::input;
-use crate::opts::{self, Takes};
 use crate::{Call, Refusal};
+use curserve_text::options::{both, letter, other, Style, Table, Takes};
 
-const KNOWN: &[opts::Known] = &[
-    (b'c', "complement", Takes::Nothing),
-    (b'C', "", Takes::Nothing),
-    (b'd', "delete", Takes::Nothing),
-    (b's', "squeeze-repeats", Takes::Nothing),
-    (b't', "truncate-set1", Takes::Nothing),
-];
+/// What the options are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    Complement,
+    Delete,
+    Squeeze,
+    Truncate,
+}
+
+/// The options of `tr`.
+pub(crate) const TABLE: Table<Key> = Table::new(
+    Style::GnuFirst,
+    &[
+        both(Key::Complement, 'c', "complement", Takes::Nothing),
+        letter(Key::Complement, 'C', Takes::Nothing),
+        both(Key::Delete, 'd', "delete", Takes::Nothing),
+        both(Key::Squeeze, 's', "squeeze-repeats", Takes::Nothing),
+        both(Key::Truncate, 't', "truncate-set1", Takes::Nothing),
+        other(' ', "help", Takes::Nothing),
+        other(' ', "version", Takes::Nothing),
+    ],
+);
 
 /// Runs `tr`.
 pub fn tr(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
-    let parsed = opts::parse(KNOWN, &args, true)?;
-    let has = |k: u8| parsed.options.iter().any(|o| o.0 == k);
-    let (complement, delete, squeeze) = (has(b'c') || has(b'C'), has(b'd'), has(b's'));
+    let parsed = TABLE.parse(&args)?;
+    let complement = parsed.has(Key::Complement);
+    let (delete, squeeze) = (parsed.has(Key::Delete), parsed.has(Key::Squeeze));
     let sets: Vec<Set> = parsed
         .operands
         .iter()
@@ -48,9 +63,15 @@ pub fn tr(call: &mut Call) -> Result<i32, Refusal> {
         }
         (false, true, [_]) => squeezed = member,
         (false, _, [_, second]) => {
-            if has(b't') || first.classes > 0 && second.classes > 0 && !is_case_pair(first, second)
+            if parsed.has(Key::Truncate)
+                || first.classes > 0 && second.classes > 0 && !is_case_pair(first, second)
             {
                 return Err(Refusal::new("a translation of tr with classes"));
+            }
+            if complement && first.classes > 0 && second.bytes.len() > 1 {
+                return Err(Refusal::new(
+                    "a complemented class of tr that becomes several",
+                ));
             }
             if second.classes > 0 && first.classes == 0 {
                 return Err(Refusal::new("a class as the second set of tr"));

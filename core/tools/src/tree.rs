@@ -4,29 +4,85 @@ use curserve_corpus::{Entry, Kind, Node};
 use curserve_text::fnmatch::Pattern;
 
 use crate::input;
-use crate::opts::{self, Takes};
 use crate::{Call, Refusal};
+use curserve_text::options::{letter, long, other, Number, Style, Table, Takes};
 
-const NO_REPORT: u8 = 200;
-const DIRS_FIRST: u8 = 201;
-const PRUNE: u8 = 202;
+/// What the options are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    All,
+    FoldersOnly,
+    Full,
+    Classify,
+    Flat,
+    Ignore,
+    Levels,
+    Plain,
+    Only,
+    Reverse,
+    NoReport,
+    FoldersFirst,
+}
 
-const KNOWN: &[opts::Known] = &[
-    (b'a', "", Takes::Nothing),
-    (b'd', "", Takes::Nothing),
-    (b'f', "", Takes::Nothing),
-    (b'F', "", Takes::Nothing),
-    (b'i', "", Takes::Nothing),
-    (b'I', "", Takes::Value),
-    (b'L', "", Takes::Value),
-    (b'n', "", Takes::Nothing),
-    (b'N', "", Takes::Nothing),
-    (b'P', "", Takes::Value),
-    (b'r', "", Takes::Nothing),
-    (NO_REPORT, "noreport", Takes::Nothing),
-    (DIRS_FIRST, "dirsfirst", Takes::Nothing),
-    (PRUNE, "prune", Takes::Nothing),
-];
+const LEVELS: Number = Number::between(1, i32::MAX as u64).without_zeros();
+
+/// The options of `tree` that are read here; long ones of others may take the next word, and are refused.
+pub(crate) const TABLE: Table<Key> = Table::new(
+    Style::NextWord,
+    &[
+        letter(Key::All, 'a', Takes::Nothing),
+        letter(Key::FoldersOnly, 'd', Takes::Nothing),
+        letter(Key::Full, 'f', Takes::Nothing),
+        letter(Key::Classify, 'F', Takes::Nothing),
+        letter(Key::Flat, 'i', Takes::Nothing),
+        letter(Key::Ignore, 'I', Takes::Text),
+        letter(Key::Levels, 'L', Takes::Number(&LEVELS)),
+        letter(Key::Plain, 'n', Takes::Nothing),
+        letter(Key::Plain, 'N', Takes::Nothing),
+        letter(Key::Only, 'P', Takes::Text),
+        letter(Key::Reverse, 'r', Takes::Nothing),
+        long(Key::NoReport, "noreport", Takes::Nothing),
+        long(Key::FoldersFirst, "dirsfirst", Takes::Nothing),
+        other(' ', "prune", Takes::Nothing),
+        other('l', "", Takes::Nothing),
+        other('x', "", Takes::Nothing),
+        other('R', "", Takes::Nothing),
+        other('o', "", Takes::Text),
+        other('q', "", Takes::Nothing),
+        other('Q', "", Takes::Nothing),
+        other('p', "", Takes::Nothing),
+        other('u', "", Takes::Nothing),
+        other('g', "", Takes::Nothing),
+        other('s', "", Takes::Nothing),
+        other('h', "", Takes::Nothing),
+        other('D', "", Takes::Nothing),
+        other('v', "", Takes::Nothing),
+        other('t', "", Takes::Nothing),
+        other('c', "", Takes::Nothing),
+        other('U', "", Takes::Nothing),
+        other('A', "", Takes::Nothing),
+        other('S', "", Takes::Nothing),
+        other('C', "", Takes::Nothing),
+        other('X', "", Takes::Nothing),
+        other('J', "", Takes::Nothing),
+        other('H', "", Takes::Text),
+        other('T', "", Takes::Text),
+        other(' ', "gitignore", Takes::Nothing),
+        other(' ', "ignore-case", Takes::Nothing),
+        other(' ', "matchdirs", Takes::Nothing),
+        other(' ', "filesfirst", Takes::Nothing),
+        other(' ', "du", Takes::Nothing),
+        other(' ', "si", Takes::Nothing),
+        other(' ', "filelimit", Takes::Text),
+        other(' ', "sort", Takes::Text),
+        other(' ', "charset", Takes::Text),
+        other(' ', "timefmt", Takes::Text),
+        other(' ', "inodes", Takes::Nothing),
+        other(' ', "device", Takes::Nothing),
+        other(' ', "help", Takes::Nothing),
+        other(' ', "version", Takes::Nothing),
+    ],
+);
 
 struct Tree {
     all: bool,
@@ -46,7 +102,11 @@ struct Tree {
 /// Runs `tree`.
 pub fn tree(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
-    let parsed = opts::parse(KNOWN, &args, false)?;
+    if let Some(message) = complaint(&args) {
+        input::complain(call, &[b"tree: ", message, b"\n"]);
+        return Ok(1);
+    }
+    let parsed = TABLE.parse(&args)?;
     let mut t = Tree {
         all: false,
         folders_only: false,
@@ -62,26 +122,20 @@ pub fn tree(call: &mut Call) -> Result<i32, Refusal> {
         files: 0,
     };
     let mut report = true;
-    for &(key, value) in &parsed.options {
-        match (key, value) {
-            (b'a', _) => t.all = true,
-            (b'd', _) => t.folders_only = true,
-            (b'f', _) => t.full = true,
-            (b'F', _) => t.classify = true,
-            (b'i', _) => t.flat = true,
-            (b'r', _) => t.reverse = true,
-            (b'n' | b'N', _) => {}
-            (b'L', Some(v)) => {
-                t.levels = opts::number(v)? as usize;
-                if !(1..=0x7fff_ffff).contains(&t.levels) {
-                    return Err(Refusal::new("tree with no level, or with an extreme one"));
-                }
-            }
-            (b'I', Some(v)) => t.ignore.extend(patterns(v)?),
-            (b'P', Some(v)) => t.only.extend(patterns(v)?),
-            (NO_REPORT, _) => report = false,
-            (DIRS_FIRST, _) => t.folders_first = true,
-            _ => return Err(Refusal::new("an option of tree not known here")),
+    for given in &parsed.options {
+        match given.key {
+            Key::All => t.all = true,
+            Key::FoldersOnly => t.folders_only = true,
+            Key::Full => t.full = true,
+            Key::Classify => t.classify = true,
+            Key::Flat => t.flat = true,
+            Key::Reverse => t.reverse = true,
+            Key::Plain => {}
+            Key::Levels => t.levels = given.number() as usize,
+            Key::Ignore => t.ignore.extend(patterns(given.text())?),
+            Key::Only => t.only.extend(patterns(given.text())?),
+            Key::NoReport => report = false,
+            Key::FoldersFirst => t.folders_first = true,
         }
     }
     // -d shows no marks but for the starting point.
@@ -141,6 +195,36 @@ pub fn tree(call: &mut Call) -> Result<i32, Refusal> {
         call.out.write(text.as_bytes());
     }
     Ok(0)
+}
+
+/// What tree says of a `-L` without a level: `-L1`, which agents write, takes the next word too.
+fn complaint(args: &[&[u8]]) -> Option<&'static [u8]> {
+    let mut words = args.iter();
+    while let Some(word) = words.next() {
+        let letters = match word {
+            [b'-', b'-', ..] | [] => return None,
+            [b'-', letters @ ..] => letters,
+            _ => continue,
+        };
+        for letter in letters {
+            let known = TABLE
+                .known
+                .iter()
+                .find(|known| known.letter == Some(*letter))?;
+            match known.takes {
+                Takes::Nothing => {}
+                _ if *letter != b'L' => return None,
+                _ => match words.next().copied() {
+                    None => return Some(b"Missing argument to -L option."),
+                    Some([b'a'..=b'z' | b'A'..=b'Z' | b'.', ..] | b"0") => {
+                        return Some(b"Invalid level, must be greater than 0.")
+                    }
+                    Some(_) => {}
+                },
+            }
+        }
+    }
+    None
 }
 
 fn patterns(text: &[u8]) -> Result<Vec<Pattern>, Refusal> {

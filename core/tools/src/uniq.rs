@@ -4,35 +4,58 @@ use curserve_text::quote;
 
 use crate::deadline::Watch;
 use crate::input::{self, Operand};
-use crate::opts::{self, Takes};
 use crate::{Call, Refusal};
+use curserve_text::options::{both, other, Style, Table, Takes, ANY};
 
-const KNOWN: &[opts::Known] = &[
-    (b'c', "count", Takes::Nothing),
-    (b'd', "repeated", Takes::Nothing),
-    (b'u', "unique", Takes::Nothing),
-    (b'i', "ignore-case", Takes::Nothing),
-    (b'f', "skip-fields", Takes::Value),
-    (b's', "skip-chars", Takes::Value),
-    (b'w', "check-chars", Takes::Value),
-];
+/// What the options are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    Count,
+    Repeated,
+    Single,
+    Fold,
+    Fields,
+    Chars,
+    Width,
+}
+
+/// The options of `uniq`.
+pub(crate) const TABLE: Table<Key> = Table::new(
+    Style::Gnu,
+    &[
+        both(Key::Count, 'c', "count", Takes::Nothing),
+        both(Key::Repeated, 'd', "repeated", Takes::Nothing),
+        both(Key::Single, 'u', "unique", Takes::Nothing),
+        both(Key::Fold, 'i', "ignore-case", Takes::Nothing),
+        both(Key::Fields, 'f', "skip-fields", Takes::Number(&ANY)),
+        both(Key::Chars, 's', "skip-chars", Takes::Number(&ANY)),
+        both(Key::Width, 'w', "check-chars", Takes::Number(&ANY)),
+        other('D', "", Takes::Nothing),
+        other(' ', "all-repeated", Takes::Maybe),
+        other(' ', "group", Takes::Maybe),
+        other('z', "zero-terminated", Takes::Nothing),
+        other(' ', "help", Takes::Nothing),
+        other(' ', "version", Takes::Nothing),
+    ],
+)
+.with_plus();
 
 /// Runs `uniq` on at most one input (an output file is refused).
 pub fn uniq(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
-    let parsed = opts::parse(KNOWN, &args, false)?;
+    let parsed = TABLE.parse(&args)?;
     let (mut count, mut repeated, mut single, mut fold) = (false, false, false, false);
     let (mut fields, mut chars, mut width) = (0, 0, usize::MAX);
-    for &(key, value) in &parsed.options {
-        let number = || opts::number(value.unwrap_or(b"")).map(|n| n as usize);
-        match key {
-            b'c' => count = true,
-            b'd' => repeated = true,
-            b'u' => single = true,
-            b'i' => fold = true,
-            b'f' => fields = number()?,
-            b's' => chars = number()?,
-            _ => width = number()?,
+    for given in &parsed.options {
+        let number = given.number() as usize;
+        match given.key {
+            Key::Count => count = true,
+            Key::Repeated => repeated = true,
+            Key::Single => single = true,
+            Key::Fold => fold = true,
+            Key::Fields => fields = number,
+            Key::Chars => chars = number,
+            Key::Width => width = number,
         }
     }
     let operand = match parsed.operands.as_slice() {

@@ -4,16 +4,33 @@ use curserve_text::quote;
 
 use crate::deadline::{Deadline, Watch, BETWEEN_LOOKS};
 use crate::input::{self, Operand};
-use crate::opts::{self, Takes};
 use crate::{Call, Refusal};
+use curserve_text::options::{both, other, Style, Table, Takes};
 
-const KNOWN: &[opts::Known] = &[
-    (b'l', "lines", Takes::Nothing),
-    (b'w', "words", Takes::Nothing),
-    (b'm', "chars", Takes::Nothing),
-    (b'c', "bytes", Takes::Nothing),
-    (b'L', "max-line-length", Takes::Nothing),
-];
+/// What there is to count, in the order in which it prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    Lines,
+    Words,
+    Characters,
+    Bytes,
+    Longest,
+}
+
+/// The options of `wc`.
+pub(crate) const TABLE: Table<Key> = Table::new(
+    Style::Gnu,
+    &[
+        both(Key::Lines, 'l', "lines", Takes::Nothing),
+        both(Key::Words, 'w', "words", Takes::Nothing),
+        both(Key::Characters, 'm', "chars", Takes::Nothing),
+        both(Key::Bytes, 'c', "bytes", Takes::Nothing),
+        both(Key::Longest, 'L', "max-line-length", Takes::Nothing),
+        other(' ', "files0-from", Takes::Text),
+        other(' ', "help", Takes::Nothing),
+        other(' ', "version", Takes::Nothing),
+    ],
+);
 
 /// Counts in the order in which they print: lines, words, characters, bytes, longest line.
 type Counts = [u64; 5];
@@ -21,10 +38,10 @@ type Counts = [u64; 5];
 /// Runs `wc`.
 pub fn wc(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
-    let parsed = opts::parse(KNOWN, &args, false)?;
+    let parsed = TABLE.parse(&args)?;
     let mut wanted = [false; 5];
-    for (key, _) in &parsed.options {
-        wanted[b"lwmcL".iter().position(|k| k == key).unwrap_or(0)] = true;
+    for given in &parsed.options {
+        wanted[given.key as usize] = true;
     }
     if wanted == [false; 5] {
         wanted = [true, true, false, true, false];
@@ -35,13 +52,10 @@ pub fn wc(call: &mut Call) -> Result<i32, Refusal> {
     } else {
         vec![&b"-"[..]]
     };
-    if operands.contains(&&b""[..]) {
-        return Err(Refusal::new("wc of an empty name"));
-    }
     let width = width(call, &operands, wanted)?;
     let (mut status, mut total) = (0, Counts::default());
     for &operand in &operands {
-        let counts = match input::open_once(call, operand)? {
+        let counts = match input::open(call, operand)? {
             Operand::Content(content) => count(content, wanted, call.deadline)?,
             Operand::Directory => {
                 input::complain(
@@ -52,16 +66,20 @@ pub fn wc(call: &mut Call) -> Result<i32, Refusal> {
                 Counts::default()
             }
             Operand::Failed(reason) => {
-                input::complain(
-                    call,
-                    &[
-                        b"wc: ",
-                        &quote::bare(operand)?,
-                        b": ",
-                        reason.as_bytes(),
-                        b"\n",
-                    ],
-                );
+                if operand.is_empty() {
+                    input::complain(call, &[b"wc: invalid zero-length file name\n"]);
+                } else {
+                    input::complain(
+                        call,
+                        &[
+                            b"wc: ",
+                            &quote::bare(operand)?,
+                            b": ",
+                            reason.as_bytes(),
+                            b"\n",
+                        ],
+                    );
+                }
                 status = 1;
                 continue;
             }

@@ -1,31 +1,62 @@
 //! `xargs`: command lines from standard input.
 
-use crate::opts::{self, Takes};
 use crate::{batch, input, Call, Refusal, Stdin};
+use curserve_text::options::{both, letter, other, Number, Style, Table, Takes};
 
-const KNOWN: &[opts::Known] = &[
-    (b'0', "null", Takes::Nothing),
-    (b'd', "delimiter", Takes::Value),
-    (b'I', "", Takes::Value),
-    (b'n', "max-args", Takes::Value),
-    (b'L', "max-lines", Takes::Value),
-    (b'r', "no-run-if-empty", Takes::Nothing),
-];
+/// What the options are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    Null,
+    Delimiter,
+    Replace,
+    Most,
+    NoRunIfEmpty,
+}
+
+/// How many items a command line may have; xargs complains of none.
+const ITEMS: Number = Number::between(1, i32::MAX as u64);
+
+/// The options of `xargs`.
+pub(crate) const TABLE: Table<Key> = Table::new(
+    Style::GnuFirst,
+    &[
+        both(Key::Null, '0', "null", Takes::Nothing),
+        both(Key::Delimiter, 'd', "delimiter", Takes::Text),
+        letter(Key::Replace, 'I', Takes::Text),
+        both(Key::Most, 'n', "max-args", Takes::Number(&ITEMS)),
+        both(Key::NoRunIfEmpty, 'r', "no-run-if-empty", Takes::Nothing),
+        other('a', "arg-file", Takes::Text),
+        other('E', "", Takes::Text),
+        other('e', "eof", Takes::Attached),
+        other('i', "replace", Takes::Attached),
+        other('L', "max-lines", Takes::Text),
+        other('l', "", Takes::Attached),
+        other('o', "open-tty", Takes::Nothing),
+        other('P', "max-procs", Takes::Text),
+        other('p', "interactive", Takes::Nothing),
+        other(' ', "process-slot-var", Takes::Text),
+        other('s', "max-chars", Takes::Text),
+        other(' ', "show-limits", Takes::Nothing),
+        other('t', "verbose", Takes::Nothing),
+        other('x', "exit", Takes::Nothing),
+        other(' ', "help", Takes::Nothing),
+        other(' ', "version", Takes::Nothing),
+    ],
+);
 
 /// Runs `xargs` with one process at a time.
 pub fn xargs(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
-    let parsed = opts::parse(KNOWN, &args, true)?;
+    let parsed = TABLE.parse(&args)?;
     let (mut delimiter, mut most, mut replace, mut keep_empty) = (None, usize::MAX, None, true);
-    for &(key, value) in &parsed.options {
-        match (key, value) {
-            (b'0', _) => delimiter = Some(0),
-            (b'd', Some(b"\\n")) => delimiter = Some(b'\n'),
-            (b'd', Some(b"\\0")) => delimiter = Some(0),
-            (b'd', Some([d])) if *d != b'\\' => delimiter = Some(*d),
-            (b'I', Some(v)) if !v.is_empty() => replace = Some(v),
-            (b'n', Some(v)) => most = count(v)?,
-            (b'r', _) => keep_empty = false,
+    for given in &parsed.options {
+        match (given.key, given.text()) {
+            (Key::Null, _) | (Key::Delimiter, b"\\0") => delimiter = Some(0),
+            (Key::Delimiter, b"\\n") => delimiter = Some(b'\n'),
+            (Key::Delimiter, [d]) if *d != b'\\' => delimiter = Some(*d),
+            (Key::Replace, text) if !text.is_empty() => replace = Some(text),
+            (Key::Most, _) => most = given.number() as usize,
+            (Key::NoRunIfEmpty, _) => keep_empty = false,
             _ => return Err(Refusal::new("an option of xargs not known here")),
         }
     }
@@ -96,14 +127,6 @@ pub fn xargs(call: &mut Call) -> Result<i32, Refusal> {
         }
     }
     Ok(status)
-}
-
-/// How many items a command line may have; GNU xargs complains of none.
-fn count(text: &[u8]) -> Result<usize, Refusal> {
-    match opts::number(text)? {
-        n @ 1..=0x7fff_ffff => Ok(n as usize),
-        _ => Err(Refusal::new("an extreme count of xargs")),
-    }
 }
 
 /// What the items of `text` take at most: a vector each, with room of its own.

@@ -3,7 +3,8 @@
 use curserve_text::fnmatch::Pattern;
 
 use super::format::Piece;
-use crate::{opts, Refusal};
+use crate::Refusal;
+use curserve_text::options::{Count, Number};
 
 /// How a number compares: `+N`, `-N`, `N`.
 #[derive(Clone, Copy)]
@@ -19,11 +20,13 @@ pub enum Compare {
 impl Compare {
     /// Parses a number with its sign.
     pub(super) fn parse(text: &[u8]) -> Result<Self, Refusal> {
-        match text.split_first() {
-            Some((b'+', n)) => Ok(Self::More(opts::number(n)?)),
-            Some((b'-', n)) => Ok(Self::Less(opts::number(n)?)),
-            _ => Ok(Self::Equal(opts::number(text)?)),
-        }
+        const COMPARED: Number = Number::between(0, u64::MAX).signed(b"+-");
+        let Count { sign, number } = COMPARED.read(text)?;
+        Ok(match sign {
+            Some(b'+') => Self::More(number),
+            Some(_) => Self::Less(number),
+            None => Self::Equal(number),
+        })
     }
 
     /// Whether `n` passes.

@@ -4,8 +4,8 @@ use curserve_text::fnmatch::Pattern;
 
 use super::expr::{Compare, Expr, Parsed};
 use super::format::pieces;
-use super::refuse::refuse;
-use crate::{opts, Refusal};
+use crate::Refusal;
+use curserve_text::options::Number;
 
 /// Gives the modification time of a file.
 type Modified<'a> = dyn Fn(&[u8]) -> Result<(i64, i64), Refusal> + 'a;
@@ -17,6 +17,14 @@ struct Parser<'a> {
     has_action: bool,
     newer: &'a Modified<'a>,
     nested: usize,
+}
+
+/// Refuses, saying where.
+pub(super) fn refuse<T>(what: impl AsRef<[u8]>) -> Result<T, Refusal> {
+    Err(Refusal::new(format!(
+        "in an expression of find: {}",
+        String::from_utf8_lossy(what.as_ref())
+    )))
 }
 
 /// Parses the words behind the starting points; `newer` gives the modification time of a file.
@@ -164,6 +172,9 @@ impl Parser<'_> {
                 {
                     return refuse("a type");
                 }
+                if (1..list.len()).any(|at| list[..at].contains(&list[at])) {
+                    return refuse("a type that is named twice");
+                }
                 Expr::Type(list)
             }
             b"-empty" => Expr::Empty,
@@ -199,9 +210,6 @@ impl Parser<'_> {
                     || !digits.iter().all(|b| (b'0'..=b'7').contains(b))
                 {
                     return refuse("a mode in letters");
-                }
-                if how == b'/' && digits.iter().all(|digit| *digit == b'0') {
-                    return refuse("-perm /0, which find warns of");
                 }
                 Expr::Perm(
                     how,
@@ -245,13 +253,6 @@ impl Parser<'_> {
             if word == b";" {
                 break;
             }
-            if word == b"+"
-                && words
-                    .last()
-                    .is_some_and(|w| w != b"{}" && memchr::memmem::find(w, b"{}").is_some())
-            {
-                return refuse("-exec + behind more than {}");
-            }
             if word == b"+" && words.last().is_some_and(|w| w == b"{}") {
                 words.pop();
                 if words.is_empty()
@@ -276,10 +277,8 @@ impl Parser<'_> {
 
 /// A number of levels; find complains of one beyond an `int`.
 fn depth(text: &[u8]) -> Result<usize, Refusal> {
-    match i32::try_from(opts::number(text)?) {
-        Ok(levels) => Ok(levels as usize),
-        Err(_) => refuse("an extreme depth"),
-    }
+    const DEPTH: Number = Number::between(0, i32::MAX as u64);
+    Ok(DEPTH.read(text)?.number as usize)
 }
 
 /// Whether a part that always holds stands behind another one: find's optimiser then moves a name behind `-o` to the

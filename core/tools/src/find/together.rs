@@ -6,8 +6,9 @@
 
 use curserve_corpus::{Kind, Node};
 
-use super::command::run_with;
 use super::expr::Expr;
+use super::walk::run_with;
+use crate::grep::Facts;
 use crate::{Call, Held, Memory, Out, Refusal, Stdin};
 
 /// What the one search may print, which is names.
@@ -140,33 +141,14 @@ fn collect<'e>(expr: &'e Expr, into: &mut Vec<&'e Expr>) {
 
 /// Whether a command is a grep that lists its one file `{}`, its last word, where that matches, and says no more.
 fn lists(command: &[Vec<u8>]) -> bool {
-    let Some((name, words)) = command.split_first() else {
+    let Some((file, words)) = command.split_last() else {
         return false;
     };
-    let Some((file, words)) = words.split_last() else {
-        return false;
-    };
-    let is_grep = matches!(name.as_slice(), b"grep" | b"egrep" | b"fgrep");
     let braces = |word: &Vec<u8>| memchr::memmem::find(word, b"{}").is_some();
-    if !is_grep || file != b"{}" || words.iter().any(braces) {
-        return false;
-    }
-    let (mut lists, mut patterns) = (false, 0);
-    for word in words {
-        match word.strip_prefix(b"-") {
-            Some(letters) if !letters.is_empty() => {
-                if !letters
-                    .iter()
-                    .all(|letter| b"lniEFGwxHhosr".contains(letter))
-                {
-                    return false;
-                }
-                lists |= letters.contains(&b'l');
-            }
-            _ => patterns += 1,
-        }
-    }
-    lists && patterns == 1
+    // Without it the command is a whole one all the same: so it is no value of an option, and no pattern.
+    let is_operand = Facts::of(words).is_some_and(|facts| facts.operands == 0);
+    let lists = Facts::of(command).is_some_and(|facts| facts.lists && facts.operands == 1);
+    file == b"{}" && !words.iter().any(braces) && is_operand && lists
 }
 
 #[cfg(test)]
@@ -184,14 +166,19 @@ mod tests {
             "grep -il a {}",
             "grep a -l {}",
             "egrep -l -w a {}",
+            "grep -cl a {}", // -l overrules -c
+            "grep --files-with-m a {}",
+            "grep -l -e a {}",
         ] {
             assert!(is(line), "{line}");
         }
         for line in [
             "grep a {}",
             "grep -L a {}",
-            "grep -cl a {}",
             "grep -lq a {}",
+            "grep -l a -e {}",
+            "grep -lm1 a {}",
+            "grep -l -f a {}",
             "grep -lv a {}",
             "grep -l a b {}",
             "grep -l {} {}",

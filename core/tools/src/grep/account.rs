@@ -93,7 +93,8 @@ impl<'g, 'c> Account<'g, 'c> {
             self.count(name, with_name, shown.selected);
         }
         self.lines(shown);
-        if shown.kept_back && self.options.binary == Binary::Message {
+        let is_told = self.options.binary == Binary::Message && !self.call.out.goes_nowhere();
+        if shown.kept_back && is_told {
             self.message(name, "binary file matches");
         }
         self.done |= self.call.out.full();

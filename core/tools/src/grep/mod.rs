@@ -13,6 +13,7 @@ mod automata;
 mod context;
 mod ctype;
 mod errors;
+mod facts;
 mod finder;
 mod forward;
 mod globs;
@@ -32,6 +33,8 @@ mod trim;
 mod walk;
 
 pub(crate) use ctype::folds_alike;
+pub use facts::Facts;
+pub(crate) use options::{Key, TABLE};
 pub(crate) use selects::selects;
 
 use crate::{Call, Refusal};

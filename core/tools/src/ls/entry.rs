@@ -29,8 +29,8 @@ impl<'a> Entry<'a> {
     ) -> Result<Self, Refusal> {
         let target = node.link_target();
         let mut target_mode = None;
-        if target.is_some() && flags.long && flags.classify {
-            // Where a link leads matters to -F alone; a link that leads nowhere gets no mark.
+        if target.is_some() && flags.long && (flags.classify || flags.folders_first) {
+            // Nobody else asks where a link leads, and -p marks it where it is known; a link that leads nowhere gets no mark.
             target_mode = input::look(call, &node.path(), true)?
                 .ok()
                 .map(|n| n.meta().mode);

@@ -4,47 +4,112 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use curserve_text::fnmatch::Pattern;
 
-use crate::opts::{self, Takes};
 use crate::Refusal;
+use curserve_text::options::{both, letter, long, other, Parsed, Style, Table, Takes, Value};
 
-const GROUP_DIRS: u8 = 200;
-const COLOR: u8 = 201;
-const FULL_TIME: u8 = 202;
-const TIME_STYLE: u8 = 203;
-const HIDE: u8 = 204;
+/// What the options are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    All,
+    AlmostAll,
+    Plain,
+    Backups,
+    Directory,
+    Classify,
+    NoOwner,
+    NoGroup,
+    Human,
+    Inode,
+    Ignore,
+    Long,
+    Follow,
+    Numeric,
+    LongNoGroup,
+    Slash,
+    Reverse,
+    Recursive,
+    Size,
+    BySize,
+    ByTime,
+    Unsorted,
+    ByExtension,
+    FoldersFirst,
+    Color,
+    FullTime,
+    TimeStyle,
+    Hide,
+}
 
-/// The options known.
-pub const KNOWN: &[opts::Known] = &[
-    (b'a', "all", Takes::Nothing),
-    (b'A', "almost-all", Takes::Nothing),
-    (b'1', "", Takes::Nothing),
-    (b'B', "ignore-backups", Takes::Nothing),
-    (b'd', "directory", Takes::Nothing),
-    (b'F', "classify", Takes::Maybe),
-    (b'g', "", Takes::Nothing),
-    (b'G', "no-group", Takes::Nothing),
-    (b'h', "human-readable", Takes::Nothing),
-    (b'i', "inode", Takes::Nothing),
-    (b'I', "ignore", Takes::Value),
-    (b'l', "", Takes::Nothing),
-    (b'L', "dereference", Takes::Nothing),
-    (b'n', "numeric-uid-gid", Takes::Nothing),
-    (b'N', "literal", Takes::Nothing),
-    (b'o', "", Takes::Nothing),
-    (b'p', "", Takes::Nothing),
-    (b'r', "reverse", Takes::Nothing),
-    (b'R', "recursive", Takes::Nothing),
-    (b's', "size", Takes::Nothing),
-    (b'S', "", Takes::Nothing),
-    (b't', "", Takes::Nothing),
-    (b'U', "", Takes::Nothing),
-    (b'X', "", Takes::Nothing),
-    (GROUP_DIRS, "group-directories-first", Takes::Nothing),
-    (COLOR, "color", Takes::Maybe),
-    (FULL_TIME, "full-time", Takes::Nothing),
-    (TIME_STYLE, "time-style", Takes::Value),
-    (HIDE, "hide", Takes::Value),
-];
+/// The options of `ls`.
+pub const TABLE: Table<Key> = Table::new(
+    Style::Gnu,
+    &[
+        both(Key::All, 'a', "all", Takes::Nothing),
+        both(Key::AlmostAll, 'A', "almost-all", Takes::Nothing),
+        letter(Key::Plain, '1', Takes::Nothing),
+        both(Key::Backups, 'B', "ignore-backups", Takes::Nothing),
+        both(Key::Directory, 'd', "directory", Takes::Nothing),
+        both(Key::Classify, 'F', "classify", Takes::Maybe),
+        letter(Key::NoOwner, 'g', Takes::Nothing),
+        both(Key::NoGroup, 'G', "no-group", Takes::Nothing),
+        both(Key::Human, 'h', "human-readable", Takes::Nothing),
+        both(Key::Inode, 'i', "inode", Takes::Nothing),
+        both(Key::Ignore, 'I', "ignore", Takes::Text),
+        letter(Key::Long, 'l', Takes::Nothing),
+        both(Key::Follow, 'L', "dereference", Takes::Nothing),
+        both(Key::Numeric, 'n', "numeric-uid-gid", Takes::Nothing),
+        both(Key::Plain, 'N', "literal", Takes::Nothing),
+        letter(Key::LongNoGroup, 'o', Takes::Nothing),
+        letter(Key::Slash, 'p', Takes::Nothing),
+        both(Key::Reverse, 'r', "reverse", Takes::Nothing),
+        both(Key::Recursive, 'R', "recursive", Takes::Nothing),
+        both(Key::Size, 's', "size", Takes::Nothing),
+        letter(Key::BySize, 'S', Takes::Nothing),
+        letter(Key::ByTime, 't', Takes::Nothing),
+        letter(Key::Unsorted, 'U', Takes::Nothing),
+        letter(Key::ByExtension, 'X', Takes::Nothing),
+        long(Key::FoldersFirst, "group-directories-first", Takes::Nothing),
+        long(Key::Color, "color", Takes::Maybe),
+        long(Key::FullTime, "full-time", Takes::Nothing),
+        long(Key::TimeStyle, "time-style", Takes::Text),
+        long(Key::Hide, "hide", Takes::Text),
+        other(' ', "author", Takes::Nothing),
+        other('b', "escape", Takes::Nothing),
+        other(' ', "block-size", Takes::Text),
+        other('c', "", Takes::Nothing),
+        other('C', "", Takes::Nothing),
+        other('D', "dired", Takes::Nothing),
+        other('f', "", Takes::Nothing),
+        other(' ', "file-type", Takes::Nothing),
+        other(' ', "format", Takes::Text),
+        other(' ', "si", Takes::Nothing),
+        other('H', "dereference-command-line", Takes::Nothing),
+        other(
+            ' ',
+            "dereference-command-line-symlink-to-dir",
+            Takes::Nothing,
+        ),
+        other(' ', "hyperlink", Takes::Maybe),
+        other(' ', "indicator-style", Takes::Text),
+        other('k', "kibibytes", Takes::Nothing),
+        other('m', "", Takes::Nothing),
+        other('q', "hide-control-chars", Takes::Nothing),
+        other(' ', "show-control-chars", Takes::Nothing),
+        other('Q', "quote-name", Takes::Nothing),
+        other(' ', "quoting-style", Takes::Text),
+        other(' ', "sort", Takes::Text),
+        other(' ', "time", Takes::Text),
+        other('T', "tabsize", Takes::Text),
+        other('u', "", Takes::Nothing),
+        other('v', "", Takes::Nothing),
+        other('w', "width", Takes::Text),
+        other('x', "", Takes::Nothing),
+        other('Z', "context", Takes::Nothing),
+        other(' ', "zero", Takes::Nothing),
+        other(' ', "help", Takes::Nothing),
+        other(' ', "version", Takes::Nothing),
+    ],
+);
 
 /// What entries are ordered by.
 #[derive(Clone, Copy, Default, PartialEq)]
@@ -117,6 +182,8 @@ pub struct Flags {
     pub style: TimeStyle,
     /// Names that match one of these are left out.
     pub ignore: Vec<Pattern>,
+    /// And these, unless hidden names are listed.
+    pub hide: Vec<Pattern>,
     /// Now, in seconds and nanoseconds: times long past are printed otherwise.
     pub now: (i64, i64),
 }
@@ -130,7 +197,7 @@ impl Flags {
     }
 
     /// Reads the options; refuses those whose effect upon each other is not known here.
-    pub fn parse(parsed: &opts::Parsed) -> Result<Flags, Refusal> {
+    pub fn parse(parsed: &Parsed<'_, Key>) -> Result<Flags, Refusal> {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
@@ -138,36 +205,37 @@ impl Flags {
             now: (now.as_secs() as i64, i64::from(now.subsec_nanos())),
             ..Flags::default()
         };
-        for &(key, value) in &parsed.options {
-            match (key, value) {
-                (b'a', _) => (f.all, f.almost) = (true, false),
-                (b'A', _) => (f.all, f.almost) = (false, true),
-                (b'1' | b'N', _) => {}
-                (b'B', _) => f.backups = true,
-                (b'd', _) => f.directory = true,
-                (b'F', None) => (f.classify, f.slash) = (true, false),
-                (b'g', _) => (f.long, f.no_owner) = (true, true),
-                (b'G', _) => f.no_group = true,
-                (b'h', _) => f.human = true,
-                (b'i', _) => f.inode = true,
-                (b'I', Some(v)) => f.ignore.push(Pattern::new(v, false)?),
-                (b'l', _) => f.long = true,
-                (b'L', _) => f.follow = true,
-                (b'n', _) => (f.long, f.numeric) = (true, true),
-                (b'o', _) => (f.long, f.no_group) = (true, true),
-                (b'p', _) => (f.classify, f.slash) = (false, true),
-                (b'r', _) => f.reverse = true,
-                (b'R', _) => f.recursive = true,
-                (b's', _) => f.blocks = true,
-                (b'S', _) => f.sort = Sort::Size,
-                (b't', _) => f.sort = Sort::Time,
-                (b'U', _) => f.sort = Sort::None,
-                (b'X', _) => f.sort = Sort::Extension,
-                (GROUP_DIRS, _) => f.folders_first = true,
-                (COLOR, Some(b"never" | b"auto" | b"no" | b"none")) => {}
-                (FULL_TIME, _) => (f.long, f.style) = (true, TimeStyle::FullIso),
-                (TIME_STYLE, Some(b"long-iso")) => f.style = TimeStyle::LongIso,
-                (TIME_STYLE, Some(b"full-iso")) => f.style = TimeStyle::FullIso,
+        for given in &parsed.options {
+            match (given.key, given.value) {
+                (Key::All, _) => (f.all, f.almost) = (true, false),
+                (Key::AlmostAll, _) => (f.all, f.almost) = (false, true),
+                (Key::Plain, _) => {}
+                (Key::Backups, _) => f.backups = true,
+                (Key::Directory, _) => f.directory = true,
+                (Key::Classify, Value::None) => (f.classify, f.slash) = (true, false),
+                (Key::NoOwner, _) => (f.long, f.no_owner) = (true, true),
+                (Key::NoGroup, _) => f.no_group = true,
+                (Key::Human, _) => f.human = true,
+                (Key::Inode, _) => f.inode = true,
+                (Key::Ignore, Value::Text(glob)) => f.ignore.push(Pattern::new(glob, false)?),
+                (Key::Hide, Value::Text(glob)) => f.hide.push(Pattern::new(glob, false)?),
+                (Key::Long, _) => f.long = true,
+                (Key::Follow, _) => f.follow = true,
+                (Key::Numeric, _) => (f.long, f.numeric) = (true, true),
+                (Key::LongNoGroup, _) => (f.long, f.no_group) = (true, true),
+                (Key::Slash, _) => (f.classify, f.slash) = (false, true),
+                (Key::Reverse, _) => f.reverse = true,
+                (Key::Recursive, _) => f.recursive = true,
+                (Key::Size, _) => f.blocks = true,
+                (Key::BySize, _) => f.sort = Sort::Size,
+                (Key::ByTime, _) => f.sort = Sort::Time,
+                (Key::Unsorted, _) => f.sort = Sort::None,
+                (Key::ByExtension, _) => f.sort = Sort::Extension,
+                (Key::FoldersFirst, _) => f.folders_first = true,
+                (Key::Color, Value::Text(b"never" | b"auto" | b"no" | b"none")) => {}
+                (Key::FullTime, _) => (f.long, f.style) = (true, TimeStyle::FullIso),
+                (Key::TimeStyle, Value::Text(b"long-iso")) => f.style = TimeStyle::LongIso,
+                (Key::TimeStyle, Value::Text(b"full-iso")) => f.style = TimeStyle::FullIso,
                 _ => return Err(Refusal::new("an option of ls not known here")),
             }
         }

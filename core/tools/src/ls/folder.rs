@@ -151,7 +151,12 @@ fn is_left_out(name: &[u8], flags: &Flags) -> Result<bool, Refusal> {
     if hidden || flags.backups && name.ends_with(b"~") {
         return Ok(true);
     }
-    for pattern in &flags.ignore {
+    let hide = if flags.all || flags.almost {
+        &[][..]
+    } else {
+        &flags.hide
+    };
+    for pattern in flags.ignore.iter().chain(hide) {
         if pattern.matches(name)? {
             return Ok(true);
         }

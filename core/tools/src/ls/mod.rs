@@ -11,16 +11,17 @@ mod rows;
 use curserve_corpus::{Kind, Node};
 use curserve_text::quote;
 
-use crate::{input, opts, Call, Refusal};
+use crate::{input, Call, Refusal};
 use entry::{sort, Entry};
 use flags::Flags;
+pub(crate) use flags::{Key, TABLE};
 use folder::Folders;
 use rows::{list, Widths};
 
 /// Runs `ls`.
 pub fn ls(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
-    let parsed = opts::parse(flags::KNOWN, &args, false)?;
+    let parsed = flags::TABLE.parse(&args)?;
     let flags = Flags::parse(&parsed)?;
     let mut operands = parsed.operands;
     if operands.is_empty() {

@@ -16,7 +16,8 @@ mod worker;
 use curserve_corpus::{Errno, Kind};
 use curserve_index::{Query, Within};
 
-use crate::{Call, Held, Refusal, Stdin};
+use crate::{Call, Held, Intake, Refusal, Stdin};
+pub(crate) use options::TABLE;
 use options::{refuse, Mode, Options, Sort};
 use walk::{File, Filter};
 
@@ -38,6 +39,19 @@ pub(crate) fn rg(call: &mut Call<'_>) -> Result<i32, Refusal> {
         return Ok(1);
     }
     run.search()
+}
+
+/// How far `rg` with these arguments reads standard input: without a path it looks whether there is one.
+pub(crate) fn intake<A: AsRef<[u8]>>(args: &[A]) -> Intake {
+    match Options::parse(args) {
+        Ok(options) if !options.operands.is_empty() => {
+            match options.operands.iter().any(|operand| operand == b"-") {
+                true => Intake::Unknown,
+                false => Intake::Nothing,
+            }
+        }
+        _ => Intake::Unknown,
+    }
 }
 
 /// `--type-list`: every type that `-t` takes, with its globs.
@@ -150,8 +164,7 @@ impl<'r, 'c> Run<'r, 'c> {
         let Ok(folder) = self.call.snapshot.resolve(self.call.cwd, b".", true) else {
             return refuse("a working folder that is not there");
         };
-        let from = (self.call.cwd, &b"."[..]);
-        Filter::new(self.call.snapshot, self.options, from, folder)?.passes_any(folder)
+        Filter::new(self.call.snapshot, self.options, self.call.cwd, folder)?.passes_any(folder)
     }
 
     /// Every file to look at, operand by operand.
@@ -159,11 +172,9 @@ impl<'r, 'c> Run<'r, 'c> {
         let snapshot = self.call.snapshot;
         let mut files = Vec::new();
         self.errored = false;
-        walk::check(self.options)?;
         for operand in self.operands.clone() {
             self.call.deadline.check()?;
             if operand == b"-" {
-                crate::input::known_from_its_start(self.call)?;
                 files.push(File::stdin(self.call.stdin.bytes().to_vec()));
                 continue;
             }
@@ -186,8 +197,7 @@ impl<'r, 'c> Run<'r, 'c> {
             match node.kind() {
                 Kind::File => files.push(File::explicit(node, operand)),
                 Kind::Folder => {
-                    let from = (self.call.cwd, operand.as_slice());
-                    let filter = Filter::new(snapshot, self.options, from, node)?;
+                    let filter = Filter::new(snapshot, self.options, self.call.cwd, node)?;
                     let prefix = if self.implicit { Vec::new() } else { operand };
                     let start = files.len();
                     filter.files(

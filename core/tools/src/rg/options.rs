@@ -1,6 +1,25 @@
 //! rg's command line: the flags that agents use; any other is refused.
 
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
+
 use crate::Refusal;
+use curserve_text::options::{both, long, other, Given, Number, Style, Table, Takes, ANY};
+
+/// Whether `-t` knows this type of files.
+fn is_type(name: &str) -> bool {
+    static TYPES: OnceLock<BTreeSet<String>> = OnceLock::new();
+    let all = || {
+        let defaults = ignore::types::TypesBuilder::new()
+            .add_defaults()
+            .definitions();
+        let names = defaults
+            .iter()
+            .map(|definition| definition.name().to_owned());
+        names.chain(["all".to_owned()]).collect()
+    };
+    TYPES.get_or_init(all).contains(name)
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
@@ -76,131 +95,181 @@ pub(super) fn refuse<T>(reason: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::new(format!("rg: {}", reason.into())))
 }
 
-/// Flags: short form (or a blank), long form, whether it takes a value.
-const FLAGS: &[(char, &str, bool)] = &[
-    ('A', "after-context", true),
-    ('B', "before-context", true),
-    ('C', "context", true),
-    ('E', "encoding", true),
-    ('F', "fixed-strings", false),
-    ('H', "with-filename", false),
-    ('I', "no-filename", false),
-    ('L', "follow", false),
-    ('M', "max-columns", true),
-    ('N', "no-line-number", false),
-    ('P', "pcre2", false),
-    ('S', "smart-case", false),
-    ('T', "type-not", true),
-    ('U', "multiline", false),
-    ('a', "text", false),
-    ('b', "byte-offset", false),
-    ('c', "count", false),
-    ('d', "max-depth", true),
-    ('e', "regexp", true),
-    ('g', "glob", true),
-    ('h', "help", false),
-    ('i', "ignore-case", false),
-    ('j', "threads", true),
-    ('l', "files-with-matches", false),
-    ('m', "max-count", true),
-    ('n', "line-number", false),
-    ('o', "only-matching", false),
-    ('p', "pretty", false),
-    ('q', "quiet", false),
-    ('r', "replace", true),
-    ('s', "case-sensitive", false),
-    ('t', "type", true),
-    ('u', "unrestricted", false),
-    ('v', "invert-match", false),
-    ('w', "word-regexp", false),
-    ('x', "line-regexp", false),
-    ('0', "null", false),
-    ('.', "hidden", false),
-    (' ', "binary", false),
-    (' ', "color", true),
-    (' ', "column", false),
-    (' ', "context-separator", true),
-    (' ', "count-matches", false),
-    (' ', "files", false),
-    (' ', "files-without-match", false),
-    (' ', "heading", false),
-    (' ', "iglob", true),
-    (' ', "include-zero", false),
-    (' ', "json", false),
-    (' ', "max-columns-preview", false),
-    (' ', "maxdepth", true),
-    (' ', "multiline-dotall", false),
-    (' ', "no-config", false),
-    (' ', "no-context-separator", false),
-    (' ', "no-heading", false),
-    (' ', "no-hidden", false),
-    (' ', "no-ignore", false),
-    (' ', "no-ignore-vcs", false),
-    (' ', "no-messages", false),
-    (' ', "path-separator", true),
-    (' ', "sort", true),
-    (' ', "sort-files", false),
-    (' ', "sortr", true),
-    (' ', "trim", false),
-    (' ', "type-list", false),
-    (' ', "vimgrep", false),
-];
+/// What the options are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    AfterContext,
+    BeforeContext,
+    Context,
+    FixedStrings,
+    WithFilename,
+    NoFilename,
+    MaxColumns,
+    NoLineNumber,
+    SmartCase,
+    TypeNot,
+    Multiline,
+    Text,
+    ByteOffset,
+    Count,
+    MaxDepth,
+    Regexp,
+    Glob,
+    IgnoreCase,
+    Threads,
+    FilesWithMatches,
+    MaxCount,
+    LineNumber,
+    OnlyMatching,
+    Quiet,
+    Replace,
+    CaseSensitive,
+    Type,
+    Unrestricted,
+    InvertMatch,
+    WordRegexp,
+    LineRegexp,
+    Null,
+    Hidden,
+    Binary,
+    Color,
+    Column,
+    ContextSeparator,
+    CountMatches,
+    Files,
+    FilesWithoutMatch,
+    Heading,
+    Iglob,
+    IncludeZero,
+    Json,
+    MaxColumnsPreview,
+    MultilineDotall,
+    NoConfig,
+    NoContextSeparator,
+    NoHeading,
+    NoHidden,
+    NoIgnore,
+    NoIgnoreVcs,
+    NoMessages,
+    NoMmap,
+    PathSeparator,
+    Sort,
+    SortFiles,
+    SortReverse,
+    Trim,
+    TypeList,
+    Vimgrep,
+}
+
+/// 0 leaves it to rg; for many, it may not find the memory.
+const THREADS: Number = Number::between(0, 128);
+
+/// The options of `rg` that agents use, and some of the others.
+pub(crate) const TABLE: Table<Key> = Table::new(
+    Style::Whole,
+    &[
+        both(Key::AfterContext, 'A', "after-context", Takes::Number(&ANY)),
+        both(
+            Key::BeforeContext,
+            'B',
+            "before-context",
+            Takes::Number(&ANY),
+        ),
+        both(Key::Context, 'C', "context", Takes::Number(&ANY)),
+        other('E', "encoding", Takes::Text),
+        both(Key::FixedStrings, 'F', "fixed-strings", Takes::Nothing),
+        both(Key::WithFilename, 'H', "with-filename", Takes::Nothing),
+        both(Key::NoFilename, 'I', "no-filename", Takes::Nothing),
+        other('L', "follow", Takes::Nothing),
+        both(Key::MaxColumns, 'M', "max-columns", Takes::Number(&ANY)),
+        both(Key::NoLineNumber, 'N', "no-line-number", Takes::Nothing),
+        other('P', "pcre2", Takes::Nothing),
+        both(Key::SmartCase, 'S', "smart-case", Takes::Nothing),
+        both(Key::TypeNot, 'T', "type-not", Takes::Text),
+        both(Key::Multiline, 'U', "multiline", Takes::Nothing),
+        both(Key::Text, 'a', "text", Takes::Nothing),
+        both(Key::ByteOffset, 'b', "byte-offset", Takes::Nothing),
+        both(Key::Count, 'c', "count", Takes::Nothing),
+        both(Key::MaxDepth, 'd', "max-depth", Takes::Number(&ANY)),
+        both(Key::Regexp, 'e', "regexp", Takes::Text),
+        both(Key::Glob, 'g', "glob", Takes::Text),
+        other('h', "help", Takes::Nothing),
+        both(Key::IgnoreCase, 'i', "ignore-case", Takes::Nothing),
+        both(Key::Threads, 'j', "threads", Takes::Number(&THREADS)),
+        both(
+            Key::FilesWithMatches,
+            'l',
+            "files-with-matches",
+            Takes::Nothing,
+        ),
+        both(Key::MaxCount, 'm', "max-count", Takes::Number(&ANY)),
+        both(Key::LineNumber, 'n', "line-number", Takes::Nothing),
+        both(Key::OnlyMatching, 'o', "only-matching", Takes::Nothing),
+        other('p', "pretty", Takes::Nothing),
+        both(Key::Quiet, 'q', "quiet", Takes::Nothing),
+        both(Key::Replace, 'r', "replace", Takes::Text),
+        both(Key::CaseSensitive, 's', "case-sensitive", Takes::Nothing),
+        both(Key::Type, 't', "type", Takes::Text),
+        both(Key::Unrestricted, 'u', "unrestricted", Takes::Nothing),
+        both(Key::InvertMatch, 'v', "invert-match", Takes::Nothing),
+        both(Key::WordRegexp, 'w', "word-regexp", Takes::Nothing),
+        both(Key::LineRegexp, 'x', "line-regexp", Takes::Nothing),
+        both(Key::Null, '0', "null", Takes::Nothing),
+        both(Key::Hidden, '.', "hidden", Takes::Nothing),
+        long(Key::Binary, "binary", Takes::Nothing),
+        long(Key::Color, "color", Takes::Text),
+        long(Key::Column, "column", Takes::Nothing),
+        long(Key::ContextSeparator, "context-separator", Takes::Text),
+        long(Key::CountMatches, "count-matches", Takes::Nothing),
+        long(Key::Files, "files", Takes::Nothing),
+        long(
+            Key::FilesWithoutMatch,
+            "files-without-match",
+            Takes::Nothing,
+        ),
+        long(Key::Heading, "heading", Takes::Nothing),
+        long(Key::Iglob, "iglob", Takes::Text),
+        long(Key::IncludeZero, "include-zero", Takes::Nothing),
+        long(Key::Json, "json", Takes::Nothing),
+        long(
+            Key::MaxColumnsPreview,
+            "max-columns-preview",
+            Takes::Nothing,
+        ),
+        long(Key::MaxDepth, "maxdepth", Takes::Number(&ANY)),
+        long(Key::MultilineDotall, "multiline-dotall", Takes::Nothing),
+        long(Key::NoConfig, "no-config", Takes::Nothing),
+        long(
+            Key::NoContextSeparator,
+            "no-context-separator",
+            Takes::Nothing,
+        ),
+        long(Key::NoHeading, "no-heading", Takes::Nothing),
+        long(Key::NoHidden, "no-hidden", Takes::Nothing),
+        long(Key::NoIgnore, "no-ignore", Takes::Nothing),
+        long(Key::NoIgnoreVcs, "no-ignore-vcs", Takes::Nothing),
+        long(Key::NoMessages, "no-messages", Takes::Nothing),
+        long(Key::NoMmap, "no-mmap", Takes::Nothing),
+        long(Key::PathSeparator, "path-separator", Takes::Text),
+        long(Key::Sort, "sort", Takes::Text),
+        long(Key::SortFiles, "sort-files", Takes::Nothing),
+        long(Key::SortReverse, "sortr", Takes::Text),
+        long(Key::Trim, "trim", Takes::Nothing),
+        long(Key::TypeList, "type-list", Takes::Nothing),
+        long(Key::Vimgrep, "vimgrep", Takes::Nothing),
+    ],
+);
 
 impl Options {
     /// Reads `args` (without `argv[0]`).
-    pub(super) fn parse(args: &[Vec<u8>]) -> Result<Options, Refusal> {
+    pub(super) fn parse<A: AsRef<[u8]>>(args: &[A]) -> Result<Options, Refusal> {
+        let parsed = TABLE.parse(args)?;
         let mut options = Options::new();
-        let mut args = args.iter();
-        while let Some(arg) = args.next() {
-            if arg == b"--" {
-                options.operands.extend(args.by_ref().cloned());
-            } else if let Some(long) = arg.strip_prefix(b"--") {
-                let (name, inline) = match long.iter().position(|&b| b == b'=') {
-                    Some(at) => (&long[..at], Some(long[at + 1..].to_vec())),
-                    None => (long, None),
-                };
-                let Some(&(_, name, takes_value)) =
-                    FLAGS.iter().find(|flag| flag.1.as_bytes() == name)
-                else {
-                    return refuse(format!("option --{}", String::from_utf8_lossy(name)));
-                };
-                let value = match (takes_value, inline) {
-                    (true, Some(value)) => value,
-                    (true, None) => args
-                        .next()
-                        .cloned()
-                        .map_or_else(|| refuse("an option lacks its value"), Ok)?,
-                    (false, Some(_)) => return refuse("a value for an option that takes none"),
-                    (false, None) => Vec::new(),
-                };
-                options.set(name, value)?;
-            } else if arg.len() > 1 && arg[0] == b'-' {
-                let mut at = 1;
-                while at < arg.len() {
-                    let letter = char::from(arg[at]);
-                    at += 1;
-                    let Some(&(_, name, takes_value)) =
-                        FLAGS.iter().find(|flag| flag.0 == letter && letter != ' ')
-                    else {
-                        return refuse(format!("option -{letter}"));
-                    };
-                    let mut value = Vec::new();
-                    if takes_value {
-                        value = match &arg[at..] {
-                            [] => args
-                                .next()
-                                .cloned()
-                                .map_or_else(|| refuse("an option lacks its value"), Ok)?,
-                            [b'=', rest @ ..] | rest => rest.to_vec(),
-                        };
-                        at = arg.len();
-                    }
-                    options.set(name, value)?;
-                }
-            } else {
-                options.operands.push(arg.clone());
-            }
+        for given in &parsed.options {
+            options.set(given)?;
         }
+        let operands = parsed.operands.iter().map(|word| word.to_vec());
+        options.operands = operands.collect();
         options.finish()
     }
 
@@ -250,55 +319,58 @@ impl Options {
         }
     }
 
-    fn set(&mut self, name: &str, value: Vec<u8>) -> Result<(), Refusal> {
-        let Ok(text) = String::from_utf8(value) else {
+    fn set(&mut self, given: &Given<'_, Key>) -> Result<(), Refusal> {
+        let Ok(text) = std::str::from_utf8(given.text()) else {
             return refuse("an option's value that is not UTF-8");
         };
-        match name {
-            "after-context" => self.after = Some(number(&text)?),
-            "before-context" => self.before = Some(number(&text)?),
-            "context" => self.context = Some(number(&text)?),
-            "fixed-strings" => self.fixed = true,
-            "with-filename" => self.with_filename = Some(true),
-            "no-filename" => self.with_filename = Some(false),
-            "max-columns" => {
-                self.max_columns = Some(number(&text)? as u64).filter(|&columns| columns > 0)
+        let number = given.number();
+        match given.key {
+            Key::AfterContext => self.after = Some(number as usize),
+            Key::BeforeContext => self.before = Some(number as usize),
+            Key::Context => self.context = Some(number as usize),
+            Key::FixedStrings => self.fixed = true,
+            Key::WithFilename => self.with_filename = Some(true),
+            Key::NoFilename => self.with_filename = Some(false),
+            Key::MaxColumns => self.max_columns = Some(number).filter(|&columns| columns > 0),
+            Key::MaxColumnsPreview => self.max_columns_preview = true,
+            Key::LineNumber => self.line_number = Some(true),
+            Key::NoLineNumber => self.line_number = Some(false),
+            Key::SmartCase => self.case = Case::Smart,
+            Key::IgnoreCase => self.case = Case::Insensitive,
+            Key::CaseSensitive => self.case = Case::Sensitive,
+            // A type that there is not ends rg, whatever it searches.
+            Key::Type | Key::TypeNot if !is_type(text) => {
+                return refuse("an unknown type of files")
             }
-            "max-columns-preview" => self.max_columns_preview = true,
-            "line-number" => self.line_number = Some(true),
-            "no-line-number" => self.line_number = Some(false),
-            "smart-case" => self.case = Case::Smart,
-            "ignore-case" => self.case = Case::Insensitive,
-            "case-sensitive" => self.case = Case::Sensitive,
-            "type" => self.types.push((text, true)),
-            "type-not" => self.types.push((text, false)),
-            "multiline" => self.multiline = true,
-            "multiline-dotall" => self.dotall = true,
-            "text" => (self.text, self.binary) = (true, false),
-            "binary" => (self.text, self.binary) = (false, true),
-            "byte-offset" => self.byte_offset = true,
-            "count" => self.mode = Mode::Count,
-            "count-matches" => self.mode = Mode::CountMatches,
-            "files-with-matches" => self.mode = Mode::WithMatch,
-            "files-without-match" => self.mode = Mode::WithoutMatch,
-            "json" => self.mode = Mode::Json,
-            "files" => self.mode = Mode::Files,
-            "type-list" => self.mode = Mode::TypeList,
-            "regexp" => self.patterns.push(text),
-            "glob" => self.globs.push((text, false)),
-            "iglob" => self.globs.push((text, true)),
-            "max-count" => self.max_count = Some(number(&text)? as u64),
-            "max-depth" | "maxdepth" => self.max_depth = Some(number(&text)?),
-            "only-matching" => self.only_matching = true,
-            "quiet" => self.quiet = true,
-            "replace" => self.replace = Some(text),
-            "invert-match" => self.invert = true,
-            "word-regexp" => (self.word, self.line) = (true, false),
-            "line-regexp" => (self.word, self.line) = (false, true),
-            "null" => self.null = true,
-            "hidden" => self.hidden = true,
-            "no-hidden" => self.hidden = false,
-            "unrestricted" => {
+            Key::Type => self.types.push((text.to_owned(), true)),
+            Key::TypeNot => self.types.push((text.to_owned(), false)),
+            Key::Multiline => self.multiline = true,
+            Key::MultilineDotall => self.dotall = true,
+            Key::Text => (self.text, self.binary) = (true, false),
+            Key::Binary => (self.text, self.binary) = (false, true),
+            Key::ByteOffset => self.byte_offset = true,
+            Key::Count => self.mode = Mode::Count,
+            Key::CountMatches => self.mode = Mode::CountMatches,
+            Key::FilesWithMatches => self.mode = Mode::WithMatch,
+            Key::FilesWithoutMatch => self.mode = Mode::WithoutMatch,
+            Key::Json => self.mode = Mode::Json,
+            Key::Files => self.mode = Mode::Files,
+            Key::TypeList => self.mode = Mode::TypeList,
+            Key::Regexp => self.patterns.push(text.to_owned()),
+            Key::Glob => self.globs.push((text.to_owned(), false)),
+            Key::Iglob => self.globs.push((text.to_owned(), true)),
+            Key::MaxCount => self.max_count = Some(number),
+            Key::MaxDepth => self.max_depth = Some(number as usize),
+            Key::OnlyMatching => self.only_matching = true,
+            Key::Quiet => self.quiet = true,
+            Key::Replace => self.replace = Some(text.to_owned()),
+            Key::InvertMatch => self.invert = true,
+            Key::WordRegexp => (self.word, self.line) = (true, false),
+            Key::LineRegexp => (self.word, self.line) = (false, true),
+            Key::Null => self.null = true,
+            Key::Hidden => self.hidden = true,
+            Key::NoHidden => self.hidden = false,
+            Key::Unrestricted => {
                 self.unrestricted += 1;
                 match self.unrestricted {
                     1 => self.no_ignore = true,
@@ -307,32 +379,34 @@ impl Options {
                     _ => return refuse("-u more than three times"),
                 }
             }
-            "no-ignore" => self.no_ignore = true,
-            "no-ignore-vcs" => self.no_vcs = true,
-            "no-messages" => self.no_messages = true,
-            "column" => self.column = true,
-            "heading" => self.heading = true,
-            "no-heading" => self.heading = false,
-            "include-zero" => self.include_zero = true,
-            "trim" => self.trim = true,
-            "vimgrep" => self.vimgrep = true,
-            "context-separator" if !text.contains('\\') => self.separator = Some(text.into_bytes()),
-            "no-context-separator" => self.separator = None,
-            "sort" | "sortr" => {
-                let reverse = name == "sortr";
-                self.sort = match text.as_str() {
+            Key::NoIgnore => self.no_ignore = true,
+            Key::NoIgnoreVcs => self.no_vcs = true,
+            Key::NoMessages => self.no_messages = true,
+            Key::Column => self.column = true,
+            Key::Heading => self.heading = true,
+            Key::NoHeading => self.heading = false,
+            Key::IncludeZero => self.include_zero = true,
+            Key::Trim => self.trim = true,
+            Key::Vimgrep => self.vimgrep = true,
+            Key::ContextSeparator if !text.contains('\\') => {
+                self.separator = Some(text.as_bytes().to_vec())
+            }
+            Key::NoContextSeparator => self.separator = None,
+            Key::Sort | Key::SortReverse => {
+                let reverse = given.key == Key::SortReverse;
+                self.sort = match text {
                     "path" => Some((Sort::Path, reverse)),
                     "modified" => Some((Sort::Modified, reverse)),
                     "none" => None,
                     _ => return refuse("this order"),
                 }
             }
-            "sort-files" => self.sort = Some((Sort::Path, false)),
-            "color" if text == "never" || text == "auto" => {}
-            "path-separator" if text == "/" => {}
-            "no-config" => {}
-            "threads" => self.threads = number(&text)?,
-            other => return refuse(format!("option --{other}")),
+            Key::SortFiles => self.sort = Some((Sort::Path, false)),
+            Key::Color if matches!(text, "never" | "auto") => {}
+            Key::PathSeparator if text == "/" => {}
+            Key::NoConfig | Key::NoMmap => {}
+            Key::Threads => self.threads = number as usize,
+            other => return refuse(format!("a value of {other:?}")),
         }
         Ok(())
     }
@@ -369,12 +443,5 @@ impl Options {
     pub(super) fn context(&self) -> (usize, usize) {
         let both = self.context.unwrap_or(0);
         (self.before.unwrap_or(both), self.after.unwrap_or(both))
-    }
-}
-
-fn number(text: &str) -> Result<usize, Refusal> {
-    match text.parse() {
-        Ok(number) if !text.starts_with('+') => Ok(number),
-        _ => refuse(format!("number {text:?}")),
     }
 }

@@ -12,33 +12,67 @@ mod script;
 mod span;
 
 use crate::input::{self, Operand};
-use crate::opts::{self, Takes};
+use crate::intake::{of_operands, Intake};
 use crate::{Call, Refusal};
 use command::{Action, Command};
+use curserve_text::options::{both, letter, long, other, Given, Style, Table, Takes, Value};
 
 pub(crate) use regex::first_match;
 
-const KNOWN: &[opts::Known] = &[
-    (b'n', "quiet", Takes::Nothing),
-    (b'n', "silent", Takes::Nothing),
-    (b'e', "expression", Takes::Value),
-    (b'E', "regexp-extended", Takes::Nothing),
-    (b'r', "", Takes::Nothing),
-    (b's', "separate", Takes::Nothing),
-    (b'z', "null-data", Takes::Nothing),
-    // With a suffix, which makes backups, it does not parse: -i takes no letters behind it.
-    (b'i', "in-place", Takes::Last),
-];
+/// What the options are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    Quiet,
+    Expression,
+    Extended,
+    Separate,
+    NullData,
+    InPlace,
+}
+
+/// The options of `sed`.
+pub(crate) const TABLE: Table<Key> = Table::new(
+    Style::Gnu,
+    &[
+        both(Key::Quiet, 'n', "quiet", Takes::Nothing),
+        both(Key::Quiet, 'n', "silent", Takes::Nothing),
+        both(Key::Expression, 'e', "expression", Takes::Text),
+        both(Key::Extended, 'E', "regexp-extended", Takes::Nothing),
+        letter(Key::Extended, 'r', Takes::Nothing),
+        both(Key::Separate, 's', "separate", Takes::Nothing),
+        both(Key::NullData, 'z', "null-data", Takes::Nothing),
+        long(Key::NullData, "zero-terminated", Takes::Nothing),
+        both(Key::InPlace, 'i', "in-place", Takes::Attached),
+        other(' ', "debug", Takes::Nothing),
+        other('f', "file", Takes::Text),
+        other(' ', "follow-symlinks", Takes::Nothing),
+        other('l', "line-length", Takes::Text),
+        other(' ', "posix", Takes::Nothing),
+        other(' ', "sandbox", Takes::Nothing),
+        other('u', "unbuffered", Takes::Nothing),
+        other(' ', "help", Takes::Nothing),
+        other(' ', "version", Takes::Nothing),
+    ],
+);
 
 /// Runs `sed`.
 pub fn sed(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
-    let parsed = opts::parse(KNOWN, &args, false)?;
-    let in_place = parsed.options.iter().any(|o| o.0 == b'i');
+    let parsed = TABLE.parse(&args)?;
+    let in_place = parsed.has(Key::InPlace);
+    let (quiet, extended) = (parsed.has(Key::Quiet), parsed.has(Key::Extended));
+    let mut pieces: Vec<&[u8]> = Vec::new();
+    for given in &parsed.options {
+        match (given.key, given.value) {
+            (Key::Expression, Value::Text(script)) => pieces.push(script),
+            (Key::InPlace, Value::Text(_)) => {
+                return Err(Refusal::new("sed -i that makes backups"));
+            }
+            _ => {}
+        }
+    }
+    let (separate, nul) = (parsed.has(Key::Separate), parsed.has(Key::NullData));
     let mut operands = parsed.operands;
-    let quiet = parsed.options.iter().any(|o| o.0 == b'n');
-    let extended = parsed.options.iter().any(|o| matches!(o.0, b'E' | b'r'));
-    let mut pieces: Vec<&[u8]> = parsed.options.iter().filter_map(|o| o.1).collect();
     if pieces.is_empty() {
         if operands.is_empty() {
             return Err(Refusal::new("sed without a script"));
@@ -48,10 +82,7 @@ pub fn sed(call: &mut Call) -> Result<i32, Refusal> {
     if operands.is_empty() {
         operands.push(b"-");
     }
-    input::named_once(call, &operands)?;
     let commands = script::parse(&pieces.join(&b"\n"[..]), extended)?;
-    let given = |letter| parsed.options.iter().any(|o| o.0 == letter);
-    let (separate, nul) = (given(b's'), given(b'z'));
     if nul && (in_place || !commands.iter().all(Command::heeds_no_newline)) {
         return Err(Refusal::new("sed -z with more than s, p and d"));
     }
@@ -67,6 +98,28 @@ pub fn sed(call: &mut Call) -> Result<i32, Refusal> {
         end: if nul { 0 } else { b'\n' },
     };
     print(call, &commands, &operands, how)
+}
+
+/// How far `sed` with these arguments reads standard input.
+pub(crate) fn intake<A: AsRef<[u8]>>(args: &[A]) -> Intake {
+    let Ok(parsed) = TABLE.parse(args) else {
+        return Intake::Unknown;
+    };
+    let scripts = parsed
+        .options
+        .iter()
+        .filter(|given| given.key == Key::Expression);
+    let mut scripts: Vec<&[u8]> = scripts.map(Given::text).collect();
+    let mut operands = parsed.operands.as_slice();
+    if let (true, Some((script, rest))) = (scripts.is_empty(), operands.split_first()) {
+        scripts.push(script);
+        operands = rest;
+    }
+    let quits = |script: &&[u8]| script.iter().any(|b| matches!(b, b'q' | b'Q'));
+    match of_operands(operands.iter().copied()) {
+        Intake::All if scripts.is_empty() || scripts.iter().any(quits) => Intake::Unknown,
+        intake => intake,
+    }
 }
 
 /// How the lines of the operands are read and printed.

@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use curserve_text::options::Number;
+
 use super::order::Order;
 use crate::Refusal;
 
@@ -146,11 +148,11 @@ impl Written<'_> {
 fn number(text: &[u8]) -> Result<(usize, &[u8]), Refusal> {
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (digits, rest) = text.split_at(digits);
-    match std::str::from_utf8(digits).unwrap_or_default().parse() {
-        Ok(number) => Ok((number, rest)),
-        Err(_) => Err(Refusal::new("a key of sort without a plain number")),
-    }
+    Ok((PLACE.read(digits)?.number as usize, rest))
 }
+
+/// Of a field or a character. Of more, sort was seen to make something else.
+const PLACE: Number = Number::between(0, i64::MAX as u64);
 
 /// Where the field begins that comes after so many; the end of the line where there are fewer.
 #[inline]

@@ -7,64 +7,108 @@ use std::cmp::Ordering;
 
 use curserve_text::quote;
 
-use self::key::Key;
 use self::order::Order;
 use crate::deadline::{Deadline, Watch};
 use crate::input::{self, Operand};
-use crate::opts::{self, Takes};
 use crate::{Call, Refusal};
+use curserve_text::options::{both, long, other, Number, Style, Table, Takes};
 
-/// `--parallel`, which has no letter.
-const PARALLEL: u8 = 200;
+/// What the options are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    /// One that says how keys are compared, by its letter.
+    Ordering(u8),
+    Unique,
+    Stable,
+    By,
+    Separator,
+    Parallel,
+}
 
-const KNOWN: &[opts::Known] = &[
-    (b'n', "numeric-sort", Takes::Nothing),
-    (b'r', "reverse", Takes::Nothing),
-    (b'u', "unique", Takes::Nothing),
-    (b'f', "ignore-case", Takes::Nothing),
-    (b'b', "ignore-leading-blanks", Takes::Nothing),
-    (b's', "stable", Takes::Nothing),
-    (b'k', "key", Takes::Value),
-    (b't', "field-separator", Takes::Value),
-    (PARALLEL, "parallel", Takes::Value),
-];
+/// For more, sort may not find the memory.
+const THREADS: Number = Number::between(1, 64);
+
+/// The options of `sort`.
+pub(crate) const TABLE: Table<Key> = Table::new(
+    Style::Gnu,
+    &[
+        both(Key::Ordering(b'n'), 'n', "numeric-sort", Takes::Nothing),
+        both(Key::Ordering(b'r'), 'r', "reverse", Takes::Nothing),
+        both(Key::Unique, 'u', "unique", Takes::Nothing),
+        both(Key::Ordering(b'f'), 'f', "ignore-case", Takes::Nothing),
+        both(
+            Key::Ordering(b'b'),
+            'b',
+            "ignore-leading-blanks",
+            Takes::Nothing,
+        ),
+        both(Key::Stable, 's', "stable", Takes::Nothing),
+        both(Key::By, 'k', "key", Takes::Text),
+        both(Key::Separator, 't', "field-separator", Takes::Text),
+        long(Key::Parallel, "parallel", Takes::Number(&THREADS)),
+        other('d', "dictionary-order", Takes::Nothing),
+        other('g', "general-numeric-sort", Takes::Nothing),
+        other('i', "ignore-nonprinting", Takes::Nothing),
+        other('M', "month-sort", Takes::Nothing),
+        other('h', "human-numeric-sort", Takes::Nothing),
+        other('R', "random-sort", Takes::Nothing),
+        other(' ', "random-source", Takes::Text),
+        other(' ', "sort", Takes::Text),
+        other('V', "version-sort", Takes::Nothing),
+        other(' ', "batch-size", Takes::Text),
+        other('c', "check", Takes::Maybe),
+        other('C', "", Takes::Nothing),
+        other(' ', "compress-program", Takes::Text),
+        other(' ', "debug", Takes::Nothing),
+        other(' ', "files0-from", Takes::Text),
+        other('m', "merge", Takes::Nothing),
+        other('o', "output", Takes::Text),
+        other('S', "buffer-size", Takes::Text),
+        other('T', "temporary-directory", Takes::Text),
+        other('z', "zero-terminated", Takes::Nothing),
+        other(' ', "help", Takes::Nothing),
+        other(' ', "version", Takes::Nothing),
+    ],
+)
+.with_plus();
 
 /// Runs `sort`.
 pub fn sort(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
-    let parsed = opts::parse(KNOWN, &args, false)?;
+    let parsed = TABLE.parse(&args)?;
     let mut global = Order::default();
     let (mut unique, mut stable, mut separator) = (false, false, None);
     let mut written = Vec::new();
-    for &(option, value) in &parsed.options {
-        match (option, value) {
-            (b'u', _) => unique = true,
-            (b's', _) => stable = true,
-            (b'k', Some(key)) => written.push(key),
-            (b't', Some(value)) => {
-                let given = field_separator(value)?;
+    for option in &parsed.options {
+        match option.key {
+            Key::Ordering(letter) => global.add_global(letter)?,
+            Key::Unique => unique = true,
+            Key::Stable => stable = true,
+            Key::By => written.push(option.text()),
+            Key::Separator => {
+                let given = field_separator(option.text())?;
                 if separator.is_some_and(|other| other != given) {
                     return Err(Refusal::new("two field separators of sort"));
                 }
                 separator = Some(given);
             }
-            (PARALLEL, Some(value)) if opts::number(value)? > 0 => {}
-            (PARALLEL, _) => return Err(Refusal::new("a number of threads of sort")),
-            (letter, _) => global.add_global(letter)?,
+            Key::Parallel => {}
         }
     }
     let mut keys = Vec::new();
     for key in written {
-        keys.push(Key::parse(key, global)?);
+        keys.push(key::Key::parse(key, global)?);
     }
     if keys.is_empty() && global != Order::default() {
-        keys.push(Key::of_lines(global));
+        keys.push(key::Key::of_lines(global));
     }
     let mut operands = parsed.operands;
     if operands.is_empty() {
         operands.push(b"-");
     }
-    input::named_once(call, &operands)?;
+    if operands.iter().filter(|operand| **operand == b"-").count() > 1 {
+        return Err(Refusal::new("standard input twice"));
+    }
     // sort looks whether it may read all of them before it reads the first.
     let mut opened = Vec::with_capacity(operands.len());
     for operand in operands {
@@ -167,7 +211,7 @@ fn global_order(a: &[u8], b: &[u8], reverse: bool) -> Ordering {
 
 /// The keys of a call, at least one.
 struct Keys {
-    keys: Vec<Key>,
+    keys: Vec<key::Key>,
     separator: Option<u8>,
 }
 

@@ -3,6 +3,7 @@
 mod names;
 mod reader;
 
+pub(crate) use names::{Key, TABLE};
 pub(super) use reader::parse;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,34 +1,27 @@
-//! Reads the words of a command line one after another: clusters of letters, long names, operands.
+//! What the options of a command line ask for together.
 
-use super::names::{self, Takes};
+use super::names::{Key, TABLE};
 use super::{Binary, Folders, Glob, List, Matcher, Options, Source};
 use crate::grep::errors::refuse;
 use crate::Refusal;
+use curserve_text::options::{Given, Value};
 
 /// Reads `args` (without `argv[0]`); refuses what grep would complain about, and what is not done here.
-pub(in crate::grep) fn parse(
-    args: &[Vec<u8>],
+pub(in crate::grep) fn parse<A: AsRef<[u8]>>(
+    args: &[A],
     matcher: Option<Matcher>,
 ) -> Result<Options, Refusal> {
+    let parsed = TABLE.parse(args)?;
     let mut reader = Reader {
         options: Options::new(),
         matcher,
-        digits: None,
         context: None,
     };
-    let mut args = args.iter();
-    while let Some(arg) = args.next() {
-        if arg == b"--" {
-            reader.options.operands.extend(args.cloned());
-            break;
-        } else if let Some(long) = arg.strip_prefix(b"--") {
-            reader.long(long, &mut args)?;
-        } else if arg.len() > 1 && arg[0] == b'-' {
-            reader.cluster(&arg[1..], &mut args)?;
-        } else {
-            reader.options.operands.push(arg.clone());
-        }
+    for given in &parsed.options {
+        reader.option(given)?;
     }
+    let operands = parsed.operands.iter().map(|word| word.to_vec());
+    reader.options.operands = operands.collect();
     reader.finish()
 }
 
@@ -37,109 +30,51 @@ struct Reader {
     options: Options,
     /// The one that the name of the program or an option asked for.
     matcher: Option<Matcher>,
-    /// `-NUM` under way: the digits of one argument.
-    digits: Option<u64>,
     /// The context on both sides, which `-A` and `-B` overrule.
     context: Option<u64>,
 }
 
-/// The words still to be read.
-type Args<'a> = std::slice::Iter<'a, Vec<u8>>;
-
 impl Reader {
-    fn long(&mut self, text: &[u8], args: &mut Args<'_>) -> Result<(), Refusal> {
-        self.digits = None;
-        let (name, inline) = match text.iter().position(|&b| b == b'=') {
-            Some(at) => (&text[..at], Some(text[at + 1..].to_vec())),
-            None => (text, None),
-        };
-        let Some((letter, takes)) = names::long(name) else {
-            return refuse(format!("option --{}", String::from_utf8_lossy(name)));
-        };
-        let value = match (takes, inline) {
-            (Takes::Value, None) => match args.next() {
-                Some(value) => value.clone(),
-                None => return refuse("an option lacks its value"),
-            },
-            (Takes::Nothing, Some(_)) => {
-                return refuse("an option with a value that it does not take")
-            }
-            (Takes::Maybe, Some(value)) if value.is_empty() => {
-                return refuse("an empty value of an option")
-            }
-            (_, value) => value.unwrap_or_default(),
-        };
-        self.option(letter, value)
-    }
-
-    fn cluster(&mut self, letters: &[u8], args: &mut Args<'_>) -> Result<(), Refusal> {
-        self.digits = None;
-        for (at, &letter) in letters.iter().enumerate() {
-            if letter.is_ascii_digit() {
-                let digits = self
-                    .digits
-                    .unwrap_or(0)
-                    .saturating_mul(10)
-                    .saturating_add(u64::from(letter - b'0'));
-                self.digits = Some(digits);
-                self.context = Some(digits);
-                continue;
-            }
-            self.digits = None;
-            if names::WITH_VALUE.as_bytes().contains(&letter) {
-                let rest = &letters[at + 1..];
-                let value = match (rest.is_empty(), args.clone().next()) {
-                    (false, _) => rest.to_vec(),
-                    (true, Some(value)) => {
-                        args.next();
-                        value.clone()
-                    }
-                    (true, None) => return refuse("an option lacks its value"),
-                };
-                return self.option(char::from(letter), value);
-            }
-            self.option(char::from(letter), Vec::new())?;
-        }
-        Ok(())
-    }
-
-    fn option(&mut self, letter: char, value: Vec<u8>) -> Result<(), Refusal> {
+    fn option(&mut self, given: &Given<'_, Key>) -> Result<(), Refusal> {
         let options = &mut self.options;
-        match letter {
-            'A' => options.after = Some(number(&value)?),
-            'B' => options.before = Some(number(&value)?),
-            'C' => self.context = Some(number(&value)?),
-            'E' => self.set_matcher(Matcher::Extended)?,
-            'F' => self.set_matcher(Matcher::Fixed)?,
-            'G' => self.set_matcher(Matcher::Basic)?,
-            'P' => self.set_matcher(Matcher::Perl)?,
-            'H' => options.with_filename = Some(true),
-            'h' => options.with_filename = Some(false),
-            'I' => options.binary = Binary::WithoutMatch,
-            'a' => options.binary = Binary::Text,
-            'b' => options.byte_offsets = true,
-            'c' => options.count = true,
-            'e' => options.sources.push(Source::Given(value)),
-            'f' => options.sources.push(Source::File(value)),
-            'i' | 'y' => options.ignore_case = true,
-            names::NO_IGNORE_CASE => options.ignore_case = false,
-            'L' => options.list = List::NonMatching,
-            'l' => options.list = List::Matching,
-            'm' => options.max_count = number(&value)?,
-            'n' => options.line_numbers = true,
-            'o' => options.only_matching = true,
-            'q' => options.quiet = true,
-            'R' | 'r' => {
-                options.folders = Folders::Recurse;
-                options.follow |= letter == 'R';
-            }
-            's' => options.no_messages = true,
-            'v' => options.invert = true,
-            'w' => options.words = true,
-            'x' => options.whole_lines = true,
-            'Z' => options.null_names = true,
-            names::BINARY_FILES => {
-                options.binary = match value.as_slice() {
+        let text = || given.text().to_vec();
+        let glob = |include| Glob {
+            pattern: text(),
+            include,
+        };
+        match given.key {
+            Key::After => options.after = Some(given.number()),
+            Key::Before => options.before = Some(given.number()),
+            Key::Context => self.context = Some(given.number()),
+            Key::Extended => self.set_matcher(Matcher::Extended)?,
+            Key::Fixed => self.set_matcher(Matcher::Fixed)?,
+            Key::Basic => self.set_matcher(Matcher::Basic)?,
+            Key::Perl => self.set_matcher(Matcher::Perl)?,
+            Key::WithFilename => options.with_filename = Some(true),
+            Key::NoFilename => options.with_filename = Some(false),
+            Key::WithoutBinary => options.binary = Binary::WithoutMatch,
+            Key::Text => options.binary = Binary::Text,
+            Key::ByteOffset => options.byte_offsets = true,
+            Key::Count => options.count = true,
+            Key::Regexp => options.sources.push(Source::Given(text())),
+            Key::File => options.sources.push(Source::File(text())),
+            Key::IgnoreCase => options.ignore_case = true,
+            Key::NoIgnoreCase => options.ignore_case = false,
+            Key::ListNonMatching => options.list = List::NonMatching,
+            Key::ListMatching => options.list = List::Matching,
+            Key::MaxCount => options.max_count = given.number(),
+            Key::LineNumber => options.line_numbers = true,
+            Key::OnlyMatching => options.only_matching = true,
+            Key::Quiet => options.quiet = true,
+            Key::Recursive => options.folders = Folders::Recurse,
+            Key::Following => (options.folders, options.follow) = (Folders::Recurse, true),
+            Key::NoMessages => options.no_messages = true,
+            Key::Invert => options.invert = true,
+            Key::Words => options.words = true,
+            Key::LineRegexp => options.whole_lines = true,
+            Key::NullNames => options.null_names = true,
+            Key::BinaryFiles => {
+                options.binary = match given.text() {
                     b"binary" => Binary::Message,
                     b"text" => Binary::Text,
                     b"without-match" => Binary::WithoutMatch,
@@ -147,37 +82,31 @@ impl Reader {
                 }
             }
             // No terminal: `auto` and no value mean never.
-            names::COLOR => match value.as_slice() {
-                b"never" | b"auto" | b"" => {}
+            Key::Color => match given.value {
+                Value::None | Value::Text(b"never" | b"auto") => {}
                 _ => return refuse("--color"),
             },
-            'd' => {
-                options.folders = match value.as_slice() {
+            Key::Directories => {
+                options.folders = match given.text() {
                     b"read" => Folders::Read,
                     b"skip" => Folders::Skip,
                     b"recurse" => Folders::Recurse,
                     _ => return refuse("--directories"),
                 }
             }
-            names::EXCLUDE => options.files.push(Glob {
-                pattern: value,
-                include: false,
-            }),
-            names::INCLUDE => options.files.push(Glob {
-                pattern: value,
-                include: true,
-            }),
-            names::EXCLUDE_DIR => {
+            Key::Exclude => options.files.push(glob(false)),
+            Key::Include => options.files.push(glob(true)),
+            Key::ExcludeDir => {
+                let value = given.text();
                 let end = value
                     .iter()
                     .rposition(|&b| b != b'/')
                     .map_or(value.len().min(1), |at| at + 1);
                 options.exclude_dirs.push(value[..end].to_vec());
             }
-            names::GROUP_SEPARATOR => options.separator = Some(value),
-            names::NO_GROUP_SEPARATOR => options.separator = None,
-            names::LINE_BUFFERED => {}
-            other => return refuse(format!("option {other:?}")),
+            Key::GroupSeparator => options.separator = Some(text()),
+            Key::NoGroupSeparator => options.separator = None,
+            Key::LineBuffered => {}
         }
         Ok(())
     }
@@ -216,22 +145,12 @@ impl Reader {
     }
 }
 
-fn number(value: &[u8]) -> Result<u64, Refusal> {
-    match std::str::from_utf8(value)
-        .ok()
-        .filter(|text| text.bytes().all(|b| b.is_ascii_digit()))
-    {
-        Some(text) if !text.is_empty() && text.len() < 19 => Ok(text.parse().expect("digits")),
-        _ => refuse(format!("number {:?}", String::from_utf8_lossy(value))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn read(line: &str) -> Option<Options> {
-        let words: Vec<Vec<u8>> = line.split(' ').map(|word| word.into()).collect();
+        let words: Vec<&str> = line.split(' ').collect();
         parse(&words, None).ok()
     }
 

@@ -1,6 +1,7 @@
 //! The letters of a script, one after another: numbers, labels and texts, and what a delimiter or the end of a line closes.
 
 use crate::Refusal;
+use curserve_text::options::ANY;
 
 /// Refuses the script that has, or lacks, `what`.
 pub fn refuse<T>(what: &str) -> Result<T, Refusal> {
@@ -58,7 +59,7 @@ impl<'a> Reader<'a> {
         if start == self.at {
             return Ok(None);
         }
-        crate::opts::number(&self.text[start..self.at]).map(Some)
+        Ok(Some(ANY.read(&self.text[start..self.at])?.number))
     }
 
     /// The text up to `delimiter`, which is taken; `\` before it makes it plain.
