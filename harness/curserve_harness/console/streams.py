@@ -16,7 +16,7 @@ import re
 import sys
 from typing import Any
 
-from curserve_harness.console.terminal import escaped, plain
+from curserve_harness.console.terminal import drawn, escaped, plain
 
 _STREAMS = ("stdout", "stderr")
 _LACKING = "curserve-shown"
@@ -25,9 +25,6 @@ _COMMAND = re.compile(r"^([^\S\n]*:):|##\[", re.MULTILINE)
 
 _kept: list[Any] = []
 """Streams that would close what is below them when they are forgotten."""
-
-drawn: dict[str, Stream] = {}
-"""The streams past the guard, by name, for rich's consoles, which guard text themselves."""
 
 
 def _spelled(error: UnicodeError) -> tuple[str, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,6 +19,9 @@ _UNSEEN = (
     r"\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"  # direction, invisible, line breaks
     r"\ud800-\udfff\U000e0000-\U000e0fff"  # half characters, tags
 )
+drawn: dict[str, TextIO] = {}
+"""The streams past the guard (`streams.guard`), by name, for rich's consoles, which show it as `plain`."""
+
 _COMMANDS = re.compile(f"[{_UNSEEN}]")
 _LINE = re.compile(f"[\t\n{_UNSEEN}]")
 
@@ -52,8 +55,6 @@ def console(*, stderr: bool = False, **options: Any) -> Console:
         def render(self, *arguments: Any, **named: Any) -> Any:
             for segment in super().render(*arguments, **named):
                 yield segment if segment.control else Segment(plain(segment.text), segment.style)
-
-    from curserve_harness.console.streams import drawn
 
     name = "stderr" if stderr else "stdout"
     return Plain(file=drawn.get(name) or getattr(sys, name), **options)
