@@ -42,14 +42,14 @@ pub struct Config {
 }
 
 impl Config {
-    /// vLLM's defaults for a server on one GPU, with `blocks` of KV memory.
+    /// vLLM's defaults for an API server on an H100 or H200, with `blocks` of KV memory, for a model of 131,072 tokens.
     pub fn new(blocks: u32) -> Self {
         Self {
             blocks,
             block_size: 16,
             enable_prefix_caching: true,
             max_num_scheduled_tokens: 8192,
-            max_num_seqs: 256,
+            max_num_seqs: 1024,
             max_model_len: 131_072,
             enable_chunked_prefill: true,
             scheduler_reserve_full_isl: true,

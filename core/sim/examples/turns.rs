@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use curserve_sched::{Config, StepTime};
-use curserve_sim::{simulate, Chance, Cluster, Policy, TurnPlan, Workload};
+use curserve_sim::{simulate_into, Chance, Cluster, Policy, TurnPlan, Workload};
 
 /// 60 turns of 1,000 new tokens and replies of 60, after a task of 60,000: 90,000 tokens of context in the mean.
 struct Long {
@@ -56,18 +56,16 @@ fn main() {
         max_model_len: 200_000,
         ..Config::new(200_000)
     };
+    let cluster = Cluster {
+        config,
+        step_time: h100,
+        replicas: 1,
+        policy,
+        step_by_step: false,
+    };
     let began = Instant::now();
-    let outcome = simulate(
-        &Long { sessions },
-        &Cluster {
-            config,
-            step_time: h100,
-            replicas: 1,
-            policy,
-            step_by_step: false,
-        },
-    );
-    let (seconds, turns) = (began.elapsed().as_secs_f64(), outcome.turns.len());
+    let outcome = simulate_into(&Long { sessions }, &cluster, &mut |_| ());
+    let (seconds, turns) = (began.elapsed().as_secs_f64(), outcome.turns);
     println!(
         "{turns} turns in {seconds:.2} s: {:.0} a second",
         turns as f64 / seconds

@@ -32,7 +32,7 @@ impl<W: Workload> Simulation<'_, W> {
     fn turn_over(&mut self, number: u32, sampled: &Sampled, end: End) {
         let (replica, now) = (self.replica_of(number), self.now);
         let session = &mut self.sessions[number as usize];
-        self.outcome.turns.push(TurnRecord {
+        (self.sink)(&TurnRecord {
             session: number,
             turn: session.turn,
             arrived_ns: session.arrived_ns,
@@ -42,6 +42,7 @@ impl<W: Workload> Simulation<'_, W> {
             prompt: session.tokens(),
             reply: sampled.outputs,
         });
+        self.outcome.turns += 1;
         self.outcome.end_ns = now;
         session.own += sampled.outputs;
         session.turn += 1;

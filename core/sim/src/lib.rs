@@ -18,8 +18,8 @@
 //! }
 //! let step_time = StepTime { base_ps: 6_130_000_000, prefill_ps: 16_200_000, ..StepTime::default() };
 //! let cluster = Cluster { config: Config::new(1000), step_time, replicas: 1, policy: Policy::Request, step_by_step: false };
-//! let outcome = simulate(&Two, &cluster);
-//! assert_eq!((outcome.finished, outcome.turns.len()), (2, 6));
+//! let (outcome, turns) = simulate(&Two, &cluster);
+//! assert_eq!((outcome.finished, turns.len()), (2, 6));
 //! ```
 
 mod cells;
@@ -40,5 +40,5 @@ pub use ledger::{Decision, Ledger};
 pub use policy::Policy;
 pub use record::{Outcome, TurnRecord};
 pub use replica::{Replica, Work};
-pub use simulation::{simulate, Cluster};
+pub use simulation::{simulate, simulate_into, Cluster};
 pub use workload::{TurnPlan, Workload};

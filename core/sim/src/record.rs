@@ -21,11 +21,9 @@ pub struct TurnRecord {
     pub reply: u32,
 }
 
-/// What came of a simulation.
+/// What came of a simulation, but for its turns.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Outcome {
-    /// Turns, in the order in which they ended.
-    pub turns: Vec<TurnRecord>,
     /// What each replica did.
     pub work: Vec<crate::Work>,
     /// Sessions that said all that they had to say.
@@ -37,6 +35,8 @@ pub struct Outcome {
     pub stuck: u32,
     /// Sessions that lost their blocks while idle, so that the next turn is a new request.
     pub released: u64,
-    /// When the last turn ended.
+    /// Turns that ended.
+    pub turns: u64,
+    /// When the last of them did.
     pub end_ns: u64,
 }

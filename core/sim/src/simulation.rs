@@ -5,7 +5,7 @@ use curserve_sched::{Config, StepTime};
 use crate::events::{Event, Events};
 use crate::ledger::{Decision, Ledger};
 use crate::policy::Policy;
-use crate::record::Outcome;
+use crate::record::{Outcome, TurnRecord};
 use crate::replica::Replica;
 use crate::session::Session;
 use crate::workload::Workload;
@@ -25,9 +25,20 @@ pub struct Cluster {
     pub step_by_step: bool,
 }
 
-/// Let a workload play on a cluster to its end.
-pub fn simulate<W: Workload>(workload: &W, cluster: &Cluster) -> Outcome {
-    let mut simulation = Simulation::new(workload, cluster);
+/// Let a workload play on a cluster to its end, and keep all turns in the order in which they ended.
+pub fn simulate<W: Workload>(workload: &W, cluster: &Cluster) -> (Outcome, Vec<TurnRecord>) {
+    let mut turns = Vec::new();
+    let outcome = simulate_into(workload, cluster, &mut |turn| turns.push(*turn));
+    (outcome, turns)
+}
+
+/// Let a workload play on a cluster to its end; each turn that ends goes to `sink` and is forgotten.
+pub fn simulate_into<W: Workload>(
+    workload: &W,
+    cluster: &Cluster,
+    sink: &mut dyn FnMut(&TurnRecord),
+) -> Outcome {
+    let mut simulation = Simulation::new(workload, cluster, sink);
     while let Some((now, replica, event)) = simulation.events.pop() {
         simulation.now = now;
         match event {
@@ -51,10 +62,11 @@ pub(crate) struct Simulation<'a, W> {
     /// For each replica and slot of its scheduler, the session that has the request there.
     pub(crate) owners: Vec<Vec<u32>>,
     pub(crate) outcome: Outcome,
+    pub(crate) sink: &'a mut dyn FnMut(&TurnRecord),
 }
 
 impl<'a, W: Workload> Simulation<'a, W> {
-    fn new(workload: &'a W, cluster: &'a Cluster) -> Self {
+    fn new(workload: &'a W, cluster: &'a Cluster, sink: &'a mut dyn FnMut(&TurnRecord)) -> Self {
         let mut events = Events::default();
         for session in 0..workload.sessions() {
             events.plan(
@@ -79,6 +91,7 @@ impl<'a, W: Workload> Simulation<'a, W> {
             sessions: vec![Session::default(); workload.sessions() as usize],
             owners: vec![Vec::new(); count],
             outcome: Outcome::default(),
+            sink,
         }
     }
 

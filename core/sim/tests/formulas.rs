@@ -90,9 +90,10 @@ fn waits(load: f64, lengths: [(f64, u32); 2]) -> (f64, f64) {
         .sum::<f64>();
     let means: Vec<f64> = (0..REPLICATIONS)
         .map(|seed| {
-            let outcome = simulate(&Arrivals::new(seed, service / load, lengths), &cluster);
+            let (outcome, turns) =
+                simulate(&Arrivals::new(seed, service / load, lengths), &cluster);
             assert_eq!(outcome.finished, REQUESTS);
-            let late = &outcome.turns[WARM_UP..];
+            let late = &turns[WARM_UP..];
             let wait = |turn: &curserve_sim::TurnRecord| {
                 (turn.first_ns - turn.arrived_ns) as f64 - service_ns(turn.prompt)
             };

@@ -1,7 +1,9 @@
 //! What the policies in the tool gap do, on sessions whose numbers can be said beforehand, and on random ones.
 
 use curserve_sched::{Config, StepTime};
-use curserve_sim::{each_cell, simulate, Chance, Cluster, Outcome, Policy, TurnPlan, Workload};
+use curserve_sim::{
+    each_cell, simulate, Chance, Cluster, Outcome, Policy, TurnPlan, TurnRecord, Workload,
+};
 use proptest::prelude::*;
 
 /// Sessions that say the same: 1,000 tokens of task, then tool answers of 60, replies of 40, gaps of a second.
@@ -39,6 +41,10 @@ const H100: StepTime = StepTime {
 };
 
 fn run<W: Workload>(workload: &W, blocks: u32, policy: Policy) -> Outcome {
+    run_all(workload, blocks, policy).0
+}
+
+fn run_all<W: Workload>(workload: &W, blocks: u32, policy: Policy) -> (Outcome, Vec<TurnRecord>) {
     let config = Config {
         async_scheduling: false,
         ..Config::new(blocks)
@@ -121,7 +127,7 @@ fn under_pressure_a_request_computes_again_and_a_session_waits() {
         "{:?}",
         narrow.work
     );
-    let session = run(
+    let (session, turns) = run_all(
         &work,
         300,
         Policy::Session {
@@ -130,13 +136,10 @@ fn under_pressure_a_request_computes_again_and_a_session_waits() {
     );
     assert_eq!(session.work[0].preemptions, 0, "what is reserved is there");
     assert!(session.released > 0, "idle sessions make room");
-    assert!(session
-        .turns
-        .iter()
-        .all(|turn| turn.begun_ns >= turn.arrived_ns));
+    assert!(turns.iter().all(|turn| turn.begun_ns >= turn.arrived_ns));
     for outcome in [wide, narrow, session] {
         assert_eq!(
-            (outcome.finished, outcome.stuck, outcome.turns.len()),
+            (outcome.finished, outcome.stuck, outcome.turns),
             (40, 0, 120)
         );
     }
@@ -153,7 +156,7 @@ fn what_can_never_fit_ends_the_session_and_is_counted() {
         Policy::Request,
     );
     assert_eq!(
-        (outcome.too_long, outcome.finished, outcome.turns.len()),
+        (outcome.too_long, outcome.finished, outcome.turns),
         (2, 0, 2)
     );
 }
@@ -231,13 +234,13 @@ proptest! {
         let order = if priority { curserve_sched::Policy::Priority } else { curserve_sched::Policy::Fcfs };
         let config = Config { max_num_seqs: seqs, async_scheduling: ahead, policy: order, ..Config::new(blocks) };
         let cluster = Cluster { config, step_time: H100, replicas, policy, step_by_step: false };
-        let outcome = simulate(&work, &cluster);
+        let (outcome, turns) = simulate(&work, &cluster);
         prop_assert_eq!(outcome.finished + outcome.too_long + outcome.stuck, sessions);
         if policy == Policy::Request || matches!(policy, Policy::Session { .. }) {
             prop_assert_eq!(outcome.stuck, 0);
         }
         let mut next = vec![0; sessions as usize];
-        for turn in &outcome.turns {
+        for turn in &turns {
             prop_assert_eq!(turn.turn, next[turn.session as usize]);
             next[turn.session as usize] += 1;
             let plan = work.turn(turn.session, turn.turn).unwrap();
@@ -248,8 +251,9 @@ proptest! {
         if let Policy::Session { .. } = policy {
             prop_assert_eq!(outcome.work.iter().map(|work| work.preemptions).sum::<u64>(), 0);
         }
-        prop_assert_eq!(&simulate(&work, &cluster), &outcome, "a seed gives the same again");
+        let found = (outcome, turns);
+        prop_assert_eq!(&simulate(&work, &cluster), &found, "a seed gives the same again");
         let slowly = Cluster { step_by_step: true, ..cluster };
-        prop_assert_eq!(simulate(&work, &slowly), outcome, "leaps change nothing");
+        prop_assert_eq!(simulate(&work, &slowly), found, "leaps change nothing");
     }
 }
