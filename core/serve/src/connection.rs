@@ -20,7 +20,7 @@ use crate::crew::{Crew, Rested};
 use crate::incoming::{request, Asked, Incoming, Next};
 use crate::lookout::Rouse;
 use crate::seats::Seat;
-use crate::server::Shared;
+use crate::shared::Shared;
 
 /// After a call that took longer than this, the next one is not looked out for.
 const SHORT: Duration = Duration::from_millis(1);

@@ -16,7 +16,9 @@ mod memory;
 mod native;
 mod seats;
 mod server;
+mod shared;
 
 pub use daemon::Daemon;
 pub use listen::{bind, inherit, SocketFile};
-pub use server::{serve, Limits, Stop};
+pub use server::serve;
+pub use shared::{Limits, Stop};
