@@ -20,8 +20,10 @@ pub struct Options {
     verb: &'static str,
     socket: Option<PathBuf>,
     listen_fd: Option<RawFd>,
-    /// The workspace.
+    /// The workspace, by its path without links.
     pub root: PathBuf,
+    /// The path at which the daemon looks for it: the one that was given where callers know it by another name, else the same.
+    pub followed: PathBuf,
     /// Where commands see it.
     pub at: String,
     /// One shell for all calls.
@@ -78,15 +80,19 @@ impl Options {
             }
         }
         let root = root.ok_or_else(|| Failure::Usage(format!("{verb}: --root DIR is missing")))?;
-        let root = root
-            .canonicalize()
-            .map_err(|error| Failure::Usage(format!("{verb}: root {}: {error}", root.display())))?;
+        let unusable = |error| Failure::Usage(format!("{verb}: root {}: {error}", root.display()));
+        let given = std::path::absolute(&root).map_err(unusable)?;
+        let root = root.canonicalize().map_err(unusable)?;
         if !root.is_dir() {
             return Err(Failure::Usage(format!(
                 "{verb}: root {} is not a folder",
                 root.display()
             )));
         }
+        let followed = match at {
+            Some(_) => given,
+            None => root.clone(),
+        };
         let at = at.unwrap_or_else(|| root.to_string_lossy().into_owned());
         if !is_place(&at, &root) {
             return Err(Failure::Usage(format!(
@@ -98,6 +104,7 @@ impl Options {
             socket,
             listen_fd,
             root,
+            followed,
             at,
             persistent,
             lifeline,

@@ -19,7 +19,7 @@ pub fn run(parser: Parser) -> Result<(), Failure> {
     options.confine()?;
     options.hold_lifeline()?;
     let daemon = Daemon::start(
-        options.root.clone(),
+        options.followed.clone(),
         options.at.clone(),
         options.limits,
         World::of_this_machine(),

@@ -7,8 +7,8 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::corpus::Shared;
 use crate::error::Error;
+use crate::inner::Shared;
 use crate::watch::Watches;
 
 /// Events that come this close together are collected before they are applied.

@@ -17,6 +17,12 @@ pub enum Error {
     /// The root was removed, or moved away.
     #[error("the root {0} has vanished; put a folder there, or restart on one that exists")]
     Vanished(PathBuf),
+    /// Its file system may change without a report.
+    #[error(
+        "cannot follow {0}: its file system (type {1:#x}) may change without a word to this kernel, as those of \
+         networks and FUSE do; copy the folder to a local one"
+    )]
+    Unreported(PathBuf, u32),
     /// The user's inotify watches are used up.
     #[error("out of inotify watches at {0}; raise them with: sysctl fs.inotify.max_user_watches=1048576")]
     Watches(PathBuf),

@@ -13,16 +13,16 @@ use std::sync::{Arc, OnceLock};
 
 use curserve_index::Grams;
 
-use crate::corpus::Options;
 use crate::error::Error;
-use crate::ignored::Rules;
-use crate::merge::{Merge, WatchMap};
+use crate::inner::Options;
+use crate::merge::Merge;
 use crate::meta::{Kind, Meta};
+use crate::place::Place;
 use crate::read;
 use crate::scan::{is_beyond, is_searchable, names_in, Found, FoundBody, FoundFolder};
-use crate::snapshot::{Place, Snapshot, State};
-use crate::tree::{Indexed, Unreadable, ROOT};
+use crate::state::{Indexed, Rules, Snapshot, State, Unreadable, ROOT};
 use crate::watch::Watches;
+use crate::watched::Watched;
 
 /// Folders with more names are not looked into: their listing would take as long as a load.
 const MOST_NAMES: usize = 10_000;
@@ -54,7 +54,7 @@ impl Snapshot {
         };
         found.name = Box::default();
         // Nothing is watched: these are for the merge to name.
-        let (mut watched, watches) = (WatchMap::default(), Watches::new()?);
+        let (mut watched, watches) = (Watched::default(), Watches::new(Some(0))?);
         Merge::new(&mut state, &mut watched, &watches).put(found, None, ROOT, &real, false);
         fill(&mut state, ROOT, &wanted, options.file_limit);
         state.rules = Arc::new(OnceLock::from(Rules::unknown()));
@@ -91,13 +91,17 @@ fn look(path: &Path, wanted: Option<&Names<'_>>) -> Option<Found> {
         Kind::Folder => FoundBody::Folder(FoundFolder {
             entries: wanted.map_or(Err(Unreadable::Unknown), |names| list(path, names)),
             searchable: wanted.is_none() || is_searchable(path),
-            watch: None,
         }),
         Kind::Link => FoundBody::Link(fs::read_link(path).ok()?.into_os_string().into_vec().into()),
         Kind::Other => FoundBody::Other,
     };
     let name = path.file_name().unwrap_or_default().as_bytes().into();
-    Some(Found { name, meta, body })
+    Some(Found {
+        name,
+        meta,
+        body,
+        watch: None,
+    })
 }
 
 /// The entries of a folder that can be read as a whole.

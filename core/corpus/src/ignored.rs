@@ -10,22 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use ignore::Match;
 
-use crate::node::Node;
-use crate::snapshot::{Snapshot, State};
-use crate::tree::ROOT;
-use crate::Kind;
-
-/// What the ignore files say of one node by itself, its parents aside.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Verdict {
-    /// No rule matches.
-    #[default]
-    None,
-    /// A rule says to leave it out.
-    Ignore,
-    /// A rule says to keep it, even if it is hidden.
-    Whitelist,
-}
+use crate::meta::Kind;
+use crate::state::{FolderRules, Memo, Node, Rules, Snapshot, State, Verdict, ROOT};
 
 /// Names of what holds rules, or says where a repository begins.
 pub(crate) const RULE_FILES: [&[u8]; 6] = [
@@ -36,28 +22,6 @@ pub(crate) const RULE_FILES: [&[u8]; 6] = [
     b".git",
     b".jj",
 ];
-
-/// The rules of all folders that have some, by id; None where some of them do not parse.
-#[derive(Debug)]
-pub(crate) struct Rules {
-    folders: Option<HashMap<u32, FolderRules>>,
-    /// Which set of rules this is: no two sets ever made are of the same generation.
-    generation: u64,
-}
-
-/// The rules of one folder.
-#[derive(Debug)]
-struct FolderRules {
-    rgignore: Gitignore,
-    ignore: Gitignore,
-    gitignore: Gitignore,
-    exclude: Gitignore,
-    has_git: bool,
-}
-
-/// A node's verdicts under the rules of one generation.
-#[derive(Debug, Default)]
-pub(crate) struct Memo(AtomicU64);
 
 impl Clone for Memo {
     fn clone(&self) -> Self {

@@ -1,76 +1,29 @@
 //! Bringing the tree in line with what a walk found: the first load, a new folder, one saved file and a full rescan
 //! are all the same merge.
 
-use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::ignored::{Memo, RULE_FILES};
+use crate::ignored::RULE_FILES;
 use crate::meta::Meta;
 use crate::order::SORTED_ABOVE;
 use crate::read::{Reading, Wanted};
 use crate::scan::{Found, FoundBody, FoundFolder};
-use crate::snapshot::State;
-use crate::tree::{Body, Indexed, NodeData, Unreadable, ROOT};
+use crate::state::{Body, Indexed, Memo, NodeData, State, Unreadable, ROOT};
 use crate::watch::Watches;
+use crate::watched::Watched;
 
 /// A file whose last change lies this close before its reading may change again without a new time stamp: the kernel's
 /// clock ticks every 1–10 ms.
 const RACY_NS: i128 = 50_000_000;
 
-/// Which watch stands on which folder, both ways.
-#[derive(Default)]
-pub(crate) struct WatchMap {
-    folder: HashMap<i32, u32>,
-    watch: HashMap<u32, i32>,
-}
-
-impl WatchMap {
-    pub(crate) fn folder(&self, watch: i32) -> Option<u32> {
-        self.folder.get(&watch).copied()
-    }
-
-    fn insert(&mut self, watch: i32, folder: u32) {
-        self.folder.insert(watch, folder);
-        if let Some(old) = self.watch.insert(folder, watch).filter(|&old| old != watch) {
-            if self.folder.get(&old) == Some(&folder) {
-                self.folder.remove(&old);
-            }
-        }
-    }
-
-    /// Nothing is watched any more.
-    pub(crate) fn clear(&mut self, watches: &Watches) {
-        for watch in std::mem::take(self).folder.into_keys() {
-            watches.remove(watch);
-        }
-    }
-
-    /// The kernel has dropped this watch.
-    pub(crate) fn forget(&mut self, watch: i32) {
-        if let Some(folder) = self.folder.remove(&watch) {
-            self.watch.remove(&folder);
-        }
-    }
-
-    /// The folder is gone from the tree. Its watch may stand on another node by now, where it was moved to.
-    fn drop_folder(&mut self, folder: u32, watches: &Watches) {
-        if let Some(watch) = self.watch.remove(&folder) {
-            if self.folder.get(&watch) == Some(&folder) {
-                self.folder.remove(&watch);
-                watches.remove(watch);
-            }
-        }
-    }
-}
-
 /// One merge in progress: changes go to `state`; files to read are collected.
 pub(crate) struct Merge<'m> {
     pub(crate) state: &'m mut State,
-    pub(crate) watched: &'m mut WatchMap,
+    pub(crate) watched: &'m mut Watched,
     pub(crate) watches: &'m Watches,
     pub(crate) wanted: Vec<Wanted>,
     pub(crate) ids: Vec<u32>,
@@ -79,7 +32,7 @@ pub(crate) struct Merge<'m> {
 impl<'m> Merge<'m> {
     pub(crate) fn new(
         state: &'m mut State,
-        watched: &'m mut WatchMap,
+        watched: &'m mut Watched,
         watches: &'m Watches,
     ) -> Self {
         Merge {
@@ -106,7 +59,12 @@ impl<'m> Merge<'m> {
         if let (Some(id), None) = (existing, same_kind) {
             self.clear(id);
         }
-        let Found { name, meta, body } = found;
+        let Found {
+            name,
+            meta,
+            body,
+            watch,
+        } = found;
         self.state.named(&name);
         let data = NodeData {
             parent,
@@ -125,10 +83,22 @@ impl<'m> Merge<'m> {
             ),
             FoundBody::Other => self.set(existing, data),
             FoundBody::File => self.put_file(data, existing, same_kind, path, touched),
+            FoundBody::Unreported => self.set(
+                existing,
+                NodeData {
+                    body: Body::File {
+                        content: Err(Unreadable::Unknown),
+                        racy: false,
+                        indexed: Indexed::Not,
+                    },
+                    ..data
+                },
+            ),
             FoundBody::Folder(folder) => {
                 self.put_folder(data, folder, existing, same_kind, path, touched)
             }
         };
+        self.watched.put(id, watch);
         self.state.note_readable(id);
         id
     }
@@ -175,7 +145,6 @@ impl<'m> Merge<'m> {
         let FoundFolder {
             entries,
             searchable,
-            watch,
         } = found;
         let old = same.and_then(|id| match &self.state.tree.get(id).body {
             Body::Folder { listing, .. } => listing.clone().ok(),
@@ -186,9 +155,6 @@ impl<'m> Merge<'m> {
             searchable,
         };
         let id = self.set(id, NodeData { body, ..data });
-        if let Some(watch) = watch {
-            self.watched.insert(watch, id);
-        }
         match entries {
             Ok(entries) => {
                 let mut children = Vec::with_capacity(entries.len());
@@ -241,13 +207,14 @@ impl<'m> Merge<'m> {
     /// Removes a node and all below it; the caller takes it out of its folder's listing.
     pub(crate) fn remove(&mut self, id: u32) {
         self.clear(id);
+        self.watched.drop(id);
         let name = self.state.tree.get(id).name.clone();
         self.state.named(&name);
         self.state.tree.remove(id);
         self.state.note_readable(id);
     }
 
-    /// Takes away what belongs to a node's body: children, watch.
+    /// Takes away what lies in a folder.
     fn clear(&mut self, id: u32) {
         if let Body::Folder { listing, .. } = self.state.tree.get(id).body.clone() {
             for child in listing.iter().flat_map(|listing| listing.ids()) {
@@ -259,7 +226,6 @@ impl<'m> Merge<'m> {
                 searchable: true,
             };
             self.state.tree.set(id, data);
-            self.watched.drop_folder(id, self.watches);
         }
     }
 

@@ -3,15 +3,7 @@
 use crate::content::Content;
 use crate::listing::Listing;
 use crate::meta::{Kind, Meta};
-use crate::snapshot::State;
-use crate::tree::{Body, NodeData, Unreadable, ROOT};
-
-/// A file, folder, link or other node in one snapshot; copied freely.
-#[derive(Clone, Copy)]
-pub struct Node<'s> {
-    pub(crate) state: &'s State,
-    pub(crate) id: u32,
-}
+use crate::state::{Body, Node, NodeData, State, Unreadable, ROOT};
 
 /// What a folder says of one of its children, without a look at the child.
 #[derive(Clone, Copy)]

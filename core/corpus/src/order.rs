@@ -3,8 +3,7 @@
 
 use crate::ids::IdMap;
 use crate::listing::Listing;
-use crate::snapshot::State;
-use crate::tree::{Body, Tree, ROOT};
+use crate::state::{Body, State, Tree, ROOT};
 
 /// A folder was seen to be walked by inode when it has more entries than this (`find` 4.9 and `grep -r` on folders of 9,999,
 /// 10,000 and 10,001 files on ext4) …

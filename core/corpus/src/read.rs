@@ -9,9 +9,9 @@ use curserve_index::{Form, Segment, MOST_TEXTS};
 use rayon::prelude::*;
 
 use crate::content::Content;
-use crate::meta::Meta;
+use crate::meta::{Kind, Meta};
+use crate::state::Unreadable;
 use crate::straight;
-use crate::tree::Unreadable;
 
 /// A file to read: where, and how large the walk found it.
 pub(crate) struct Wanted {
@@ -113,7 +113,7 @@ fn append(path: &Path, limit: u64, buffer: &mut Vec<u8>) -> Result<Meta, Unreada
     let file =
         straight::open(path, libc::O_NONBLOCK | libc::O_NOCTTY).map_err(|error| errno(&error))?;
     let meta = Meta::of(&file.metadata().map_err(|error| errno(&error))?);
-    if meta.kind() != crate::Kind::File {
+    if meta.kind() != Kind::File {
         return Err(Unreadable::Unknown);
     }
     let start = buffer.len();

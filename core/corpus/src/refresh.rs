@@ -1,58 +1,30 @@
 //! Applying what the kernel reports.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use curserve_index::{Form, Grams};
+use rayon::prelude::*;
 
-use crate::corpus::Inner;
 use crate::error::Error;
+use crate::inner::{Inner, Touched};
 use crate::merge::{is_current, Merge};
+use crate::meta::{Kind, Meta};
+use crate::place::Place;
 use crate::read::{self, Reading, Wanted};
 use crate::scan;
-use crate::select::Shelved;
-use crate::snapshot::{Place, State};
-use crate::tree::{Body, Indexed, NodeData, ROOT};
+use crate::state::{Body, Indexed, NodeData, Shelved, State, ROOT};
+use crate::volume;
 use crate::watch::Event;
-use crate::{Kind, Meta};
+use crate::watched::Watched;
 
 /// A file that is written all the time is re-read at most this often for one answer.
 const ROUNDS: usize = 8;
 
 /// When more files than this carry their own trigrams, they get a segment.
 const FRESH_LIMIT: usize = 2048;
-
-/// What the events of one batch ask for.
-#[derive(Debug, Default)]
-pub(crate) struct Dirty {
-    rescan: bool,
-    /// What we follow is not what lies at the root's path: all that is held is void.
-    reload: bool,
-    /// Folders whose names changed: list again. All folders here had an event, for their metadata at least.
-    folders: BTreeMap<u32, Touched>,
-}
-
-#[derive(Debug, Default)]
-struct Touched {
-    relist: bool,
-    /// Each name that had an event; true: the name itself came or went, so what lies there may be another node, even
-    /// one with the same inode number.
-    names: BTreeMap<Box<[u8]>, bool>,
-}
-
-impl Dirty {
-    /// Nothing that is held can be trusted.
-    pub(crate) fn doubt_everything(&mut self) {
-        self.reload = true;
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        !self.rescan && !self.reload && self.folders.is_empty()
-    }
-}
 
 impl Inner {
     /// Takes queued events over from the kernel; returns whether there were any.
@@ -70,44 +42,46 @@ impl Inner {
     fn note(&mut self, Event { watch, mask, name }: Event) {
         const NAMES: u32 =
             libc::IN_CREATE | libc::IN_DELETE | libc::IN_MOVED_FROM | libc::IN_MOVED_TO;
+        const GONE: u32 =
+            libc::IN_DELETE_SELF | libc::IN_MOVE_SELF | libc::IN_UNMOUNT | libc::IN_IGNORED;
         if mask & libc::IN_Q_OVERFLOW != 0 {
             self.dirty.rescan = true;
             return;
         }
-        let Some(folder) = self.watched.folder(watch) else {
-            return;
-        };
-        if mask & (libc::IN_DELETE_SELF | libc::IN_MOVE_SELF | libc::IN_UNMOUNT | libc::IN_IGNORED)
-            != 0
-        {
-            self.dirty.reload |= folder == ROOT;
-            if mask & libc::IN_IGNORED != 0 {
-                self.watched.forget(watch);
+        let tree = &self.state.tree;
+        for id in self.watched.nodes(watch) {
+            let Some(data) = tree.try_get(id) else {
+                continue;
+            };
+            if !matches!(data.body, Body::Folder { .. }) {
+                self.dirty.touch(data.parent, &data.name, false);
+            } else if mask & GONE != 0 {
+                self.dirty.reload |= id == ROOT;
+            } else {
+                self.dirty.touch(id, &name, mask & NAMES != 0);
             }
-            return;
         }
-        let touched = self.dirty.folders.entry(folder).or_default();
-        let came_or_went = mask & NAMES != 0;
-        touched.relist |= came_or_went;
-        if !name.is_empty() {
-            *touched.names.entry(name).or_default() |= came_or_went;
+        if mask & libc::IN_IGNORED != 0 && self.watched.forget(watch) {
+            self.watches.ended();
         }
     }
 
     /// Applies every change that the kernel has reported until now.
     pub(crate) fn refresh(&mut self) -> Result<(), Error> {
-        for _ in 0..ROUNDS {
+        for round in 0..ROUNDS {
             self.collect()?;
             self.look_at_root();
+            if round == 0 {
+                self.look_at_unwatched();
+            }
             if self.dirty.is_empty() {
                 break;
             }
             self.apply()?;
         }
         if self.vanished || self.dirty.reload {
-            return Err(Error::Vanished(self.root.clone()));
+            return Err(Error::Vanished(self.given.clone()));
         }
-        self.follow_links();
         Ok(())
     }
 
@@ -121,10 +95,10 @@ impl Inner {
         result
     }
 
-    /// Compares what lies at the root's path with what we follow. inotify tells nothing of the folders above the root: when
+    /// Compares what the root's path leads to with what we follow. inotify tells nothing of the folders above the root: when
     /// one of them is moved, what we follow goes with it, unchanged, and something else may take its place.
     fn look_at_root(&mut self) {
-        let found = std::fs::symlink_metadata(&self.root).map(|found| Meta::of(&found));
+        let found = std::fs::metadata(&self.given).map(|found| Meta::of(&found));
         let found = found.ok().filter(|meta| meta.kind() == Kind::Folder);
         let tree = &self.state.tree;
         let held = (tree.bound() > 0).then(|| &tree.get(ROOT).meta);
@@ -137,6 +111,13 @@ impl Inner {
                 self.dirty.reload |= self.vanished || !is_ours;
             }
         }
+        self.dirty.rescan |= self.mounts.have_changed(&self.root);
+    }
+
+    /// The path by which what we follow is read is the one without links: whether it is still.
+    fn is_moved(&self) -> bool {
+        let leads = self.given.canonicalize();
+        leads.is_ok_and(|leads| leads != self.root)
     }
 
     fn try_apply(&mut self) -> Result<(), Error> {
@@ -144,7 +125,7 @@ impl Inner {
         if self.vanished && !dirty.reload {
             return Ok(());
         }
-        if dirty.reload {
+        if dirty.reload || (!dirty.is_empty() && self.is_moved()) {
             self.counters.rescans += 1;
             return self.load();
         }
@@ -159,8 +140,19 @@ impl Inner {
             update_folder(&mut merge, folder, touched, &root)?;
         }
         let (wanted, ids) = (merge.wanted, merge.ids);
+        self.settle_watches();
         self.read(ids, wanted);
         Ok(())
+    }
+
+    /// Ends watches that nothing needs any more; and some that would be useful, where others of this user had none left.
+    fn settle_watches(&mut self) {
+        self.watched.sweep(&self.watches);
+        if self.watches.ran_short() {
+            let tree = &self.state.tree;
+            let is_file = |id| !matches!(tree.get(id).body, Body::Folder { .. });
+            self.watched.spare(&self.watches, is_file);
+        }
     }
 
     /// Reads the files `ids`: a few by themselves, many in packs with indexes of their own.
@@ -206,48 +198,78 @@ impl Inner {
             return;
         }
         state.fill(id, reading, indexed);
-        if state.tree.get(id).meta.nlink > 1 {
-            self.linked.insert(id);
-        }
     }
 
-    /// Reads files that have names outside the root again, where they changed.
-    fn follow_links(&mut self) {
-        let Inner { state, linked, .. } = self;
-        linked.retain(|&id| {
-            state
-                .tree
-                .try_get(id)
-                .is_some_and(|data| data.meta.nlink > 1)
-        });
-        let stale = |&id: &u32| {
-            let path = state.live_path(id);
-            let meta = std::fs::symlink_metadata(&path)
-                .ok()
-                .map(|metadata| Meta::of(&metadata))?;
-            (!is_current(state.tree.get(id), &meta)).then_some((id, path))
+    /// Looks at what nothing is reported of, and notes what has changed.
+    fn look_at_unwatched(&mut self) {
+        const FEW: usize = 256;
+        let state = &self.state;
+        let has_changed = |&id: &u32| {
+            let found = std::fs::symlink_metadata(state.live_path(id));
+            let held = state.tree.get(id);
+            id != ROOT && !found.is_ok_and(|found| is_as_held(held, &Meta::of(&found)))
         };
-        let stale: Vec<_> = linked.iter().filter_map(stale).collect();
-        for (id, path) in stale {
-            self.read_one(id, &path);
+        let unwatched = self.watched.unwatched();
+        let changed: Vec<u32> = match unwatched.len() {
+            0..FEW => unwatched.iter().copied().filter(has_changed).collect(),
+            _ => {
+                let all: Vec<u32> = unwatched.iter().copied().collect();
+                all.into_par_iter().filter(has_changed).collect()
+            }
+        };
+        for id in changed {
+            let data = state.tree.get(id);
+            self.dirty.touch(data.parent, &data.name, false);
         }
     }
 
     /// Takes in what lies at the root's path now, as if nothing had been here before. A folder made again in the place of a
     /// removed one may have its inode number, so not even that says that something held is still true.
+    ///
+    /// # Errors
+    /// Where its file system is not one that can be followed, or the user has no watch left.
     pub(crate) fn load(&mut self) -> Result<(), Error> {
+        self.root = match self.given.canonicalize() {
+            Ok(root) => root,
+            Err(_) => {
+                self.vanished = true;
+                return Ok(());
+            }
+        };
         let place = Arc::new(Place::new(&self.root, self.options.at.as_deref()));
         self.state = Arc::new(State::empty(place));
         self.watched.clear(&self.watches);
-        self.linked.clear();
+        self.mounts.read(&self.root);
         self.vanished = false;
-        let loaded = self.rescan();
+        let loaded = self.check_volume().and_then(|()| self.rescan());
         self.dirty.reload |= loaded.is_err();
         loaded
     }
 
+    /// # Errors
+    /// Where the root's file system is not one that can be followed.
+    fn check_volume(&self) -> Result<(), Error> {
+        match volume::kind(&self.root) {
+            Some(kind) if !volume::reports(kind) => Err(Error::Unreported(self.root.clone(), kind)),
+            _ => Ok(()),
+        }
+    }
+
     /// Walks everything again and reads what may have changed.
     fn rescan(&mut self) -> Result<(), Error> {
+        let mut walked = self.walk();
+        while matches!(walked, Err(Error::Watches(_))) && self.watches.begin_with_less() {
+            self.watched = Watched::default();
+            walked = self.walk();
+        }
+        walked
+    }
+
+    fn walk(&mut self) -> Result<(), Error> {
+        let root = std::fs::symlink_metadata(&self.root).map(|root| Meta::of(&root));
+        if let Ok(root) = root {
+            self.watches.volumes.begin(root.dev);
+        }
         let Some(mut found) = scan::scan(&self.root, &self.watches)? else {
             self.vanished = true;
             return Ok(());
@@ -258,9 +280,16 @@ impl Inner {
         let mut merge = Merge::new(state, &mut self.watched, &self.watches);
         merge.put(found, existing, ROOT, &self.root, false);
         let (wanted, ids) = (merge.wanted, merge.ids);
+        self.settle_watches();
         self.read(ids, wanted);
         Ok(())
     }
+}
+
+/// Whether a node that is not watched is what it was when it was taken in.
+fn is_as_held(held: &NodeData, meta: &Meta) -> bool {
+    let is_read = matches!(held.body, Body::File { content: Ok(_), .. });
+    held.meta == *meta && (!is_read || is_current(held, meta))
 }
 
 /// Brings one folder up to date. A folder that an earlier step of the batch removed, or put new, is left alone.
@@ -286,8 +315,10 @@ fn update_folder(
     }
     let permissions_changed =
         data.meta.mode != meta.mode || data.meta.uid != meta.uid || data.meta.gid != meta.gid;
+    let parent = data.parent;
     data.meta = meta;
     merge.state.tree.set(id, data);
+    look_upwards(merge.state, parent);
     if permissions_changed || merge.state.tree.listing(id).is_none() {
         if let Some(mut found) = scan::scan(&path, merge.watches)? {
             found.name = merge.state.tree.get(id).name.clone();
@@ -306,6 +337,31 @@ fn update_folder(
         relist(merge, id, &path, &touched)
     } else {
         retouch(merge, id, &path, &touched)
+    }
+}
+
+/// The first change of something in an overlay changes every folder on the way to it (its number of links, for one), of which
+/// nothing is reported; so it goes up to the first folder that is as it was.
+fn look_upwards(state: &mut State, folder: u32) {
+    let mut at = folder;
+    loop {
+        let held = state.tree.get(at);
+        let found = std::fs::symlink_metadata(state.live_path(at)).map(|found| Meta::of(&found));
+        let ours = |found: &Meta| (found.dev, found.ino) == (held.meta.dev, held.meta.ino);
+        let Some(found) = found
+            .ok()
+            .filter(|found| ours(found) && *found != held.meta)
+        else {
+            return;
+        };
+        let mut data = held.clone();
+        data.meta = found;
+        let parent = data.parent;
+        state.tree.set(at, data);
+        if at == ROOT {
+            return;
+        }
+        at = parent;
     }
 }
 

@@ -3,9 +3,7 @@
 use std::borrow::Cow;
 
 use crate::meta::Kind;
-use crate::node::Node;
-use crate::snapshot::Snapshot;
-use crate::tree::{Body, Tree, ROOT};
+use crate::state::{Body, Node, Snapshot, Tree, ROOT};
 
 /// The kernel follows this many links in one resolution (MAXSYMLINKS).
 const MAX_LINKS: usize = 40;

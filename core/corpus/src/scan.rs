@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use crate::error::Error;
 use crate::meta::{Kind, Meta};
+use crate::state::Unreadable;
 use crate::straight;
-use crate::tree::Unreadable;
 use crate::watch::Watches;
-use crate::Error;
 
 /// A node as the walk found it; files carry no content yet.
 #[derive(Debug)]
@@ -20,11 +20,15 @@ pub(crate) struct Found {
     pub(crate) name: Box<[u8]>,
     pub(crate) meta: Meta,
     pub(crate) body: FoundBody,
+    /// What reports changes of it.
+    pub(crate) watch: Option<i32>,
 }
 
 #[derive(Debug)]
 pub(crate) enum FoundBody {
     File,
+    /// A file whose changes are not reported, which is not to be read.
+    Unreported,
     Folder(FoundFolder),
     Link(Box<[u8]>),
     Other,
@@ -34,7 +38,6 @@ pub(crate) enum FoundBody {
 pub(crate) struct FoundFolder {
     pub(crate) entries: Result<Vec<Found>, Unreadable>,
     pub(crate) searchable: bool,
-    pub(crate) watch: Option<i32>,
 }
 
 /// Below so many folders, counted from `/`, nothing is looked at: what walks the tree needs a stack of that depth.
@@ -48,37 +51,71 @@ const FEW: usize = 64;
 struct Listed {
     names: Result<Vec<Vec<u8>>, Unreadable>,
     searchable: bool,
-    watch: Option<i32>,
+    seen: Seen,
 }
 
-/// What lies at `path`; None where it is gone. Folders are watched before they are read, so that nothing falls between.
+/// What is known of a folder itself once it is watched.
+#[derive(Clone, Copy)]
+struct Seen {
+    watch: Option<i32>,
+    /// None where another node lies there by now; an event about that is on its way.
+    meta: Option<Meta>,
+}
+
+impl Seen {
+    const NOT: Seen = Seen {
+        watch: None,
+        meta: None,
+    };
+
+    /// Gives `folder` what is known of it.
+    fn tell(self, folder: &mut Found) {
+        folder.watch = self.watch;
+        folder.meta = self.meta.unwrap_or(folder.meta);
+    }
+}
+
+/// What lies at `path`; None where it is gone. All is watched before it is looked at, so that nothing falls between.
+///
+/// # Errors
+/// Where the user has no watch left for a folder.
 pub(crate) fn scan(path: &Path, watches: &Watches) -> Result<Option<Found>, Error> {
-    let Some(mut found) = look(path) else {
+    let Some(mut found) = look(path, watches) else {
         return Ok(None);
     };
     if matches!(found.body, FoundBody::Folder(_)) {
-        found.body = FoundBody::Folder(scan_folder(path, watches)?);
+        let (folder, seen) = scan_folder(path, watches)?;
+        found.body = FoundBody::Folder(folder);
+        seen.tell(&mut found);
     }
     Ok(Some(found))
 }
 
 /// What lies at `path`; a folder is not looked into.
-fn look(path: &Path) -> Option<Found> {
+fn look(path: &Path, watches: &Watches) -> Option<Found> {
+    let watch = watches.add_node(path);
     let meta = Meta::of(&fs::symlink_metadata(path).ok()?);
     let body = match meta.kind() {
+        Kind::File if !watches.volumes.report(meta.dev, path) => FoundBody::Unreported,
         Kind::File => FoundBody::File,
         Kind::Folder => FoundBody::Folder(FoundFolder::unknown()),
         Kind::Link => FoundBody::Link(fs::read_link(path).ok()?.into_os_string().into_vec().into()),
         Kind::Other => FoundBody::Other,
     };
     let name = path.file_name().unwrap_or_default().as_bytes().into();
-    Some(Found { name, meta, body })
+    let is_reported = !matches!(body, FoundBody::Unreported);
+    Some(Found {
+        name,
+        meta,
+        body,
+        watch: watch.filter(|_| is_reported),
+    })
 }
 
 /// The folder at `path` with all below it: level by level, so that neither a deep tree nor threads that take over each
 /// other's work while they wait need more of a stack.
-fn scan_folder(path: &Path, watches: &Watches) -> Result<FoundFolder, Error> {
-    let mut levels: Vec<Vec<FoundFolder>> = Vec::new();
+fn scan_folder(path: &Path, watches: &Watches) -> Result<(FoundFolder, Seen), Error> {
+    let mut levels: Vec<Vec<(FoundFolder, Seen)>> = Vec::new();
     let mut paths = vec![path.to_path_buf()];
     while !paths.is_empty() {
         let list = |path: &PathBuf| list(path, watches);
@@ -86,7 +123,7 @@ fn scan_folder(path: &Path, watches: &Watches) -> Result<FoundFolder, Error> {
             1 => paths.iter().map(list).collect(),
             _ => paths.par_iter().map(list).collect(),
         };
-        let (level, next) = look_at_all(&paths, listed?);
+        let (level, next) = look_at_all(&paths, listed?, watches);
         levels.push(level);
         paths = next;
     }
@@ -96,15 +133,17 @@ fn scan_folder(path: &Path, watches: &Watches) -> Result<FoundFolder, Error> {
         let mut children = below.into_iter();
         let entries = level
             .iter_mut()
-            .flat_map(|folder| folder.entries.iter_mut());
+            .flat_map(|(folder, _)| folder.entries.iter_mut());
         for entry in entries.flatten() {
             if let FoundBody::Folder(folder) = &mut entry.body {
-                *folder = children.next().unwrap_or_else(FoundFolder::unknown);
+                let (found, seen) = children.next().unwrap_or_else(unknown);
+                *folder = found;
+                seen.tell(entry);
             }
         }
         below = level;
     }
-    Ok(below.pop().unwrap_or_else(FoundFolder::unknown))
+    Ok(below.pop().unwrap_or_else(unknown))
 }
 
 impl FoundFolder {
@@ -113,16 +152,22 @@ impl FoundFolder {
         FoundFolder {
             entries: Err(Unreadable::Unknown),
             searchable: true,
-            watch: None,
         }
     }
 }
 
+fn unknown() -> (FoundFolder, Seen) {
+    (FoundFolder::unknown(), Seen::NOT)
+}
+
 /// Watches a folder, and lists its names.
 fn list(path: &Path, watches: &Watches) -> Result<Listed, Error> {
-    let watch = watches.add(path)?;
+    let watch = watches.add_folder(path)?;
+    let meta = fs::symlink_metadata(path).ok().map(|meta| Meta::of(&meta));
+    let meta = meta.filter(|meta| meta.kind() == Kind::Folder);
     let searchable = is_searchable(path);
-    let names = match is_beyond(path) {
+    let is_reported = meta.is_none_or(|meta| watches.volumes.report(meta.dev, path));
+    let names = match is_beyond(path) || !is_reported {
         true => Err(Unreadable::Unknown),
         false => names_in(path),
     };
@@ -133,7 +178,10 @@ fn list(path: &Path, watches: &Watches) -> Result<Listed, Error> {
     Ok(Listed {
         names,
         searchable,
-        watch,
+        seen: Seen {
+            watch: watch.filter(|_| is_reported),
+            meta,
+        },
     })
 }
 
@@ -144,18 +192,22 @@ pub(crate) fn is_beyond(path: &Path) -> bool {
 }
 
 /// The entries of all folders of a level, and the paths of the folders among them.
-fn look_at_all(paths: &[PathBuf], listed: Vec<Listed>) -> (Vec<FoundFolder>, Vec<PathBuf>) {
+fn look_at_all(
+    paths: &[PathBuf],
+    listed: Vec<Listed>,
+    watches: &Watches,
+) -> (Vec<(FoundFolder, Seen)>, Vec<PathBuf>) {
     let mut all: Vec<PathBuf> = Vec::new();
     for (path, listed) in paths.iter().zip(&listed) {
         let names = listed.names.iter().flatten();
         all.extend(names.map(|name| path.join(OsStr::from_bytes(name))));
     }
     let found: Vec<Option<Found>> = match all.len() {
-        0..FEW => all.iter().map(|path| look(path)).collect(),
+        0..FEW => all.iter().map(|path| look(path, watches)).collect(),
         _ => all
             .par_iter()
             .with_min_len(FEW / 4)
-            .map(|path| look(path))
+            .map(|path| look(path, watches))
             .collect(),
     };
     let is_folder = |found: &Option<Found>| {
@@ -166,12 +218,13 @@ fn look_at_all(paths: &[PathBuf], listed: Vec<Listed>) -> (Vec<FoundFolder>, Vec
     let next = all.iter().zip(folders).filter(|(_, is)| *is);
     let next = next.map(|(path, _)| path.clone()).collect();
     let mut found = found.into_iter();
-    let level = listed.into_iter().map(|listed| FoundFolder {
-        entries: listed
-            .names
-            .map(|names| found.by_ref().take(names.len()).flatten().collect()),
-        searchable: listed.searchable,
-        watch: listed.watch,
+    let level = listed.into_iter().map(|listed| {
+        let entries = |names: Vec<_>| found.by_ref().take(names.len()).flatten().collect();
+        let folder = FoundFolder {
+            entries: listed.names.map(entries),
+            searchable: listed.searchable,
+        };
+        (folder, listed.seen)
     });
     (level.collect(), next)
 }

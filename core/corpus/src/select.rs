@@ -8,17 +8,8 @@ use rayon::prelude::*;
 
 use crate::content::Content;
 use crate::ids::IdMap;
-use crate::node::Node;
 use crate::read::form;
-use crate::snapshot::{Snapshot, State};
-use crate::tree::{Body, Indexed};
-
-/// A segment, and which node each of its texts belonged to when it was built.
-#[derive(Debug)]
-pub(crate) struct Shelved {
-    pub(crate) segment: Segment,
-    pub(crate) nodes: Vec<u32>,
-}
+use crate::state::{Body, Indexed, Node, Shelved, Snapshot, State};
 
 /// A file that may match, and where.
 #[derive(Clone, Debug)]

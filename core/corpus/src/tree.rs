@@ -2,74 +2,9 @@
 
 use std::sync::Arc;
 
-use curserve_index::Grams;
-
 use crate::arena::Arena;
-use crate::content::Content;
-use crate::ignored::Memo;
 use crate::listing::Listing;
-use crate::meta::Meta;
-
-/// The root's id; it never changes.
-pub(crate) const ROOT: u32 = 0;
-
-/// Why a file's bytes or a folder's entries are not in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unreadable {
-    /// Opening it failed with this errno, as it would for a real program.
-    Errno(i32),
-    /// It is larger than the corpus takes in; a real program could read it.
-    TooLarge,
-    /// A real program might see something of it that the corpus does not.
-    Unknown,
-}
-
-/// Where a file's trigrams are.
-#[derive(Clone, Debug)]
-pub(crate) enum Indexed {
-    /// Nowhere: there is no content.
-    Not,
-    /// In this segment, at this position.
-    Segment(u32, u16),
-    /// With the file itself, which changed since the segments were built.
-    Own(Arc<Grams>),
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum Body {
-    File {
-        content: Result<Content, Unreadable>,
-        racy: bool,
-        indexed: Indexed,
-    },
-    Folder {
-        listing: Result<Arc<Listing>, Unreadable>,
-        searchable: bool,
-    },
-    Link(Box<[u8]>),
-    Other,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct NodeData {
-    pub(crate) parent: u32,
-    pub(crate) name: Box<[u8]>,
-    pub(crate) meta: Meta,
-    pub(crate) body: Body,
-    /// What ignore rules say of it, as far as anybody asked.
-    pub(crate) verdict: Memo,
-}
-
-/// All nodes. Ids of removed nodes are used again.
-#[derive(Clone, Debug)]
-pub(crate) struct Tree {
-    nodes: Arena<Option<Arc<NodeData>>>,
-    /// The place of each node in its folder, in the order of a walk.
-    positions: Arena<u32>,
-    free: Vec<u32>,
-    /// All names that were ever in it are UTF-8.
-    named_in_utf8: bool,
-}
+use crate::state::{Body, NodeData, Tree, ROOT};
 
 impl Tree {
     pub(crate) fn new() -> Tree {

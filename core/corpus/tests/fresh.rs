@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use curserve_corpus::{Chosen, Corpus, Entry, Error, Kind, Node, Options, Snapshot};
+use curserve_corpus::{Chosen, Corpus, Counters, Entry, Error, Kind, Node, Options, Snapshot};
 use curserve_index::{Query, Within};
 
 /// The whole tree as (path, kind, content or target), in order, from the file system.
@@ -94,8 +94,9 @@ impl Random {
     }
 }
 
-/// One random edit; errors of the file system (a folder moved into itself, a name in use) are part of the game.
-fn edit(folder: &Path, random: &mut Random) -> String {
+/// One random edit; errors of the file system (a folder moved into itself, a name in use) are part of the game. `outside`
+/// lies on the same file system.
+fn edit(folder: &Path, outside: &Path, random: &mut Random) -> String {
     let folders = ["", "d0", "d1", "d0/d2", "d1/d3", "d0/d2/d4"];
     let path = |random: &mut Random| {
         folder
@@ -105,7 +106,7 @@ fn edit(folder: &Path, random: &mut Random) -> String {
     let sub = |random: &mut Random| folder.join(folders[1 + random.below(5)]);
     let text = |random: &mut Random| "word\n".repeat(random.below(2000));
     let (a, b) = (path(random), path(random));
-    match random.below(11) {
+    match random.below(15) {
         0..=2 => format!("write {a:?}: {:?}", fs::write(&a, text(random)).is_ok()),
         3 => format!("remove {a:?}: {:?}", fs::remove_file(&a).is_ok()),
         4 => format!("rename {a:?} {b:?}: {:?}", fs::rename(&a, &b).is_ok()),
@@ -144,6 +145,37 @@ fn edit(folder: &Path, random: &mut Random) -> String {
                     .is_ok()
             )
         }
+        10 => {
+            let name = outside.join(format!("o{}", random.below(5)));
+            let _ = fs::remove_file(&name);
+            format!("{name:?} for {a:?}: {:?}", fs::hard_link(&a, &name).is_ok())
+        }
+        11 => {
+            let name = outside.join(format!("o{}", random.below(5)));
+            format!(
+                "write {name:?}: {:?}",
+                fs::write(&name, text(random)).is_ok()
+            )
+        }
+        12 => {
+            let name = outside.join(format!("o{}", random.below(5)));
+            format!(
+                "name {b:?} for {name:?}: {:?}",
+                fs::hard_link(&name, &b).is_ok()
+            )
+        }
+        13 => {
+            // The name that the descriptor was opened by goes; another one stays.
+            let name = outside.join("held");
+            let linked = fs::hard_link(&a, &name);
+            let file = fs::OpenOptions::new().append(true).open(&name);
+            let _ = fs::remove_file(&name);
+            let written = file.and_then(|mut file| file.write_all(b"held\nword\n"));
+            format!(
+                "write a link of {a:?}: {:?}",
+                (linked.is_ok(), written.is_ok())
+            )
+        }
         _ => {
             let file = fs::OpenOptions::new().append(true).open(&a);
             format!(
@@ -154,28 +186,120 @@ fn edit(folder: &Path, random: &mut Random) -> String {
     }
 }
 
-#[test]
-fn random_edits_are_seen_at_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let corpus = Corpus::load(folder.path(), Options::default()).unwrap();
-    let mut random = Random(0x9E37_79B9_7F4A_7C15);
-    for round in 0..1500 {
+/// Edits at random, and looks after each few of them; returns what had happened by then.
+fn edit_and_look(options: Options, seed: u64, rounds: usize) -> Counters {
+    let (folder, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let corpus = Corpus::load(folder.path(), options).unwrap();
+    let mut random = Random(seed);
+    for round in 0..rounds {
         let mut done = String::new();
         for _ in 0..=random.below(3) {
-            done += &edit(folder.path(), &mut random);
+            done += &edit(folder.path(), outside.path(), &mut random);
         }
         assert_fresh(folder.path(), &corpus, &format!("round {round}: {done}"));
     }
+    corpus.counters()
+}
+
+#[test]
+fn random_edits_are_seen_at_once() {
+    let counters = edit_and_look(Options::default(), 0x9E37_79B9_7F4A_7C15, 1500);
+    assert_eq!(counters.unwatched, 0);
+}
+
+#[test]
+fn random_edits_are_seen_at_once_where_files_have_no_watches() {
+    let few = |watches| Options {
+        watches: Some(watches),
+        ..Options::default()
+    };
+    let counters = edit_and_look(few(0), 7, 500);
+    assert!(counters.unwatched > 0);
+    edit_and_look(few(12), 8, 500);
+}
+
+/// The kernel's limit, and names to write to.
+fn queue() -> usize {
+    let limit = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
+    limit.trim().parse().unwrap()
+}
+
+#[test]
+fn what_moves_while_the_queue_overflows_is_followed_from_then_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    for name in ["a/sub", "b", "c"] {
+        fs::create_dir_all(path(name)).unwrap();
+        fs::write(path(name).join("f"), "old\n").unwrap();
+    }
+    let busy = ["g", "h"].map(|name| fs::File::create(path("c").join(name)).unwrap());
+    let corpus = Corpus::load(folder.path(), Options::default()).unwrap();
+    for (from, to, file) in [
+        ("a/sub", "b/sub", "b/sub/f"),
+        ("b/sub", "a/again", "a/again/f"),
+        ("a/again/f", "b/file", "b/file"),
+        ("b/file", "a/file", "a/file"),
+    ] {
+        let (before, hold) = (corpus.counters().rescans, corpus.hold());
+        fs::rename(path(from), path(to)).unwrap();
+        for i in 0..queue().max(20_000) {
+            // In turns: equal events in a row become one.
+            busy[i % 2].set_modified(std::time::UNIX_EPOCH).unwrap();
+        }
+        drop(hold);
+        assert_fresh(folder.path(), &corpus, "an overflow");
+        assert!(corpus.counters().rescans > before, "no overflow");
+        fs::write(path(file), "written after it\n").unwrap();
+        assert_fresh(folder.path(), &corpus, "a write to what was moved");
+        fs::write(path(file).with_file_name("new"), "made after it\n").unwrap();
+        assert_fresh(folder.path(), &corpus, "a file beside it");
+    }
+}
+
+#[test]
+fn a_root_behind_links_is_where_they_lead() {
+    let outer = tempfile::tempdir().unwrap();
+    let path = |name: &str| outer.path().join(name);
+    for name in ["one/root", "two/root", "three"] {
+        plant(&path(name), &format!("in {name}\n"));
+    }
+    let lead = |link: &str, to: &str| {
+        let _ = fs::remove_file(path(link));
+        std::os::unix::fs::symlink(to, path(link)).unwrap();
+    };
+    lead("way", "one");
+    lead("end", "way/root");
+    let corpus = Corpus::load(path("end"), Options::default()).unwrap();
+    assert_fresh(&path("end"), &corpus, "the load");
+    fs::write(path("end/sub/f"), "through the links\n").unwrap();
+    assert_fresh(&path("end"), &corpus, "a write through the links");
+    lead("way", "two");
+    assert_fresh(&path("end"), &corpus, "a link in the middle, led elsewhere");
+    fs::write(path("two/root/sub/f"), "not through the links\n").unwrap();
+    assert_fresh(&path("end"), &corpus, "a write past the links");
+    lead("end", "three");
+    assert_fresh(&path("end"), &corpus, "the last link, led elsewhere");
+    fs::remove_file(path("end")).unwrap();
+    assert!(matches!(corpus.snapshot(), Err(Error::Vanished(_))));
+    lead("end", "way/root");
+    assert_fresh(&path("end"), &corpus, "the link, put back");
+    // The same folder by another way: what is read is read by that.
+    fs::rename(path("two"), path("moved")).unwrap();
+    lead("two", "moved");
+    fs::write(path("end/sub/f"), "in the folder that was moved\n").unwrap();
+    assert_fresh(&path("end"), &corpus, "a folder on the way, now a link");
+}
+
+#[test]
+fn what_no_kernel_reports_is_not_followed() {
+    let refused = Corpus::load("/proc/self/task", Options::default());
+    assert!(matches!(refused, Err(Error::Unreported(..))));
 }
 
 #[test]
 fn an_overflowing_queue_means_a_rescan_and_no_stale_answer() {
     let folder = tempfile::tempdir().unwrap();
-    let limit: usize = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events")
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap();
+    let limit = queue();
     for i in 0..200 {
         fs::write(folder.path().join(format!("f{i}")), "old\n").unwrap();
     }

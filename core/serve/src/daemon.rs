@@ -4,8 +4,9 @@
 //! a glimpse of what their words name (`early`), and the rest is refused, so that a session can begin at once.
 //! Every answer is as fresh as the file system: see [`Corpus::snapshot`].
 
+use std::borrow::Cow;
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -27,7 +28,8 @@ use crate::{early, memory, native};
 pub struct Daemon {
     root: PathBuf,
     at: String,
-    places: Places,
+    /// None where a link lies on the way to the root, which may be led elsewhere.
+    places: Option<Places>,
     limits: Limits,
     world: World,
     corpus: Arc<OnceLock<Result<Corpus, String>>>,
@@ -39,7 +41,7 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// A daemon on `root`, seen by its callers at `at`, that begins to load it.
+    /// A daemon on what the absolute path `root` leads to, seen by its callers at `at`, that begins to load it.
     ///
     /// # Errors
     /// Where no thread can be started.
@@ -65,7 +67,8 @@ impl Daemon {
                 time.store(began.elapsed().as_nanos() as u64, Ordering::Relaxed);
                 let _ = slot.set(loaded);
             })?;
-        let places = Places::new(&root, &at).confined();
+        let is_straight = root.canonicalize().is_ok_and(|real| real == root);
+        let places = is_straight.then(|| Places::new(&root, &at).confined());
         Ok(Daemon {
             root,
             at,
@@ -221,7 +224,7 @@ impl Daemon {
 
     fn grep(&self, call: &Call, cwd: &str, deadline: Deadline) -> Result<Answer, Answer> {
         let search = Search::new(call, |path| {
-            curserve_exec::search::is_file(&self.places.real(cwd, path))
+            curserve_exec::search::is_file(&self.places().real(cwd, path))
         })?;
         let argv: Vec<Vec<u8>> = search
             .arguments()
@@ -240,7 +243,7 @@ impl Daemon {
                 return Ok(answer);
             }
         }
-        ask.on_disk(&self.places, cwd, most, due)
+        ask.on_disk(&self.places(), cwd, most, due)
     }
 
     fn list(&self, call: &Call, cwd: &str) -> Result<Answer, Answer> {
@@ -250,22 +253,46 @@ impl Daemon {
                 return Ok(answer);
             }
         }
-        ask.on_disk(&self.places, cwd, due)
+        ask.on_disk(&self.places(), cwd, due)
     }
 
     fn glob(&self, call: &Call, cwd: &str) -> Result<Answer, Answer> {
         let (ask, due) = (Glob::new(call)?, self.due(call));
         if let Some(snapshot) = self.loaded() {
-            if let Some(answer) = native::glob(&ask, &snapshot, &self.places, cwd, due)? {
+            if let Some(answer) = native::glob(&ask, &snapshot, &self.places(), cwd, due)? {
                 return Ok(answer);
             }
         }
-        ask.on_disk(&self.places, cwd, due)
+        ask.on_disk(&self.places(), cwd, due)
     }
 
     /// The tree now, if it is in memory.
     fn loaded(&self) -> Option<Snapshot> {
         self.corpus.get()?.as_ref().ok()?.snapshot().ok()
+    }
+
+    /// Where paths lead now.
+    fn places(&self) -> Cow<'_, Places> {
+        match &self.places {
+            Some(places) => Cow::Borrowed(places),
+            None => {
+                let root = self.root.canonicalize();
+                let root = root.as_ref().unwrap_or(&self.root);
+                Cow::Owned(Places::new(root, &self.at).confined())
+            }
+        }
+    }
+
+    /// A working folder that lies in the root by way of a link from outside, by the path that has no link: it is what the
+    /// system calls it.
+    fn straight(&self, cwd: &str) -> Option<String> {
+        let is_real = Path::new(&self.at) == self.root;
+        if !is_real || self.lasting || Path::new(cwd).starts_with(&self.at) {
+            return None;
+        }
+        let real = Path::new(cwd).canonicalize().ok()?;
+        real.starts_with(&self.at)
+            .then(|| real.to_str().map(str::to_owned))?
     }
 
     fn timeout(&self, call: &Call) -> Duration {
@@ -279,14 +306,16 @@ impl Daemon {
 
     fn answer(&self, call: &Call) -> Result<Answer, Answer> {
         let cwd = call.cwd.as_deref().unwrap_or(&self.at);
+        let straight = self.straight(cwd);
+        let cwd = straight.as_deref().unwrap_or(cwd);
         match call.tool.as_str() {
             "bash" => self.steadily(call, |deadline| self.bash(call, cwd, deadline)),
             "grep" => self.steadily(call, |deadline| self.grep(call, cwd, deadline)),
             "read" => self.read(call, cwd),
             "list" => self.list(call, cwd),
             "glob" => self.glob(call, cwd),
-            "edit" => edit::edit(call, &self.places, cwd, self.limits.file),
-            "write" => edit::write(call, &self.places, cwd),
+            "edit" => edit::edit(call, &self.places(), cwd, self.limits.file),
+            "write" => edit::write(call, &self.places(), cwd),
             other => Err(Answer::refused(format!("no tool {other:?}"))),
         }
     }
@@ -335,6 +364,7 @@ impl Handler for Daemon {
                 let counters = corpus.counters();
                 stats["rescans"] = counters.rescans.into();
                 stats["files_read"] = counters.files_read.into();
+                stats["unwatched"] = counters.unwatched.into();
             }
             Some(Err(reason)) => stats["trouble"] = reason.as_str().into(),
             None => {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,9 +13,12 @@ from curserve_engines.client import Client
 
 
 @contextmanager
-def running(root: Path, socket: Path, *options: str, **popen) -> Iterator[tuple[Client, subprocess.Popen[bytes]]]:
-    """Yield a client of a loaded daemon, and its process; it must end gracefully."""
+def running(
+    root: Path, socket: Path, *options: str, before: Sequence[str] = (), **popen
+) -> Iterator[tuple[Client, subprocess.Popen[bytes]]]:
+    """Yield a client of a loaded daemon, and its process; it must end gracefully. `before`: what starts it."""
     words = [
+        *before,
         str(programs.need("curserve", "test")),
         "serve",
         "--root",

@@ -1,0 +1,36 @@
+//! Where the root lies.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::volume::walked_as_listed;
+
+/// Where the root lies, and how its large folders are walked.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// The root's absolute path as tools see it: the alias, or its real path.
+    pub(crate) at: Vec<u8>,
+    pub(crate) components: Vec<Box<[u8]>>,
+    pub(crate) real: PathBuf,
+    /// Large folders too are walked in readdir's order here.
+    pub(crate) walked_as_listed: bool,
+}
+
+impl Place {
+    pub(crate) fn new(root: &Path, at: Option<&Path>) -> Place {
+        let shown = at.unwrap_or(root).as_os_str().as_bytes();
+        let components: Vec<Box<[u8]>> = shown
+            .split(|&b| b == b'/')
+            .filter(|name| !name.is_empty())
+            .map(Into::into)
+            .collect();
+        let mut at = b"/".to_vec();
+        at.extend_from_slice(&components.join(&b'/'));
+        Place {
+            at,
+            components,
+            real: root.to_path_buf(),
+            walked_as_listed: walked_as_listed(root),
+        }
+    }
+}
