@@ -1,7 +1,7 @@
 """The native file format: an ATIF trajectory whose `extra.curserve` blocks hold what ATIF has no field for.
 
 Any reader of ATIF (Harbor among them) reads such a file; this module also reads back the rest: exit codes,
-durations, bytes, directories, the workspace, deltas. `to_document` and `from_document` are inverse.
+durations, bytes, directories, the workspace, deltas. `around` with `steps`, and `from_document`, are inverse.
 docs/FORMAT.md tells every field.
 """
 
@@ -46,11 +46,6 @@ def is_native(document: object) -> bool:
 
 
 # ------------------------------------------------------------------ writing
-
-
-def to_document(trace: Trace) -> Json:
-    """Return the ATIF document of a trace."""
-    return {**around(trace), "steps": list(steps(trace))}
 
 
 def steps(trace: Trace) -> Iterator[Json]:

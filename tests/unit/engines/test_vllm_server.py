@@ -20,6 +20,7 @@ from curserve_harness.prepare.prepared import prepare
 from curserve_harness.samples.judging import judge
 from curserve_harness.vllm.process import VllmError, VllmOptions, VllmServer, why_no_vllm
 from curserve_traces import codec, suites
+from curserve_traces.model import Observation, RecordedCall, ToolCall, Trace, Turn, Workspace
 from vllm_costs.costs import MODES, load_in_gap, overheads, play_mode
 from vllm_costs.made_traces import make_trace, words
 from vllm_costs.probe import CellCost, cell_spec, follow_stream, play_client, play_inside
@@ -90,6 +91,23 @@ def test_a_trace_is_replayed_exactly_in_every_mode(idle: VllmServer, root: Path,
             assert all(turn.prefilled == turn.new + 1 for turn in cell.turns[1:])
         elif mode == "request":
             assert all(turn.reused % 128 == 0 for turn in cell.turns)
+
+
+@pytest.mark.timeout(300)
+def test_a_prompt_is_the_same_wherever_the_tools_run(idle: VllmServer, root: Path, tmp_path: Path) -> None:
+    """Definitions with their types, the first message, what stands between turns."""
+    asked = {"cmd": "ls", "timeout": 5, "quiet": True, "share": 0.5, "names": ["a"], "more": {"b": 1}}
+    call = ToolCall("", "bash", {"command": "ls"}, original_name="run_shell", original_arguments=asked)
+    recorded = RecordedCall(call, Observation(0, b"a.py\nb.py\n"))
+    turns = (Turn("I look.", (recorded,)), Turn("Aha."), Turn("Again.", (recorded,)), Turn("Done."))
+    path = tmp_path / "prompts.json"
+    codec.save(Trace(id="prompts", workspace=Workspace(), turns=turns), path)
+    prompts = {}
+    for mode in ("session", "request", "client"):
+        cell = play_fresh(idle, path, root, mode)
+        assert cell.error is None, mode
+        prompts[mode] = [turn.prompt for turn in cell.turns]
+    assert prompts["session"] == prompts["request"] == prompts["client"]
 
 
 @pytest.mark.timeout(300)
