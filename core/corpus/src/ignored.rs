@@ -11,14 +11,16 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use ignore::Match;
 
 use crate::meta::Kind;
-use crate::state::{FolderRules, Memo, Node, Rules, Snapshot, State, Verdict, ROOT};
+use crate::repository::{exclude, Exclude};
+use crate::state::{Elsewhere, FolderRules, Memo, Node, Rules, Snapshot, State, Verdict, ROOT};
 
 /// Names of what holds rules, or says where a repository begins.
-pub(crate) const RULE_FILES: [&[u8]; 6] = [
+pub(crate) const RULE_FILES: [&[u8]; 7] = [
     b".gitignore",
     b".ignore",
     b".rgignore",
     b"exclude",
+    b"commondir",
     b".git",
     b".jj",
 ];
@@ -48,8 +50,7 @@ impl Snapshot {
     /// What ignore rules say of `node` itself. `vcs`: with the rules of version control. None: some rules below the
     /// root do not parse, or cannot be read.
     pub fn verdict(&self, node: Node<'_>, vcs: bool) -> Option<Verdict> {
-        let state = self.state();
-        let rules = state.rules.get_or_init(|| Rules::of(state));
+        let rules = self.rules();
         let folders = rules.folders.as_ref()?;
         if folders.is_empty() {
             return Some(Verdict::None);
@@ -63,12 +64,39 @@ impl Snapshot {
         Some(if vcs { all } else { without_vcs })
     }
 
-    /// Whether a rule file, or a repository, lies in a folder above the root: its rules count as well, and are not
-    /// here. Asked of the file system now, since nothing above the root is watched. Below an alias there is nothing above.
+    /// Whether a rule file, or a repository, lies in a folder above the root, or a worktree's repository beyond it has
+    /// rules: they count as well, and are not here. Asked of the file system now, since nothing there is watched. Below an
+    /// alias there is nothing above.
     pub fn has_rules_above(&self) -> bool {
         let place = &self.state().place;
         let aliased = place.real.as_os_str().as_bytes() != place.at.as_slice();
         !aliased && self.is_below_rules()
+    }
+
+    /// Whether a worktree in the tree may take rules from a repository beyond it.
+    fn has_rules_elsewhere(&self) -> bool {
+        let rules = self.rules();
+        let real = &self.state().place.real;
+        let mut places = rules.elsewhere.iter();
+        places.any(|place| place.has_rules(real, &rules.commons))
+    }
+
+    fn rules(&self) -> &Rules {
+        let state = self.state();
+        state.rules.get_or_init(|| Rules::of(state))
+    }
+
+    /// Whether all rules in the tree could be read: what the real program says of a line that it cannot read is not known here.
+    pub fn knows_rules(&self) -> bool {
+        self.rules().folders.is_some()
+    }
+
+    /// Whether there are any rules in the tree.
+    pub fn has_rules(&self) -> bool {
+        self.rules()
+            .folders
+            .as_ref()
+            .is_none_or(|folders| !folders.is_empty())
     }
 
     /// The same, wherever the root is seen: of its place on this machine.
@@ -76,12 +104,12 @@ impl Snapshot {
         let names = [".git", ".jj", ".gitignore", ".ignore", ".rgignore"];
         let mut above = self.state().place.real.ancestors().skip(1);
         above.any(|above| names.iter().any(|name| above.join(name).exists()))
+            || self.has_rules_elsewhere()
     }
 
     /// Whether there are rules that only `rg` itself knows, or may be.
     pub fn has_rgignore(&self) -> bool {
-        let state = self.state();
-        let rules = state.rules.get_or_init(|| Rules::of(state));
+        let rules = self.rules();
         let mut folders = rules.folders.iter().flat_map(HashMap::values);
         rules.folders.is_none() || folders.any(|folder| !folder.rgignore.is_empty())
     }
@@ -92,66 +120,80 @@ impl Rules {
     pub(crate) fn unknown() -> Rules {
         Rules {
             folders: None,
+            elsewhere: Vec::new(),
+            commons: Vec::new(),
             generation: 0,
         }
     }
 
     fn of(state: &State) -> Rules {
         static GENERATION: AtomicU64 = AtomicU64::new(1);
-        let mut folders = HashMap::new();
-        let done = gather(Node { state, id: ROOT }, &mut folders);
+        let mut found = Found::default();
+        let done = found.gather(Node { state, id: ROOT });
         Rules {
-            folders: done.map(|()| folders),
+            folders: done.map(|()| found.folders),
+            elsewhere: found.elsewhere,
+            commons: found.commons,
             generation: GENERATION.fetch_add(1, Ordering::Relaxed),
         }
     }
 }
 
-fn gather(folder: Node<'_>, into: &mut HashMap<u32, FolderRules>) -> Option<()> {
-    if let Some(rules) = rules_in(folder)? {
-        into.insert(folder.id, rules);
-    }
-    if let Ok(entries) = folder.entries() {
-        for entry in entries {
-            if entry.kind == Kind::Folder {
-                gather(entry.node, into)?;
-            }
-        }
-    }
-    Some(())
+/// What a look through all folders has found.
+#[derive(Default)]
+struct Found {
+    folders: HashMap<u32, FolderRules>,
+    elsewhere: Vec<Elsewhere>,
+    commons: Vec<PathBuf>,
 }
 
-/// Some(None): the folder has no rules. None: they do not parse.
-fn rules_in(folder: Node<'_>) -> Option<Option<FolderRules>> {
-    if folder.child(b".jj").is_some() {
-        return None; // a repository of Jujutsu, whose rules are not followed here
+impl Found {
+    /// None: some rules do not parse.
+    fn gather(&mut self, folder: Node<'_>) -> Option<()> {
+        if let Some(rules) = self.rules_in(folder)? {
+            self.folders.insert(folder.id, rules);
+        }
+        if folder.child(b"commondir").is_some() {
+            self.commons.push(seen(folder));
+        }
+        if let Ok(entries) = folder.entries() {
+            for entry in entries {
+                if entry.kind == Kind::Folder {
+                    self.gather(entry.node)?;
+                }
+            }
+        }
+        Some(())
     }
-    let git = folder.child(b".git");
-    let exclude = git
-        .and_then(|git| git.child(b"info"))
-        .and_then(|info| info.child(b"exclude"));
-    let files = [
-        folder.child(b".rgignore"),
-        folder.child(b".ignore"),
-        folder.child(b".gitignore"),
-        exclude,
-    ];
-    if git.is_none() && files.iter().all(Option::is_none) {
-        return Some(None);
+
+    /// Some(None): the folder has no rules. None: they do not parse.
+    fn rules_in(&mut self, folder: Node<'_>) -> Option<Option<FolderRules>> {
+        if folder.child(b".jj").is_some() {
+            return None; // a repository of Jujutsu, whose rules are not followed here
+        }
+        let has_git = folder.child(b".git").is_some();
+        let files = [&b".rgignore"[..], b".ignore", b".gitignore"].map(|name| folder.child(name));
+        if !has_git && files.iter().all(Option::is_none) {
+            return Some(None);
+        }
+        let exclude = match exclude(folder)? {
+            Exclude::Nothing => None,
+            Exclude::Here(file) => Some(file),
+            Exclude::Elsewhere(place) => {
+                self.elsewhere.push(place);
+                None
+            }
+        };
+        let path = seen(folder);
+        let [rgignore, ignore, gitignore] = files;
+        Some(Some(FolderRules {
+            rgignore: parse(rgignore, &path)?,
+            ignore: parse(ignore, &path)?,
+            gitignore: parse(gitignore, &path)?,
+            exclude: parse(exclude, &path)?,
+            has_git,
+        }))
     }
-    if git.is_some_and(|git| git.kind() != Kind::Folder) {
-        // A worktree: its exclude file lies elsewhere.
-        return None;
-    }
-    let path = seen(folder);
-    let [rgignore, ignore, gitignore, exclude] = files;
-    Some(Some(FolderRules {
-        rgignore: parse(rgignore, &path)?,
-        ignore: parse(ignore, &path)?,
-        gitignore: parse(gitignore, &path)?,
-        exclude: parse(exclude, &path)?,
-        has_git: git.is_some(),
-    }))
 }
 
 fn seen(node: Node<'_>) -> PathBuf {

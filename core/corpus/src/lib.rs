@@ -31,6 +31,7 @@ mod order;
 mod place;
 mod read;
 mod refresh;
+mod repository;
 mod resolve;
 mod scan;
 mod select;

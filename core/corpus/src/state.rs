@@ -2,6 +2,7 @@
 //! after it.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
@@ -91,8 +92,21 @@ pub enum Verdict {
 #[derive(Debug)]
 pub(crate) struct Rules {
     pub(crate) folders: Option<HashMap<u32, FolderRules>>,
+    /// What repositories in the tree have beyond it.
+    pub(crate) elsewhere: Vec<Elsewhere>,
+    /// The folders that hold a file `commondir`, as worktrees' do.
+    pub(crate) commons: Vec<PathBuf>,
     /// Which set of rules this is: no two sets ever made are of the same generation.
     pub(crate) generation: u64,
+}
+
+/// What a file `.git` names, where that does not lie below the root.
+#[derive(Debug)]
+pub(crate) enum Elsewhere {
+    /// This folder.
+    Folder(PathBuf),
+    /// A folder of this path, seen from wherever a program is started.
+    Relative(PathBuf),
 }
 
 /// The rules of one folder.

@@ -164,7 +164,8 @@ impl<'r, 'c> Run<'r, 'c> {
         let Ok(folder) = self.call.snapshot.resolve(self.call.cwd, b".", true) else {
             return refuse("a working folder that is not there");
         };
-        Filter::new(self.call.snapshot, self.options, self.call.cwd, folder)?.passes_any(folder)
+        let from = (self.call.cwd, &b"."[..]);
+        Filter::new(self.call.snapshot, self.options, from, folder)?.passes_any(folder)
     }
 
     /// Every file to look at, operand by operand.
@@ -172,9 +173,11 @@ impl<'r, 'c> Run<'r, 'c> {
         let snapshot = self.call.snapshot;
         let mut files = Vec::new();
         self.errored = false;
+        walk::check(self.options)?;
         for operand in self.operands.clone() {
             self.call.deadline.check()?;
             if operand == b"-" {
+                crate::input::known_from_its_start(self.call)?;
                 files.push(File::stdin(self.call.stdin.bytes().to_vec()));
                 continue;
             }
@@ -197,7 +200,8 @@ impl<'r, 'c> Run<'r, 'c> {
             match node.kind() {
                 Kind::File => files.push(File::explicit(node, operand)),
                 Kind::Folder => {
-                    let filter = Filter::new(snapshot, self.options, self.call.cwd, node)?;
+                    let from = (self.call.cwd, operand.as_slice());
+                    let filter = Filter::new(snapshot, self.options, from, node)?;
                     let prefix = if self.implicit { Vec::new() } else { operand };
                     let start = files.len();
                     filter.files(

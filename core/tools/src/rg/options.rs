@@ -404,7 +404,7 @@ impl Options {
             Key::SortFiles => self.sort = Some((Sort::Path, false)),
             Key::Color if matches!(text, "never" | "auto") => {}
             Key::PathSeparator if text == "/" => {}
-            Key::NoConfig | Key::NoMmap => {}
+            Key::NoConfig => {}
             Key::Threads => self.threads = number as usize,
             other => return refuse(format!("a value of {other:?}")),
         }

@@ -106,6 +106,69 @@ fn is_deep(glob: &str) -> bool {
     glob.len() > LONGEST || glob.bytes().filter(|&b| b == b'{').count() > BRACES
 }
 
+/// Refuses what the real program says of globs and types before it looks at any path.
+pub(super) fn check(options: &Options) -> Result<(), Refusal> {
+    overrides(options, b"/")?;
+    types(options).map(drop)
+}
+
+/// The `-g` and `--iglob` of a walk from `cwd`.
+fn overrides(options: &Options, cwd: &[u8]) -> Result<Override, Refusal> {
+    if options.globs.len() > GLOBS || options.globs.iter().any(|(glob, _)| is_deep(glob)) {
+        return refuse("globs that are many or nested deeply");
+    }
+    let mut overrides = OverrideBuilder::new(OsStr::from_bytes(cwd));
+    // As rg does: all -g first, then all --iglob.
+    for insensitive in [false, true] {
+        if overrides.case_insensitive(insensitive).is_err() {
+            return refuse("globs");
+        }
+        let globs = options.globs.iter();
+        for (glob, _) in globs.filter(|(_, iglob)| *iglob == insensitive) {
+            if overrides.add(glob).is_err() {
+                return refuse("a glob that does not parse");
+            }
+        }
+    }
+    let built = overrides.build();
+    built.or_else(|_| refuse("a glob that is not known"))
+}
+
+/// The `-t` and `-T` of a walk.
+fn types(options: &Options) -> Result<Types, Refusal> {
+    let mut types = TypesBuilder::new();
+    if !options.types.is_empty() {
+        types.add_defaults();
+    }
+    for (name, select) in &options.types {
+        match select {
+            true => types.select(name),
+            false => types.negate(name),
+        };
+    }
+    types
+        .build()
+        .or_else(|_| refuse("a type that is not known"))
+}
+
+/// `path` seen from `cwd`, no link followed.
+fn lexical(cwd: &[u8], path: &[u8]) -> Vec<u8> {
+    let from = if path.starts_with(b"/") {
+        &b""[..]
+    } else {
+        cwd
+    };
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in from.split(|&b| b == b'/').chain(path.split(|&b| b == b'/')) {
+        match part {
+            b"" | b"." => {}
+            b".." => drop(parts.pop()),
+            name => parts.push(name),
+        }
+    }
+    [b"/", parts.join(&b'/').as_slice()].concat()
+}
+
 /// The rules of one walk.
 pub(super) struct Filter<'f, 's> {
     snapshot: &'s Snapshot,
@@ -118,9 +181,12 @@ impl<'f, 's> Filter<'f, 's> {
     pub(super) fn new(
         snapshot: &'s Snapshot,
         options: &'f Options,
-        cwd: &[u8],
+        (cwd, operand): (&[u8], &[u8]),
         folder: Node<'s>,
     ) -> Result<Self, Refusal> {
+        if !options.no_ignore && !snapshot.knows_rules() {
+            return refuse("ignore rules that are not known here");
+        }
         if !options.no_ignore && snapshot.has_rules_above() {
             return refuse("ignore rules above the root");
         }
@@ -129,6 +195,12 @@ impl<'f, 's> Filter<'f, 's> {
             return refuse("a working folder that is not there");
         };
         let below = folder.path();
+        // Globs, and rules of folders above, are held against the path as it was given.
+        let through_link = lexical(&cwd, operand) != below;
+        if through_link && (!options.globs.is_empty() || !options.no_ignore && snapshot.has_rules())
+        {
+            return refuse("globs or ignore rules over a folder that a link leads to");
+        }
         let inside = below == cwd
             || below
                 .strip_prefix(cwd.as_slice())
@@ -141,45 +213,12 @@ impl<'f, 's> Filter<'f, 's> {
         {
             return refuse("globs with slashes over a folder that is not below the working folder");
         }
-        if options.globs.len() > GLOBS || options.globs.iter().any(|(glob, _)| is_deep(glob)) {
-            return refuse("globs that are many or nested deeply");
-        }
-        let mut overrides = OverrideBuilder::new(OsStr::from_bytes(&cwd));
-        // As rg does: all -g first, then all --iglob.
-        for insensitive in [false, true] {
-            if overrides.case_insensitive(insensitive).is_err() {
-                return refuse("globs");
-            }
-            for (glob, _) in options
-                .globs
-                .iter()
-                .filter(|(_, iglob)| *iglob == insensitive)
-            {
-                if overrides.add(glob).is_err() {
-                    return refuse("a glob that does not parse");
-                }
-            }
-        }
-        let mut types = TypesBuilder::new();
-        if !options.types.is_empty() {
-            types.add_defaults();
-        }
-        for (name, select) in &options.types {
-            if *select {
-                types.select(name);
-            } else {
-                types.negate(name);
-            }
-        }
-        match (overrides.build(), types.build()) {
-            (Ok(overrides), Ok(types)) => Ok(Filter {
-                snapshot,
-                options,
-                overrides,
-                types,
-            }),
-            _ => refuse("a glob or a type that is not known"),
-        }
+        Ok(Filter {
+            snapshot,
+            options,
+            overrides: overrides(options, &cwd)?,
+            types: types(options)?,
+        })
     }
 
     /// Appends the files below `folder` that pass, and may match `query`.
@@ -301,6 +340,10 @@ impl<'f, 's> Filter<'f, 's> {
     fn passes(&self, node: Node<'s>, base: &[u8], relative: &[u8]) -> Result<bool, Refusal> {
         let is_folder = node.kind() == Kind::Folder;
         let path = || [base, relative].concat();
+        if node.name().ends_with(b".") {
+            // The real program takes such a path for one without a name, here and there.
+            return refuse("a name that ends in a dot");
+        }
         if !self.overrides.is_empty() {
             let matched = self
                 .overrides
