@@ -25,6 +25,9 @@ pub fn unescape(text: &[u8], whose: Escapes) -> Result<(Vec<u8>, bool), Refusal>
             continue;
         }
         let Some(&c) = text.get(i + 1) else {
+            if whose == Escapes::Format {
+                return Err(Refusal::new("a backslash at the end of printf's text"));
+            }
             out.push(b'\\');
             break;
         };
@@ -70,6 +73,9 @@ pub fn unescape(text: &[u8], whose: Escapes) -> Result<(Vec<u8>, bool), Refusal>
                 i += n;
             }
             b'u' | b'U' => return Err(Refusal::new("a Unicode escape")),
+            _ if whose == Escapes::Format => {
+                return Err(Refusal::new("an escape of printf not known here"))
+            }
             c => out.extend_from_slice(&[b'\\', c]),
         }
     }

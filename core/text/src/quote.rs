@@ -33,7 +33,9 @@ pub fn always(name: &[u8]) -> Result<Vec<u8>, Refusal> {
     if !name.contains(&b'\'') {
         return Ok([b"'", name, b"'"].concat());
     }
-    if name.iter().any(|b| b"\"$`\\!".contains(b)) {
+    // Seen: double quotes, unless the name holds what they would not keep from a shell, or another odd character.
+    let keeps = |b: &u8| b.is_ascii_alphanumeric() || b" %+,-./:@_]'".contains(b);
+    if !name.iter().all(keeps) {
         return Err(Refusal::new(
             "a message that names a file with several kinds of quotes",
         ));

@@ -94,7 +94,7 @@ pub fn cat(call: &mut Call) -> Result<i32, Refusal> {
     };
     for operand in operands {
         // Also when nobody reads on: it may still complain of one.
-        let reason = match input::open(call, operand)? {
+        let reason = match input::open_once(call, operand)? {
             Operand::Content(content) if plain => {
                 call.out.write(content);
                 continue;

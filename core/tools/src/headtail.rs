@@ -247,6 +247,7 @@ fn run(call: &mut Call, tail: bool) -> Result<i32, Refusal> {
     if operands.is_empty() {
         operands.push(b"-");
     }
+    input::named_once(call, &operands)?;
     let headers = verbose || (operands.len() > 1 && !quiet);
     if tail && want.count == 0 && !want.other_end {
         return Err(Refusal::new(

@@ -91,6 +91,35 @@ pub fn open<'a>(call: &Call<'a>, path: &[u8]) -> Result<Operand<'a>, Refusal> {
     }
 }
 
+/// As [`open`]; standard input is at its end from then on.
+pub fn open_once<'a>(call: &mut Call<'a>, path: &[u8]) -> Result<Operand<'a>, Refusal> {
+    let opened = open(call, path)?;
+    if path == b"-" {
+        call.stdin = Stdin::DevNull;
+    }
+    Ok(opened)
+}
+
+/// Refuses standard input named twice, for tools that may leave some of it to the second reading, or seek in it.
+pub fn named_once(call: &Call<'_>, operands: &[&[u8]]) -> Result<(), Refusal> {
+    let dashes = operands.iter().filter(|operand| **operand == b"-");
+    match (dashes.count(), call.stdin) {
+        (0 | 1, _) | (_, Stdin::DevNull) => Ok(()),
+        _ => Err(Refusal::new("standard input twice")),
+    }
+}
+
+/// Refuses a pipe with a NUL that a program's first look at it may reach or not.
+pub fn known_from_its_start(call: &Call<'_>) -> Result<(), Refusal> {
+    const BLOCK: usize = 4096;
+    match call.stdin {
+        Stdin::Bytes(bytes) if memchr::memchr(0, bytes).is_some_and(|at| at >= BLOCK) => {
+            Err(Refusal::new("a pipe with a NUL far from its start"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Gives the bytes of each operand to `work`, or of standard input where there is none; the exit status. What cannot be
 /// read is complained about as `tool: OPERAND: reason`.
 pub fn each<'a>(
@@ -104,7 +133,7 @@ pub fn each<'a>(
     }
     let mut status = 0;
     for operand in operands {
-        let reason = match open(call, operand)? {
+        let reason = match open_once(call, operand)? {
             Operand::Content(content) => {
                 work(call, content)?;
                 continue;

@@ -68,7 +68,7 @@ const TOOLS: &[(&str, Tool)] = &[
     ("head", headtail::head),
     ("ls", ls::ls),
     ("nl", nl::nl),
-    ("printf", printf::printf),
+    ("printf", printf::printf_program),
     ("rg", rg::rg),
     ("sed", sed::sed),
     ("seq", words::seq),

@@ -9,28 +9,40 @@ use crate::{input, Call, Refusal};
 /// A wider field, or more precision, is refused.
 const WIDTH: Number = Number::between(0, 1 << 20);
 
+/// `/usr/bin/printf`, which complains of values that its format has no use for.
+pub fn printf_program(call: &mut Call) -> Result<i32, Refusal> {
+    match printed(call)? {
+        0 => Ok(0),
+        _ => Err(Refusal::new("values that the format of printf leaves")),
+    }
+}
+
 /// `printf`, the builtin and the program alike where both agree; a value that is no number is refused.
 pub fn printf(call: &mut Call) -> Result<i32, Refusal> {
-    let mut args = input::args(call).into_iter();
-    let mut format = args.next().unwrap_or(b"");
-    if format == b"--" {
-        let none = || Refusal::new("printf without a format");
-        format = args.next().ok_or_else(none)?;
-    } else if format.starts_with(b"-") {
-        return Err(Refusal::new("an option of printf"));
-    }
-    if format.is_empty() && call.args.len() < 2 {
+    printed(call).map(|_| 0)
+}
+
+/// Prints, and says how many values were left.
+fn printed(call: &mut Call) -> Result<usize, Refusal> {
+    let words = input::args(call);
+    let words = match words.split_first() {
+        Some((&b"--", rest)) => rest,
+        Some((first, _)) if first.starts_with(b"-") => {
+            return Err(Refusal::new("an option of printf"))
+        }
+        _ => &words,
+    };
+    let Some((&format, values)) = words.split_first() else {
         return Err(Refusal::new("printf without a format"));
-    }
-    let values: Vec<&[u8]> = args.collect();
-    let mut rest = values.as_slice();
+    };
+    let mut rest = values;
     let mut watch = Watch::new(call.deadline);
     loop {
         let before = rest.len();
         watch.pass(format.len())?;
         let stopped = once(format, &mut rest, call)?;
         if stopped || rest.is_empty() || rest.len() == before {
-            return Ok(0);
+            return Ok(if stopped { 0 } else { rest.len() });
         }
     }
 }
@@ -104,10 +116,9 @@ fn once(format: &[u8], values: &mut &[&[u8]], call: &mut Call) -> Result<bool, R
                 }
                 text
             }
-            // Of nothing, the builtin prints a NUL.
             b'c' => match next().and_then(|text| text.first()) {
-                Some(first) => vec![*first],
-                None => return Err(Refusal::new("printf of the first character of nothing")),
+                Some(b) if b.is_ascii() => vec![*b],
+                _ => return Err(Refusal::new("%c of nothing, or of one beyond ASCII")),
             },
             b'd' | b'i' | b'u' | b'x' | b'X' | b'o' if precision.is_none() => {
                 let value = integer(next().unwrap_or(b"0"))?;

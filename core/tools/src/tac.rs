@@ -16,7 +16,7 @@ pub fn tac(call: &mut Call) -> Result<i32, Refusal> {
     }
     let mut status = 0;
     for operand in operands {
-        match input::open(call, operand)? {
+        match input::open_once(call, operand)? {
             input::Operand::Content(content) => {
                 let mut end = content.len();
                 let mut watch = Watch::new(call.deadline);

@@ -2,7 +2,7 @@
 
 use curserve_corpus::Node;
 
-use super::parse::refuse;
+use super::refuse::refuse;
 use crate::{times, Refusal};
 
 /// A part of the format of `-printf`.
@@ -85,7 +85,7 @@ pub(super) fn pieces(format: &[u8]) -> Result<Vec<Piece>, Refusal> {
 }
 
 /// `-printf`.
-pub fn format(pieces: &[Piece], here: &Shown<'_, '_>) -> Vec<u8> {
+pub fn format(pieces: &[Piece], here: &Shown<'_, '_>) -> Result<Vec<u8>, Refusal> {
     let mut out = Vec::new();
     let meta = here.node.meta();
     for piece in pieces {
@@ -105,6 +105,10 @@ pub fn format(pieces: &[Piece], here: &Shown<'_, '_>) -> Vec<u8> {
                 let path = end.map_or(&here.path[..1], |end| &here.path[..=end]);
                 match memchr::memrchr(b'/', path) {
                     Some(i) => out.extend_from_slice(&path[..i]),
+                    // `find d/` was seen to give `d`, and `find deep/` the dot.
+                    None if path.len() == 1 && path != b"." && here.path.ends_with(b"/") => {
+                        return refuse("%h of a single letter before a slash");
+                    }
                     None => out.push(b'.'),
                 }
             }
@@ -125,7 +129,7 @@ pub fn format(pieces: &[Piece], here: &Shown<'_, '_>) -> Vec<u8> {
             Piece::Field(_) => out.extend_from_slice(meta.nlink.to_string().as_bytes()),
         }
     }
-    out
+    Ok(out)
 }
 
 #[cfg(test)]

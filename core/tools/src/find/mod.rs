@@ -1,11 +1,14 @@
 //! `find`: walks the tree in the order in which the real one was seen to, and evaluates its expression at each node.
 
+mod command;
 mod expr;
 mod format;
 mod parse;
+mod refuse;
 mod together;
 mod walk;
 
+use curserve_corpus::{Errno, Node};
 use curserve_text::quote;
 
 use crate::{input, Call, Refusal};
@@ -35,7 +38,7 @@ pub fn find(call: &mut Call) -> Result<i32, Refusal> {
             "a starting point of find that is empty or a dash",
         ));
     }
-    let newer = |path: &[u8]| match input::look(call, path, follow_start)? {
+    let newer = |path: &[u8]| match named(call, path, follow_start)? {
         Ok(node) => Ok(node.meta().mtime),
         Err(_) => Err(Refusal::new("find -newer than a file that is not there")),
     };
@@ -49,7 +52,7 @@ pub fn find(call: &mut Call) -> Result<i32, Refusal> {
     let all_there = starts.len() == 1
         || starts
             .iter()
-            .all(|start| matches!(input::look(call, start, follow_start), Ok(Ok(_))));
+            .all(|start| matches!(named(call, start, follow_start), Ok(Ok(_))));
     let together = Candidates::of(&parsed.expr, call.memory).filter(|_| all_there);
     let mut walk = Walk::new(&parsed, call);
     let mut command = None;
@@ -58,7 +61,7 @@ pub fn find(call: &mut Call) -> Result<i32, Refusal> {
         command = Some(words);
     }
     for &start in starts {
-        match input::look(walk.call, start, follow_start)? {
+        match named(walk.call, start, follow_start)? {
             Ok(_) if walk.call.out.full() => {} // nobody reads on; it may still complain of one
             Ok(node) => walk.from(node, start)?,
             Err(reason) => {
@@ -80,4 +83,20 @@ pub fn find(call: &mut Call) -> Result<i32, Refusal> {
         gathered.run(call, command)?;
     }
     Ok(status)
+}
+
+/// What a starting point names; with `-H` a link that leads nowhere is the link itself.
+fn named<'a>(
+    call: &Call<'a>,
+    path: &[u8],
+    follow: bool,
+) -> Result<Result<Node<'a>, &'static str>, Refusal> {
+    let found = input::look(call, path, follow)?;
+    match (found, follow, call.snapshot.resolve(call.cwd, path, follow)) {
+        (Err(_), true, Err(Errno::NotFound)) => input::look(call, path, false),
+        (Err(_), true, Err(Errno::NotDirectory)) => {
+            Err(Refusal::new("a link through what is no folder"))
+        }
+        (found, ..) => Ok(found),
+    }
 }

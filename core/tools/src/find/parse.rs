@@ -4,6 +4,7 @@ use curserve_text::fnmatch::Pattern;
 
 use super::expr::{Compare, Expr, Parsed};
 use super::format::pieces;
+use super::refuse::refuse;
 use crate::Refusal;
 use curserve_text::options::Number;
 
@@ -17,14 +18,6 @@ struct Parser<'a> {
     has_action: bool,
     newer: &'a Modified<'a>,
     nested: usize,
-}
-
-/// Refuses, saying where.
-pub(super) fn refuse<T>(what: impl AsRef<[u8]>) -> Result<T, Refusal> {
-    Err(Refusal::new(format!(
-        "in an expression of find: {}",
-        String::from_utf8_lossy(what.as_ref())
-    )))
 }
 
 /// Parses the words behind the starting points; `newer` gives the modification time of a file.
@@ -211,6 +204,9 @@ impl Parser<'_> {
                 {
                     return refuse("a mode in letters");
                 }
+                if how == b'/' && digits.iter().all(|digit| *digit == b'0') {
+                    return refuse("-perm /0, which find warns of");
+                }
                 Expr::Perm(
                     how,
                     digits.iter().fold(0, |n, b| n * 8 + u32::from(b - b'0')),
@@ -252,6 +248,13 @@ impl Parser<'_> {
             let word = self.value()?.to_vec();
             if word == b";" {
                 break;
+            }
+            if word == b"+"
+                && words
+                    .last()
+                    .is_some_and(|w| w != b"{}" && memchr::memmem::find(w, b"{}").is_some())
+            {
+                return refuse("-exec + behind more than {}");
             }
             if word == b"+" && words.last().is_some_and(|w| w == b"{}") {
                 words.pop();

@@ -6,8 +6,8 @@
 
 use curserve_corpus::{Kind, Node};
 
+use super::command::run_with;
 use super::expr::Expr;
-use super::walk::run_with;
 use crate::grep::Facts;
 use crate::{Call, Held, Memory, Out, Refusal, Stdin};
 

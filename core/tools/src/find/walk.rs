@@ -2,10 +2,11 @@
 
 use curserve_corpus::{Entry, Kind, Node};
 
+use super::command::{run, run_with};
 use super::expr::{Expr, Parsed};
 use super::format::{base, format, letter, Shown};
 use super::together::Candidates;
-use crate::{batch, input, test, Call, Refusal, Stdin};
+use crate::{batch, input, test, Call, Refusal};
 
 /// The clock is asked once in so many nodes: looking at one takes hardly longer.
 const VISITS: u32 = 64;
@@ -210,7 +211,7 @@ impl<'w, 'c> Walk<'w, 'c> {
             Expr::Newer(than) => meta().mtime > *than,
             Expr::Perm(how, bits) => match how {
                 b'-' => meta().mode & bits == *bits,
-                b'/' => *bits == 0 || meta().mode & bits != 0,
+                b'/' => meta().mode & bits != 0,
                 _ => meta().mode & 0o7777 == *bits,
             },
             Expr::Access(bit) => {
@@ -250,7 +251,7 @@ impl<'w, 'c> Walk<'w, 'c> {
                         start: here.start,
                         depth: here.depth,
                     },
-                );
+                )?;
                 self.call.out.write(&text);
                 true
             }
@@ -318,37 +319,4 @@ impl<'w, 'c> Walk<'w, 'c> {
             _ => Ok(()),
         }
     }
-}
-
-/// Runs the command of an `-exec … ;` on one path.
-pub fn run_with(call: &mut Call<'_>, words: &[Vec<u8>], path: &[u8]) -> Result<i32, Refusal> {
-    let places = |word: &Vec<u8>| memchr::memmem::find_iter(word, b"{}").count();
-    let length: usize = words
-        .iter()
-        .map(|word| word.len() + places(word) * path.len())
-        .sum();
-    if length > batch::SIZE {
-        return Err(Refusal::new("a command of find -exec that is too long"));
-    }
-    let words: Vec<Vec<u8>> = words.iter().map(|word| replace(word, path)).collect();
-    run(call, &words)
-}
-
-fn run(call: &mut Call<'_>, words: &[Vec<u8>]) -> Result<i32, Refusal> {
-    if !matches!(call.stdin, Stdin::DevNull) {
-        return Err(Refusal::new("find -exec where standard input is not empty"));
-    }
-    batch::run(call, words, Stdin::DevNull)
-}
-
-fn replace(word: &[u8], path: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(word.len() + path.len());
-    let mut from = 0;
-    for at in memchr::memmem::find_iter(word, b"{}") {
-        out.extend_from_slice(&word[from..at]);
-        out.extend_from_slice(path);
-        from = at + 2;
-    }
-    out.extend_from_slice(&word[from..]);
-    out
 }

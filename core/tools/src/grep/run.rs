@@ -11,7 +11,7 @@ use super::operands::Silent;
 use super::options::{Folders, Glob, Options};
 use super::search::{search, Text};
 use super::walk::{Job, Walk};
-use crate::{Call, Deadline, Refusal, Stdin};
+use crate::{input, Call, Deadline, Refusal, Stdin};
 
 const STDIN: &[u8] = b"(standard input)";
 
@@ -83,6 +83,7 @@ struct Run<'g, 'c> {
 impl<'c> Run<'_, 'c> {
     fn operand(&mut self, operand: &[u8]) -> Result<(), Refusal> {
         if operand == b"-" {
+            input::known_from_its_start(self.account.call)?;
             let bytes = match self.account.call.stdin {
                 Stdin::DevNull => Vec::new(),
                 Stdin::Bytes(bytes) | Stdin::File(bytes) => bytes.to_vec(),

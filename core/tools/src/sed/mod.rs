@@ -82,6 +82,7 @@ pub fn sed(call: &mut Call) -> Result<i32, Refusal> {
     if operands.is_empty() {
         operands.push(b"-");
     }
+    input::named_once(call, &operands)?;
     let commands = script::parse(&pieces.join(&b"\n"[..]), extended)?;
     if nul && (in_place || !commands.iter().all(Command::heeds_no_newline)) {
         return Err(Refusal::new("sed -z with more than s, p and d"));

@@ -106,9 +106,7 @@ pub fn sort(call: &mut Call) -> Result<i32, Refusal> {
     if operands.is_empty() {
         operands.push(b"-");
     }
-    if operands.iter().filter(|operand| **operand == b"-").count() > 1 {
-        return Err(Refusal::new("standard input twice"));
-    }
+    input::named_once(call, &operands)?;
     // sort looks whether it may read all of them before it reads the first.
     let mut opened = Vec::with_capacity(operands.len());
     for operand in operands {

@@ -1,5 +1,7 @@
 //! A source of choices, from a seed.
 
+#![allow(dead_code)] // each user takes its part
+
 /// A source of choices that gives the same ones for the same seed (splitmix64, whose constants are its author's,
 /// S. Vigna, in the public domain).
 pub struct Generator(u64);
