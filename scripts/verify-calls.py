@@ -23,6 +23,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from curserve_harness.oracle.compared import VERDICTS
 from curserve_traces.errors import WorkspaceError
 from curserve_traces.model import Workspace
 from curserve_traces.workspace import materialise
@@ -129,7 +130,7 @@ def figures(rows: list[dict[str, Any]]) -> dict[str, Any]:
     reasons = Counter(row["reason"] for row in rows if row["verdict"] == "refused")
     return {
         "calls": len(rows),
-        **{name: verdicts[name] for name in ("identical", "reordered", "different", "refused", "failed")},
+        **{name: verdicts[name] for name in VERDICTS},
         "answered_share": len(answered) / len(rows),
         "right_share": sum(row["right"] for row in answered) / len(answered),
         "with_output": len(told),

@@ -68,6 +68,9 @@ def result(stdout: bytes = b"", stderr: bytes = b"", code: int | None = 0, **res
     return Result(Observation(code, stdout, stderr), 1, **rest)
 
 
+KILLED = "find: ‘grep’ terminated by signal 13\n".encode()
+
+
 @pytest.mark.parametrize(
     ("engine", "real", "verdict"),
     [
@@ -81,7 +84,13 @@ def result(stdout: bytes = b"", stderr: bytes = b"", code: int | None = 0, **res
         (result(b"a\na\nb\n"), result(b"a\nb\nb\n"), "different"),
         (result(b"a\n", refused="why"), result(b"a\n"), "refused"),
         (result(failed="gone"), result(b"a\n"), "failed"),
-        (result(failed="slow"), result(failed="slow"), "failed"),
+        (result(failed="slow"), result(failed="slow"), "unjudged"),
+        (result(b"a\n"), result(failed="slow"), "unjudged"),
+        (result(refused="why"), result(failed="slow"), "refused"),
+        (result(b"a\n", KILLED), result(b"a\n", 3 * KILLED), "reordered"),
+        (result(b"a\n", KILLED + b"e"), result(b"a\n", 3 * KILLED), "different"),
+        (result(b"b\n", KILLED), result(b"a\n", 3 * KILLED), "different"),
+        (result(b'{"elapsed":{"secs":0,"nanos":9}}'), result(b'{"elapsed":{"secs":1,"nanos":8}}'), "reordered"),
     ],
 )
 def test_verdicts(engine: Result, real: Result, verdict: str) -> None:
@@ -95,9 +104,11 @@ def test_verdicts(engine: Result, real: Result, verdict: str) -> None:
         ("cd x && rg -n merge | head", True),
         ("grep -rn merge .", False),
         ("find target", False),
+        ("find . -exec grep -l x {} \\; | head -3", True),
+        ("find . -exec grep -l x {} \\; | sort", False),
     ],
 )
-def test_another_order_is_right_only_where_rg_runs(command: str, *, right: bool) -> None:
+def test_what_chance_decides_is_right_only_where_it_does(command: str, *, right: bool) -> None:
     asked = Asked(1, ToolCall("1", "bash", {"command": command}))
     found = Compared(asked, "reordered", result(b"b\na\n"), result(b"a\nb\n"))
     assert found.right is right

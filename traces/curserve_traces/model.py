@@ -7,6 +7,7 @@ Digests are `sha256:<hex>`; times are nanoseconds since the epoch (`*_at_ns`) or
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -18,6 +19,10 @@ TOOLS: tuple[Tool, ...] = ("bash", "grep", "glob", "read", "list", "edit", "writ
 
 Effect = Literal["read", "edit", "other"]
 """What a call does to its workspace: reads it; edits files in it; anything else."""
+
+
+_TIMES = re.compile(rb'"elapsed(?:_total)?":\{[^{}]*\}')
+_KILLED = re.compile("^find: ‘[^’\n]*’ terminated by signal 13\n".encode(), re.MULTILINE)
 
 
 def digest(data: bytes) -> str:
@@ -74,9 +79,12 @@ class Observation:
         return digest(b"%s\0%d\0" % (str(self.exit_code).encode(), len(self.stdout)) + self.stdout + self.stderr)
 
     def lines_digest(self) -> str:
-        """Return the digest that ignores the order of lines: the same lines in another order have the same."""
-        lines = b"\n".join(sorted(self.stdout.split(b"\n")))
-        return digest(b"%s\0" % str(self.exit_code).encode() + lines + b"\0" + self.stderr)
+        """Return the digest that ignores the order of lines, and what programs tell of time and of races.
+
+        That are the times in the output of `rg --json`, and how many children `find -exec` says were killed.
+        """
+        lines = b"\n".join(sorted(_TIMES.sub(b"", self.stdout).split(b"\n")))
+        return digest(b"%s\0" % str(self.exit_code).encode() + lines + b"\0" + _KILLED.sub(b"", self.stderr))
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,19 +52,39 @@ fn is_redirected(command: &SimpleCommand) -> bool {
     })
 }
 
-/// Whether its standard error goes nowhere: the last redirection of it is to `/dev/null`.
+/// Whether nobody sees its standard error once its reader has gone: the last redirection of it is to `/dev/null`, or into
+/// the pipe.
 fn is_silent(command: &SimpleCommand) -> bool {
     let prefix = command.prefix.iter().flat_map(|p| &p.0);
     let suffix = command.suffix.iter().flat_map(|s| &s.0);
-    let mut errors = prefix.chain(suffix).filter_map(|item| match item {
-        Item::IoRedirect(IoRedirect::File(Some(2), kind, target)) => {
-            let writes = matches!(kind, IoFileRedirectKind::Write | IoFileRedirectKind::Append);
-            let to =
-                matches!(target, IoFileRedirectTarget::Filename(name) if name.value == "/dev/null");
-            Some(writes && to)
+    let redirects = || {
+        let items = prefix.clone().chain(suffix.clone());
+        items.filter_map(|item| match item {
+            Item::IoRedirect(redirect) => Some(redirect),
+            Item::Word(_) | Item::AssignmentWord(..) | Item::ProcessSubstitution(..) => None,
+        })
+    };
+    let moves_output = redirects().any(|redirect| match redirect {
+        IoRedirect::File(fd, kind, _) => {
+            !matches!(fd, Some(0 | 2)) && !matches!(kind, IoFileRedirectKind::Read)
         }
-        Item::IoRedirect(IoRedirect::OutputAndError(..)) => Some(false),
-        _ => None,
+        IoRedirect::OutputAndError(..) => true,
+        IoRedirect::HereDocument(..) | IoRedirect::HereString(..) => false,
+    });
+    let mut errors = redirects().filter_map(|redirect| match redirect {
+        IoRedirect::File(Some(2), kind, target) => Some(match (kind, target) {
+            (
+                IoFileRedirectKind::Write | IoFileRedirectKind::Append,
+                IoFileRedirectTarget::Filename(name),
+            ) => name.value == "/dev/null",
+            (IoFileRedirectKind::DuplicateOutput, IoFileRedirectTarget::Fd(1)) => !moves_output,
+            (IoFileRedirectKind::DuplicateOutput, IoFileRedirectTarget::Duplicate(word)) => {
+                word.value == "1" && !moves_output
+            }
+            _ => false,
+        }),
+        IoRedirect::OutputAndError(..) => Some(false),
+        IoRedirect::File(..) | IoRedirect::HereDocument(..) | IoRedirect::HereString(..) => None,
     });
     errors.next_back().unwrap_or(false)
 }
@@ -72,10 +92,11 @@ fn is_silent(command: &SimpleCommand) -> bool {
 /// What its words say of `command`.
 pub fn describe(command: &Command) -> Part {
     let Some(words) = static_words(command) else {
+        let text = command.to_string();
         return Part {
             name: Vec::new(),
             reads: Intake::Unknown,
-            reports: false,
+            reports: text.contains("xargs") || text.contains("-exec"),
         };
     };
     let redirected = matches!(command, Command::Simple(simple) if is_redirected(simple));

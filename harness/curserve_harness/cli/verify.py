@@ -55,7 +55,8 @@ def command(
     """Run every read of a file with an engine and with the real programs, on one tree; compare both.
 
     Exit code 0 where every answered call is right, 1 where one is wrong or failed. Calls that are no reads are
-    left out, since a tree can only be changed once; their number is told.
+    left out, since a tree can only be changed once; their number is told. A call that the real programs do not
+    answer (a time-out) is unjudged.
     """
     import orjson
 
@@ -83,7 +84,8 @@ def command(
         **report.summary(found),
     }
     if details is not None:
-        rows = (one.row(answers=one.verdict in ("reordered", "different", "failed")) for one in found)
+        shown = ("reordered", "unjudged", "different", "failed")
+        rows = (one.row(answers=one.verdict in shown) for one in found)
         output.write(details, (orjson.dumps(row) + b"\n" for row in rows))
     if as_json:
         by_program, reasons = report.by_program(found), report.refusals(found)
@@ -137,6 +139,7 @@ def _print(total: dict[str, Any], found: Sequence[Compared]) -> None:
     from rich.table import Table
 
     from curserve_harness.oracle import totals as report
+    from curserve_harness.oracle.compared import VERDICTS
 
     def share(value: float | None) -> str:
         return "–" if value is None else f"{100 * value:.1f} %"
@@ -147,15 +150,25 @@ def _print(total: dict[str, Any], found: Sequence[Compared]) -> None:
     def micro(value: float | None) -> str:
         return "–" if value is None else f"{value / 1e3:.0f}"
 
-    columns = ("program", "calls", "answered", "right", "identical", "reordered", "different", "refused", "failed")
     table = Table(
-        *columns, "engine p50 µs", "real p50 µs", "speed-up", "worst %ile", "direct", box=None, pad_edge=False
+        "program",
+        "calls",
+        "answered",
+        "right",
+        *VERDICTS,
+        "engine p50 µs",
+        "real p50 µs",
+        "speed-up",
+        "worst %ile",
+        "direct",
+        box=None,
+        pad_edge=False,
     )
     for column in table.columns[1:]:
         column.justify = "right"
     rows = [*report.by_program(found).items(), ("all", total)]
     for name, row in rows:
-        counts = (str(row[key]) for key in ("identical", "reordered", "different", "refused", "failed"))
+        counts = (str(row[key]) for key in VERDICTS)
         table.add_row(
             name,
             str(row["calls"]),
@@ -172,8 +185,8 @@ def _print(total: dict[str, Any], found: Sequence[Compared]) -> None:
     console.print(table)
     for reason, count in report.refusals(found)[:12]:
         console.print(f"refused {count}x: {reason}", highlight=False, markup=False)
-    wrong = [one for one in found if one.verdict != "refused" and not one.right]
+    wrong = [one for one in found if one.verdict in ("reordered", "different", "failed") and not one.right]
     for one in wrong[:12]:
-        what = one.engine.failed or one.real.failed or one.verdict
+        what = one.engine.failed or one.verdict
         console.print(f"line {one.asked.line}: {what}: {one.asked.call.arguments}", highlight=False, markup=False)
     console.print(f"left out, since they are no reads: {total['left_out']}", highlight=False)

@@ -12,14 +12,14 @@ from curserve_harness.oracle.asked import Asked, direct
 from curserve_harness.samples.judging import Likeness, digests, is_right, likeness
 from curserve_traces.model import Observation, ToolCall
 
-Verdict = Likeness | Literal["refused", "failed"]
+Verdict = Likeness | Literal["unjudged", "refused", "failed"]
 _WARM_UP_NS = 10_000_000
 _WARM_RUNS = 10
 _WARM_NS = 50_000_000
 """For the times of warm caches a call runs in a row: uncounted for so long, then so many times, or for about so
 long. What takes longer finds the caches as it left them itself: its runs in turn stand for it."""
 
-VERDICTS: tuple[Verdict, ...] = ("identical", "reordered", "different", "refused", "failed")
+VERDICTS: tuple[Verdict, ...] = ("identical", "reordered", "unjudged", "different", "refused", "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,15 @@ def _shown(seen: Observation, most: int = 4000) -> dict[str, Any]:
 
 
 def judge(engine: Result, real: Result) -> Verdict:
-    """Say how right `engine` is against `real`; a refused call is right by construction and counted apart."""
+    """Say how right `engine` is against `real`; a refused call is right by construction and counted apart.
+
+    Where the real programs give no answer themselves (a time-out), no answer of the engine can be judged.
+    """
     if engine.refused is not None:
         return "refused"
-    if engine.failed is not None or real.failed is not None:
+    if real.failed is not None:
+        return "unjudged"
+    if engine.failed is not None:
         return "failed"
     return likeness(digests(engine.observation), digests(real.observation))
 

@@ -13,10 +13,10 @@ from curserve_harness.oracle.compared import VERDICTS, Compared
 def summary(found: Sequence[Compared]) -> dict[str, Any]:
     """Return counts, shares and speed-ups over `found`.
 
-    `answered` is the share that the engine did not refuse; `right` is of the answered: identical, or reordered
-    where the real program's own order is undefined (parallel `rg`). Speed-ups are over calls that were answered
-    and whose real output is not empty: the geometric mean of real time / engine time; `speedup_p1` is the worst
-    percentile. `speedup` is of runs in turn, `speedup_warm` of runs in a row.
+    `answered` is the share that the engine did not refuse, and that the real programs answered too; `right` is of
+    these: identical, or reordered where chance decides what the real programs give (parallel `rg`). Speed-ups are
+    over calls that were answered and whose real output is not empty: the geometric mean of real time / engine
+    time; `speedup_p1` is the worst percentile. `speedup` is of runs in turn, `speedup_warm` of runs in a row.
     """
     verdicts = Counter(one.verdict for one in found)
     answered = [one for one in found if one.verdict in ("identical", "reordered", "different")]
