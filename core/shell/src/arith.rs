@@ -12,14 +12,24 @@ impl Shell<'_> {
     /// Evaluates an expression whose `$…` have been expanded.
     pub fn arithmetic(&mut self, text: &str) -> Result<i64, Refusal> {
         // A number with a leading zero is octal in bash; brush-parser takes an 8 for one of its digits.
-        let zeros = |w: &[u8]| w.len() > 1 && w[0] == b'0' && w.iter().all(u8::is_ascii_digit);
+        let other = |w: &[u8]| {
+            let number = w.first().is_some_and(u8::is_ascii_digit);
+            number && w.len() > 1 && (w[0] == b'0' || !w.iter().all(u8::is_ascii_digit))
+        };
+        let control = |b: u8| b < b' ' && !matches!(b, b'\t' | b'\n');
         if text
             .as_bytes()
-            .split(|b| !b.is_ascii_alphanumeric())
-            .any(zeros)
+            .split(|b| !b.is_ascii_alphanumeric() && *b != b'_')
+            .any(other)
+            || text.bytes().any(control)
             || text.contains(['#', '\'', '"', '\\'])
         {
             return Err(Refusal::new("arithmetic on numbers of other bases"));
+        }
+        if !steps_are_clear(text) {
+            return Err(Refusal::new(
+                "++ or -- beside other signs, or between names",
+            ));
         }
         let expr = syntax::arithmetic(text)?;
         if assigns_within(&expr) {
@@ -108,6 +118,34 @@ impl Shell<'_> {
         self.set(name, Some(value.to_string().into_bytes()))?;
         Ok(value)
     }
+}
+
+/// Whether each `++` and `--` stands before or behind one name, and beside no other sign: else bash takes it apart in ways
+/// of its own.
+fn steps_are_clear(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let word = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+    let sign = |b: &u8| matches!(b, b'+' | b'-');
+    memchr::memchr2_iter(b'+', b'-', bytes).all(|at| {
+        if bytes.get(at + 1) != Some(&bytes[at]) {
+            return true;
+        }
+        let blank = |b: &&u8| !b.is_ascii_whitespace();
+        let before = bytes[..at].iter().rev().find(blank);
+        let after = bytes[at + 2..].iter().find(blank);
+        let alone = !before.is_some_and(sign) && !after.is_some_and(sign);
+        // A name's first character: a number's is no letter.
+        let name_before = before.is_some_and(word) && {
+            let name = bytes[..at].trim_ascii_end();
+            let start = name.iter().rposition(|b| !word(b)).map_or(0, |i| i + 1);
+            !name[start].is_ascii_digit()
+        };
+        let name_after = after.is_some_and(|b| word(b) && !b.is_ascii_digit());
+        alone
+            && name_before != name_after
+            && before.is_none_or(|b| *b != b')')
+            && after.is_none_or(|b| *b != b'(')
+    })
 }
 
 /// Whether an assignment is an operand, also where it is not evaluated. Without parentheses, which the parser does not tell,

@@ -11,14 +11,10 @@ const MAX_BYTES: usize = 8 << 20;
 
 /// The words that `word` stands for.
 pub fn expand(word: &str) -> Result<Vec<String>, Refusal> {
-    let unquoted_open = {
-        // Only an unquoted `{` with a `,` or `..` behind it can be a brace expansion; `${` is none.
-        let bytes = word.as_bytes();
-        let open = memchr::memchr_iter(b'{', bytes).any(|i| i == 0 || bytes[i - 1] != b'$');
-        open && (word.contains(',') || word.contains(".."))
-    };
-    if !unquoted_open {
-        return Ok(vec![word.to_string()]);
+    match shape(word) {
+        Shape::None => return Ok(vec![word.to_string()]),
+        Shape::Nested => {}
+        Shape::Odd => return Err(Refusal::new("braces that do not nest, or hold no list")),
     }
     let Some(pieces) = syntax::braces(word)? else {
         return Ok(vec![word.to_string()]);
@@ -36,6 +32,87 @@ pub fn expand(word: &str) -> Result<Vec<String>, Refusal> {
         return Err(Refusal::new("braces with too many words"));
     }
     Ok(words)
+}
+
+/// What the unquoted braces of a word are.
+#[derive(PartialEq, Debug)]
+enum Shape {
+    /// There are none that bash would look into.
+    None,
+    /// Each is closed, and holds a list or a sequence.
+    Nested,
+    /// Anything else: what bash takes for an expression then, and what for text, is not known here.
+    Odd,
+}
+
+fn shape(word: &str) -> Shape {
+    let bytes = word.as_bytes();
+    if !bytes.contains(&b'{') || !(word.contains(',') || word.contains("..")) {
+        return Shape::None;
+    }
+    // Where each open brace stands, and whether a comma has been seen in it.
+    let mut open: Vec<(usize, bool)> = Vec::new();
+    let (mut at, mut found, mut odd) = (0, false, false);
+    let mut quote = None;
+    while let Some(&b) = bytes.get(at) {
+        let next = bytes.get(at + 1);
+        match (quote, b) {
+            (None | Some(b'"'), b'\\') => at += 1,
+            (Some(q), b) if q == b => quote = None,
+            (Some(b'\''), _) => {}
+            (_, b'$') if next == Some(&b'{') => match bytes[at..].iter().position(|&b| b == b'}') {
+                // What else stands in such braces may hold braces itself.
+                Some(end) if is_name(&bytes[at + 2..at + end]) => at += end,
+                _ => (odd, at) = (true, at + 1),
+            },
+            (_, b'$') if matches!(next, Some(b'(' | b'[' | b'\'' | b'"')) => odd = true,
+            (_, b'`') => odd = true,
+            (Some(_), _) => {}
+            (None, b'\'' | b'"') => quote = Some(b),
+            (None, b'{') => {
+                found = true;
+                open.push((at + 1, false));
+            }
+            (None, b',') => {
+                if let Some((_, list)) = open.last_mut() {
+                    *list = true;
+                }
+            }
+            (None, b'}') => match open.pop() {
+                Some((_, true)) => {}
+                Some((from, false)) if is_sequence(&word[from..at]) => {}
+                _ => odd = true,
+            },
+            (None, _) => {}
+        }
+        at += 1;
+    }
+    match found {
+        false => Shape::None,
+        true if odd || quote.is_some() || !open.is_empty() => Shape::Odd,
+        true => Shape::Nested,
+    }
+}
+
+fn is_name(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
+}
+
+/// `1..3`, `a..e`, and either with a step.
+fn is_sequence(text: &str) -> bool {
+    let parts: Vec<&str> = text.split("..").collect();
+    let number = |text: &str| {
+        let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+        !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
+    };
+    let letter = |text: &str| text.len() == 1 && text.as_bytes()[0].is_ascii_alphabetic();
+    match parts.as_slice() {
+        [start, end, step @ ..] if step.len() < 2 => {
+            let both = |of: &dyn Fn(&str) -> bool| of(start) && of(end);
+            (both(&number) || both(&letter)) && step.iter().all(|step| number(step))
+        }
+        _ => false,
+    }
 }
 
 /// How wide each sequence of numbers in `word` is padded with zeros, in their order.

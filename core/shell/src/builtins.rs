@@ -66,13 +66,14 @@ impl Shell<'_> {
                     Flow::Continue(n)
                 }));
             }
+            b"export" if args.is_empty() => {
+                return Err(Refusal::new("export of all that there is"))
+            }
             b"export" => {
                 for arg in &args {
                     let text = std::str::from_utf8(arg).unwrap_or("-");
                     let name = text.split('=').next().unwrap_or("");
-                    if name.is_empty()
-                        || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-                    {
+                    if !is_name(name) {
                         return Err(Refusal::new("export of what is no name"));
                     }
                     if let Some((name, value)) = text.split_once('=') {
@@ -84,8 +85,8 @@ impl Shell<'_> {
             b"unset" => {
                 for arg in &args {
                     let name = std::str::from_utf8(arg).unwrap_or("-");
-                    if name.starts_with('-') {
-                        return Err(Refusal::new("an option of unset"));
+                    if !is_name(name) {
+                        return Err(Refusal::new("unset of what is no name"));
                     }
                     self.set(name, None)?;
                 }
@@ -173,7 +174,9 @@ impl Shell<'_> {
                 None => return Err(Refusal::new("cd - without a folder before")),
             },
             [b""] => return Ok(0),
-            [word] if word.starts_with(b"-") => return Err(Refusal::new("an option of cd")),
+            [word, ..] if word.starts_with(b"-") && word.len() > 1 => {
+                return Err(Refusal::new("an option of cd"))
+            }
             [word] => word.to_vec(),
             _ => {
                 self.complain(io, b"cd: too many arguments")?;
@@ -254,13 +257,10 @@ impl Shell<'_> {
         for arg in args {
             match *arg {
                 b"-r" if names.is_empty() => raw = true,
-                name if name
-                    .first()
-                    .is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_') =>
-                {
-                    names.push(std::str::from_utf8(name).unwrap_or("-"))
-                }
-                _ => return Err(Refusal::new("an option of read")),
+                name => match std::str::from_utf8(name) {
+                    Ok(name) if is_name(name) => names.push(name),
+                    _ => return Err(Refusal::new("an option of read")),
+                },
             }
         }
         let line = match &io.stdin {
@@ -309,4 +309,10 @@ impl Shell<'_> {
     pub fn is_unseen(sink: Sink) -> bool {
         sink == Sink::Null
     }
+}
+
+/// Whether a variable can have this name.
+fn is_name(text: &str) -> bool {
+    let letter = |b: u8| b.is_ascii_alphabetic() || b == b'_';
+    text.bytes().next().is_some_and(letter) && text.bytes().all(|b| letter(b) || b.is_ascii_digit())
 }

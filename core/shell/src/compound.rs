@@ -77,7 +77,9 @@ impl Shell<'_> {
                 Ok(Flow::On)
             }
             CompoundCommand::CaseClause(clause) => self.case(clause, io),
-            _ => Err(Refusal::new("select, coproc or an arithmetic loop")),
+            CompoundCommand::ArithmeticForClause(_) | CompoundCommand::Coprocess(_) => {
+                Err(Refusal::new("coproc or an arithmetic loop"))
+            }
         }
     }
 

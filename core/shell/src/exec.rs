@@ -66,6 +66,7 @@ impl<'s> Shell<'s> {
                 }
                 self.vars.status = 0;
             }
+            None if program.complete_commands.is_empty() => self.vars.status = 0,
             None => self.lists(program, &inner)?,
         }
         self.loops = loops;
@@ -95,10 +96,10 @@ impl<'s> Shell<'s> {
             if flow != Flow::On {
                 return Ok(flow);
             }
-            flow = match next {
-                AndOr::And(p) if self.vars.status == 0 => self.pipeline(p, io)?,
-                AndOr::Or(p) if self.vars.status != 0 => self.pipeline(p, io)?,
-                _ => Flow::On,
+            flow = match (next, self.vars.status) {
+                (AndOr::And(pipeline), 0) => self.pipeline(pipeline, io)?,
+                (AndOr::And(_), _) | (AndOr::Or(_), 0) => Flow::On,
+                (AndOr::Or(pipeline), _) => self.pipeline(pipeline, io)?,
             };
         }
         Ok(flow)
@@ -108,6 +109,7 @@ impl<'s> Shell<'s> {
         if pipeline.timed.is_some() {
             return Err(Refusal::new("time"));
         }
+        self.unopened = false;
         let flow = match pipeline.seq.as_slice() {
             [] => return Err(Refusal::new("a pipeline without a command")), // a bare `!`
             [command] => self.command(command, io)?,
@@ -116,8 +118,15 @@ impl<'s> Shell<'s> {
                 Flow::On
             }
         };
-        if pipeline.bang {
-            self.vars.status = i32::from(self.vars.status == 0);
+        match (pipeline.bang, flow) {
+            (false, _) => {}
+            (true, Flow::On) if self.unopened => {
+                return Err(Refusal::new("a redirection that fails behind !"))
+            }
+            (true, Flow::On) => self.vars.status = i32::from(self.vars.status == 0),
+            (true, Flow::Break(_) | Flow::Continue(_) | Flow::Exit) => {
+                return Err(Refusal::new("a jump behind !"))
+            }
         }
         Ok(flow)
     }
@@ -133,11 +142,15 @@ impl<'s> Shell<'s> {
     }
 
     fn run_command(&mut self, command: &Command, io: &Io) -> Result<Flow, Refusal> {
+        self.substituted = None;
         match command {
             Command::Simple(simple) => self.simple(simple, io),
             Command::Compound(compound, redirects) => {
                 let redirects = redirects.as_ref().map_or(&[][..], |r| r.0.as_slice());
                 let mark = self.files.len();
+                if self.many_lines && !redirects.is_empty() {
+                    self.line = None; // of the last of its own
+                }
                 let flow = match self.redirect(io, redirects)? {
                     Some(io) => self.compound(compound, &io)?,
                     None => {

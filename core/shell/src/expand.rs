@@ -300,7 +300,7 @@ impl Shell<'_> {
         if self.depth > 20 {
             return Err(Refusal::new("substitutions nested too deeply"));
         }
-        let program = syntax::parse(text)?;
+        let program = syntax::parse_again(text)?;
         // Messages of the shell count lines from where the substitution stands; over several lines they miscount.
         let outer = (self.line, self.substitution);
         self.substitution = match text.contains('\n') || self.substitution == Within::Lines {
@@ -317,12 +317,13 @@ impl Shell<'_> {
             output.pop();
         }
         self.substituted = Some(status);
+        self.vars.status = status; // for a `$?` that follows
         Ok(output)
     }
 }
 
 /// `${` that the parser took for text, in one piece or at the seam of two: to bash it is an expansion, or an error.
-fn unparsed_brace(pieces: &[WordPieceWithSource]) -> bool {
+pub fn unparsed_brace(pieces: &[WordPieceWithSource]) -> bool {
     let mut dollar = false;
     pieces.iter().any(|p| {
         let WordPiece::Text(text) = &p.piece else {

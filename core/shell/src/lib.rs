@@ -6,7 +6,8 @@
 //! caller runs the real thing.
 //!
 //! ```text
-//! syntax    guards and calls the parser        expand    words → fields: braces, $…, splitting, globs
+//! syntax    guards and calls the parser        check     looks at what is never reached
+//!                                              expand    words → fields: braces, $…, splitting, globs
 //! exec      programs, lists, pipelines         params    ${…}          arith   $((…))     glob   pathnames
 //! compound  if, for, while, case, ( ), { }     builtins  cd, echo, test, read, …
 //! simple    a command: its words, and > and =  named     /usr/bin/grep, command grep
@@ -20,6 +21,7 @@
 mod arith;
 mod braces;
 mod builtins;
+mod check;
 mod compound;
 mod conditional;
 mod deaths;
@@ -91,6 +93,7 @@ pub fn run_in(
     deep_enough(command, || {
         let program = syntax::parse(command)?;
         let mut shell = state::Shell::new(world, snapshot, cwd, limits)?;
+        shell.many_lines = command.contains('\n');
         let exit_code = shell.program(&program)?;
         shell.answer(exit_code)
     })
@@ -134,6 +137,7 @@ pub fn run_writing(
         let mut shell = state::Shell::new(world, snapshot, cwd, limits)?;
         shell.writes = Some(&writes);
         shell.lasting = lasting;
+        shell.many_lines = command.contains('\n');
         let exit_code = shell.program(&program)?;
         if lasting && !shell.vars.set.is_empty() {
             return Err(Refusal::new("a variable that the shell keeps"));

@@ -28,7 +28,7 @@ impl Shell<'_> {
                 test_type,
                 default_value,
             } => {
-                let value = self.value_of(parameter)?;
+                let value = self.tested(parameter)?;
                 if is_missing(&value, test_type) {
                     self.operand(default_value, io).map(Some)
                 } else {
@@ -55,7 +55,7 @@ impl Shell<'_> {
                 test_type,
                 alternative_value,
             } => {
-                let value = self.value_of(parameter)?;
+                let value = self.tested(parameter)?;
                 if is_missing(&value, test_type) {
                     Ok(None)
                 } else {
@@ -98,6 +98,9 @@ impl Shell<'_> {
                 offset,
                 length,
             } => {
+                if length.is_none() && offset.value.trim().is_empty() {
+                    return refuse("a substring from nowhere");
+                }
                 let value = self.ascii(parameter)?;
                 let len = value.len() as i64;
                 let mut number = |text: &str| -> Result<i64, Refusal> {
@@ -169,7 +172,35 @@ impl Shell<'_> {
                 indirect: false,
                 pattern,
             } if no_pattern(pattern) => Ok(Some(self.ascii(parameter)?.to_ascii_lowercase())),
-            _ => refuse("its operator"),
+            E::Parameter { indirect: true, .. }
+            | E::UseDefaultValues { indirect: true, .. }
+            | E::UseAlternativeValue { indirect: true, .. }
+            | E::ParameterLength { indirect: true, .. }
+            | E::RemoveSmallestSuffixPattern { indirect: true, .. }
+            | E::RemoveLargestSuffixPattern { indirect: true, .. }
+            | E::RemoveSmallestPrefixPattern { indirect: true, .. }
+            | E::RemoveLargestPrefixPattern { indirect: true, .. }
+            | E::Substring { indirect: true, .. }
+            | E::ReplaceSubstring { indirect: true, .. }
+            | E::AssignDefaultValues { .. }
+            | E::IndicateErrorIfNullOrUnset { .. }
+            | E::Transform { .. }
+            | E::UppercaseFirstChar { .. }
+            | E::UppercasePattern { .. }
+            | E::LowercaseFirstChar { .. }
+            | E::LowercasePattern { .. }
+            | E::VariableNames { .. }
+            | E::MemberKeys { .. } => refuse("its operator"),
+        }
+    }
+
+    /// A parameter that a word stands beside: `${#-x}` and its like are read in more than one way.
+    fn tested(&self, parameter: &Parameter) -> Result<Option<Value>, Refusal> {
+        match parameter {
+            Parameter::Named(_) | Parameter::Positional(_) => self.value_of(parameter),
+            Parameter::Special(_)
+            | Parameter::NamedWithIndex { .. }
+            | Parameter::NamedWithAllIndices { .. } => refuse("an operator of a special parameter"),
         }
     }
 
@@ -188,7 +219,14 @@ impl Shell<'_> {
                 Ok(Some(b"0".to_vec().into()))
             }
             Parameter::Special(SpecialParameter::ShellName) => Ok(Some(b"bash".to_vec().into())),
-            other => refuse(&other.to_string()),
+            Parameter::Special(
+                SpecialParameter::AllPositionalParameters { .. }
+                | SpecialParameter::CurrentOptionFlags
+                | SpecialParameter::ProcessId
+                | SpecialParameter::LastBackgroundProcessId,
+            )
+            | Parameter::NamedWithIndex { .. }
+            | Parameter::NamedWithAllIndices { .. } => refuse(&parameter.to_string()),
         }
     }
 
@@ -196,15 +234,15 @@ impl Shell<'_> {
         match word {
             None => Ok(Vec::new()),
             // Quotes within `${…}` mean one thing or another by what stands around it.
-            Some(w) if w.contains(['\'', '"', '\\', '~', '*', '?', '[']) => {
-                refuse("quotes or globs within ${…}")
+            Some(w) if w.contains(['\'', '"', '\\', '~', '*', '?', '[', '<', '>']) => {
+                refuse("quotes, globs or processes within ${…}")
             }
             Some(w) => self.single(w, io),
         }
     }
 
     fn ascii(&self, parameter: &Parameter) -> Result<Value, Refusal> {
-        let value = self.value_of(parameter)?;
+        let value = self.tested(parameter)?;
         let value = value.unwrap_or_else(|| Vec::new().into());
         if value.is_ascii() {
             Ok(value)

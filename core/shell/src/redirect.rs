@@ -45,7 +45,9 @@ impl Shell<'_> {
                             "2" => 2,
                             _ => return refuse("a duplicate of neither 1 nor 2"),
                         },
-                        _ => return refuse("an unusual target"),
+                        T::Filename(_) | T::ProcessSubstitution(..) => {
+                            return refuse("an unusual target")
+                        }
                     };
                     let sink = match from {
                         1 => new.out,
@@ -62,6 +64,7 @@ impl Shell<'_> {
                             let text = [&path, &b": "[..], reason.as_bytes()].concat();
                             // Where standard error points by now, as redirections are made one after the other.
                             self.complain(&new, &text)?;
+                            self.unopened = true;
                             return Ok(None);
                         }
                     }
@@ -78,7 +81,18 @@ impl Shell<'_> {
                     };
                     new.stdin = Source::here(text, &self.memory)?;
                 }
-                _ => return refuse("its kind or file descriptor"),
+                IoRedirect::File(
+                    _,
+                    K::Read
+                    | K::Write
+                    | K::Append
+                    | K::Clobber
+                    | K::ReadAndWrite
+                    | K::DuplicateInput,
+                    _,
+                )
+                | IoRedirect::HereString(..)
+                | IoRedirect::HereDocument(..) => return refuse("its kind or file descriptor"),
             }
         }
         Ok(Some(new))

@@ -1,8 +1,8 @@
 //! Simple commands: words, redirections and assignments, and what they name: a builtin here or a program.
 
 use brush_parser::ast::{
-    AssignmentName, AssignmentValue, CommandPrefixOrSuffixItem as Item, SimpleCommand,
-    SourceLocation,
+    Assignment, AssignmentName, AssignmentValue, CommandPrefixOrSuffixItem as Item,
+    IoFileRedirectTarget, IoRedirect, SimpleCommand, SourceLocation, Word,
 };
 use curserve_tools::World;
 
@@ -40,12 +40,22 @@ impl Shell<'_> {
             match item {
                 Item::IoRedirect(redirect) => redirects.push(redirect),
                 Item::AssignmentWord(assignment, _) => assignments.push(assignment),
-                _ => return Err(Refusal::new("a process substitution")),
+                Item::Word(_) | Item::ProcessSubstitution(..) => {
+                    return Err(Refusal::new("a process substitution"))
+                }
             }
         }
         for item in suffix {
             match item {
                 Item::IoRedirect(redirect) => redirects.push(redirect),
+                Item::AssignmentWord(_, word)
+                    if words.iter().take(2).any(|name| name == b"export")
+                        && word.value.contains(['$', '`', '{', '*', '?', '[']) =>
+                {
+                    return Err(Refusal::new(
+                        "export of a value that is expanded in its own way",
+                    ))
+                }
                 Item::Word(word) | Item::AssignmentWord(_, word) => {
                     self.fields(&word.value, io, &mut words)?
                 }
@@ -54,31 +64,19 @@ impl Shell<'_> {
                 }
             }
         }
-        let Some(io) = self.redirect(io, redirects)? else {
-            self.vars.status = 1;
-            return Ok(Flow::On);
-        };
-        let mut values = Vec::new();
-        for assignment in assignments {
-            let (AssignmentName::VariableName(name), AssignmentValue::Scalar(word), false) =
-                (&assignment.name, &assignment.value, assignment.append)
-            else {
-                return Err(Refusal::new("an array, or an assignment that appends"));
-            };
-            if word.value.contains(":~") {
-                return Err(Refusal::new("a tilde within an assignment"));
-            }
-            values.push((name.as_str(), self.single(&word.value, &io)?));
+        // bash expands values before it opens files.
+        let expands = |assignment: &&Assignment| assignment.value.to_string().contains(['$', '`']);
+        let apart = !words.is_empty() && !assignments.iter().any(expands);
+        if !apart && !assignments.is_empty() && !redirects.is_empty() {
+            return Err(Refusal::new("an assignment beside a redirection"));
         }
-        if words.is_empty() {
-            for (name, value) in values {
-                self.set(name, Some(value))?;
-            }
-            self.vars.status = self.substituted.unwrap_or(0);
-            return Ok(Flow::On);
+        let lasts = words.is_empty();
+        let values = self.assignments(&assignments, lasts, io)?;
+        if !values.is_empty() && !heeds_no_variable(&words) {
+            return Err(Refusal::new("a variable set for a builtin"));
         }
         let empty_ifs = values.iter().any(|(n, v)| *n == "IFS" && v.is_empty());
-        let reads = words[0] == b"read";
+        let reads = words.first().is_some_and(|word| word == b"read");
         let mut in_c = false;
         for (name, value) in values {
             if name == "LC_ALL" {
@@ -94,12 +92,49 @@ impl Shell<'_> {
                 self.vars.set = saved;
             }
         }
+        let Some(io) = self.redirect(io, redirects)? else {
+            self.vars.status = 1;
+            return Ok(Flow::On);
+        };
+        if lasts {
+            self.vars.status = self.substituted.unwrap_or(0);
+            return Ok(Flow::On);
+        }
         if in_c {
             let world = self.world.in_c();
             self.vars.status = self.program_in(&world, &words, &io)?;
             return Ok(Flow::On);
         }
         self.run_words(&words, &io, empty_ifs)
+    }
+
+    /// The values of assignments before a command; those without one last, and each sees those before it.
+    fn assignments<'a>(
+        &mut self,
+        assignments: &[&'a Assignment],
+        lasts: bool,
+        io: &Io,
+    ) -> Result<Vec<(&'a str, Vec<u8>)>, Refusal> {
+        let mut values = Vec::new();
+        for assignment in assignments {
+            let (AssignmentName::VariableName(name), AssignmentValue::Scalar(word), false) =
+                (&assignment.name, &assignment.value, assignment.append)
+            else {
+                return Err(Refusal::new("an array, or an assignment that appends"));
+            };
+            if word.value.contains(":~") {
+                return Err(Refusal::new("a tilde within an assignment"));
+            }
+            let value = self.single(&word.value, io)?;
+            match lasts {
+                true => self.set(name, Some(value))?,
+                false if !values.is_empty() && word.value.contains('$') => {
+                    return Err(Refusal::new("an assignment that may see the one before it"));
+                }
+                false => values.push((name.as_str(), value)),
+            }
+        }
+        Ok(values)
     }
 
     fn run_words(&mut self, words: &[Vec<u8>], io: &Io, empty_ifs: bool) -> Result<Flow, Refusal> {
@@ -133,15 +168,40 @@ impl Shell<'_> {
     }
 }
 
-/// Whether a word of it holds a newline: which of its lines bash then names is not known here.
+/// Whether it stands on several lines: which of them bash then names is not known here.
 fn spans_lines(command: &SimpleCommand) -> bool {
     let prefix = command.prefix.iter().flat_map(|p| &p.0);
     let suffix = command.suffix.iter().flat_map(|s| &s.0);
-    let name = command.word_or_name.iter();
-    name.map(|word| word.value.as_str())
-        .chain(prefix.chain(suffix).filter_map(|item| match item {
-            Item::Word(word) | Item::AssignmentWord(_, word) => Some(word.value.as_str()),
-            _ => None,
-        }))
-        .any(|text| text.contains('\n'))
+    let words = prefix.chain(suffix).filter_map(|item| match item {
+        Item::Word(word)
+        | Item::AssignmentWord(_, word)
+        | Item::IoRedirect(
+            IoRedirect::File(
+                _,
+                _,
+                IoFileRedirectTarget::Filename(word) | IoFileRedirectTarget::Duplicate(word),
+            )
+            | IoRedirect::HereString(_, word)
+            | IoRedirect::OutputAndError(word, _),
+        ) => Some(word),
+        Item::IoRedirect(IoRedirect::HereDocument(..) | IoRedirect::File(..))
+        | Item::ProcessSubstitution(..) => None,
+    });
+    let mut words = command.word_or_name.iter().chain(words);
+    let first = command.location().map(|place| place.start.line);
+    let elsewhere = |word: &Word| {
+        let place = word.loc.as_ref();
+        let line = |line| Some(line) == first;
+        place.is_none_or(|place| !line(place.start.line) || !line(place.end.line))
+    };
+    words.any(|word| word.value.contains('\n') || elsewhere(word))
+}
+
+/// Whether a command surely does the same with a variable of ours set for it: programs, and builtins that print.
+fn heeds_no_variable(words: &[Vec<u8>]) -> bool {
+    match words[0].as_slice() {
+        b"read" => true, // of IFS, `read` itself knows
+        b"echo" | b"printf" | b"test" | b"[" | b"true" | b"false" | b":" | b"pwd" => true,
+        name => curserve_tools::is_tool(name) || name.contains(&b'/') || name == b"timeout",
+    }
 }

@@ -68,6 +68,10 @@ pub struct Shell<'s> {
     pub(crate) loops: u32,
     /// The line of the present command, for messages of builtins, where it is known.
     pub(crate) line: Option<usize>,
+    /// The program has several lines.
+    pub(crate) many_lines: bool,
+    /// A redirection of the present command has failed.
+    pub(crate) unopened: bool,
     /// Whether that line is known.
     pub(crate) substitution: Within,
     /// Where writes to files are planned; `None` refuses them.
@@ -146,6 +150,8 @@ impl<'s> Shell<'s> {
             substituted: None,
             loops: 0,
             line: Some(1),
+            many_lines: false,
+            unopened: false,
             substitution: Within::Nothing,
             writes: None,
             files: Vec::new(),
@@ -187,6 +193,10 @@ impl<'s> Shell<'s> {
             return Err(Refusal::new(
                 "a line number of a command over several lines",
             ));
+        }
+        let shown = std::str::from_utf8(text).is_ok_and(|text| !text.contains(char::is_control));
+        if !shown && io.err != Sink::Null {
+            return Err(Refusal::new("a message with characters that do not print"));
         }
         let line = self.line.unwrap_or(0);
         let prefix = format!("bash: line {line}: ");

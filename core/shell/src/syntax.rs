@@ -107,18 +107,56 @@ fn guarded<T, E>(what: &str, parse: impl FnOnce() -> Result<T, E>) -> Result<T, 
     }
 }
 
-/// Parses a whole command line.
+/// Parses a whole command line, and looks at all of it.
 pub fn parse(command: &str) -> Result<Program, Refusal> {
+    let program = parse_again(command)?;
+    crate::check::check(command, &program)?;
+    Ok(program)
+}
+
+/// Parses a command line that stood within one that [`parse`] took.
+pub fn parse_again(command: &str) -> Result<Program, Refusal> {
     guard(command)?;
     if nesting(command) > MAX_NESTING {
         return Err(Refusal::new("a command line nested too deeply"));
     }
     let mut parser = brush_parser::Parser::new(command.as_bytes(), options());
     let program = guarded("a command line", || parser.parse_program())?;
+    if has_document_beside_commands(command) {
+        return Err(Refusal::new("a here-document beside a substitution"));
+    }
+    if command.starts_with(['-', '+']) {
+        return Err(Refusal::new("a command line that is an option of bash"));
+    }
+    if names_a_descriptor(command) {
+        return Err(Refusal::new("a descriptor in a variable"));
+    }
     if loses_blanks(command, &program) {
         return Err(Refusal::new("a blank behind ${"));
     }
     Ok(program)
+}
+
+/// Whether the body of a here-document may begin in one command and end in another: only one is clear, and only where no
+/// substitution stands before its body.
+fn has_document_beside_commands(command: &str) -> bool {
+    let text = command.replace("<<<", "---");
+    let Some(first) = text.find("<<") else {
+        return false;
+    };
+    let substitutes = |text: &str| text.contains("$(") || text.contains('`');
+    let body = text[first..]
+        .find('\n')
+        .map_or(text.len(), |end| first + end);
+    substitutes(&text[..body]) || substitutes(&text) && text[first + 2..].contains("<<")
+}
+
+/// `{name}>file`, which is a word and a redirection to the parser.
+fn names_a_descriptor(command: &str) -> bool {
+    command.match_indices(['<', '>']).any(|(at, _)| {
+        let before = &command[..at];
+        before.ends_with('}') && before.rfind('{').is_some_and(|open| open + 2 < at)
+    })
 }
 
 /// Whether the parser has dropped a blank behind `${`: to bash that is an error, or a substitution in later versions.

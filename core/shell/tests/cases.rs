@@ -31,6 +31,18 @@ fn these_are_answered_as_the_real_programs_answer() {
 }
 
 #[test]
+fn these_are_answered_as_the_real_programs_answer_or_refused() {
+    let place = Place::new(|root| {
+        fill(root);
+        std::fs::write(root.join("code"), "var a = {};\na{2,1}\n[:space:]\na-_\n").expect("a file");
+    });
+    let wrong: Vec<String> = lines(include_str!("field.txt"))
+        .filter_map(|command| place.difference(&command))
+        .collect();
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
 fn these_are_refused() {
     let place = Place::new(fill);
     let answered: Vec<String> = lines(include_str!("refused.txt"))

@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // each test binary uses its part
 
+use std::io::Read;
 use std::os::unix::fs::{symlink, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -63,21 +64,28 @@ impl Place {
         )
     }
 
-    /// What the real shell answers.
+    /// What the real shell answers. What does not end is ended, and nobody reads more than a little of what has no end:
+    /// it then gives an exit code that no answer here has.
     pub fn real(&self, command: &str) -> Answer {
-        let output = Command::new("bash")
-            .args(["-c", &command.replace("@ROOT", &self.root())])
+        let mut child = Command::new("timeout")
+            .args(["-s", "KILL", "10", "bash", "-c"])
+            .arg(command.replace("@ROOT", &self.root()))
             .current_dir(self.root())
             .env_clear()
             .envs(self.world.environment.iter().cloned())
             .env("PATH", PATH)
             .stdin(Stdio::null())
-            .output()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
             .expect("bash runs");
+        let errors = child.stderr.take().expect("a pipe");
+        let errors = std::thread::spawn(move || some_of(errors));
+        let stdout = some_of(child.stdout.take().expect("a pipe"));
         Answer {
-            exit_code: output.status.code().unwrap_or(-1),
-            stdout: output.stdout,
-            stderr: output.stderr,
+            stdout,
+            stderr: errors.join().expect("a thread"),
+            exit_code: child.wait().expect("it ends").code().unwrap_or(-1),
         }
     }
 
@@ -94,6 +102,35 @@ impl Place {
         }
         (ours != real).then(|| format!("{command}\n  here {}\n  real {}", show(&ours), show(&real)))
     }
+
+    /// The shortest line that deletions make of a `line` that differs, and that still does.
+    pub fn shortened(&self, line: &str) -> String {
+        let mut least: Vec<char> = line.chars().collect();
+        let mut size = least.len() / 2;
+        while size > 0 {
+            let mut at = 0;
+            while at + size <= least.len() {
+                let mut shorter = least.clone();
+                shorter.drain(at..at + size);
+                match self.difference(&shorter.iter().collect::<String>()) {
+                    Some(_) => least = shorter,
+                    None => at += 1.max(size / 2),
+                }
+            }
+            size /= 2;
+        }
+        least.into_iter().collect()
+    }
+}
+
+/// The first megabytes of a stream, which is closed then.
+fn some_of(stream: impl std::io::Read) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    stream
+        .take(64 << 20)
+        .read_to_end(&mut bytes)
+        .expect("a pipe is read");
+    bytes
 }
 
 /// The same with the lines of its output in order.
