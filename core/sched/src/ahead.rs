@@ -70,6 +70,19 @@ impl<K: Kv> Scheduler<K> {
         }
     }
 
+    /// Blocks that each of so many steps would take.
+    pub fn growth(&self, steps: u32) -> Vec<u32> {
+        let mut growth = vec![0; steps as usize];
+        for &id in &self.running {
+            let request = &self.requests[id];
+            let room = K::held(&request.holding) * self.config.block_size - request.computed;
+            (room..steps)
+                .step_by(self.config.block_size as usize)
+                .for_each(|step| growth[step as usize] += 1);
+        }
+        growth
+    }
+
     /// Whether a step would look at anybody who waits, and what it does to them depends on more than the running ones. A
     /// heap of [`Policy::Priority`] is moved even by those that it passes over.
     fn may_admit(&self) -> bool {

@@ -22,6 +22,9 @@ pub trait Kv {
     /// Blocks that could be allocated.
     fn free(&self) -> u32;
 
+    /// Those of them that can still be found.
+    fn idle(&self) -> u32;
+
     /// Hashed blocks that were given to somebody else, so far.
     fn evicted(&self) -> u64;
 

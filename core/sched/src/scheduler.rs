@@ -64,6 +64,18 @@ impl<K: Kv> Scheduler<K> {
         self.kv.free()
     }
 
+    /// Those of them that the cache still finds.
+    pub fn idle_blocks(&self) -> u32 {
+        self.kv.idle()
+    }
+
+    /// Blocks that a request holds.
+    pub fn blocks_of(&self, id: RequestId) -> u32 {
+        self.requests
+            .get(id)
+            .map_or(0, |request| K::held(&request.holding))
+    }
+
     /// Hashed blocks that were given to somebody else, so far.
     pub fn evicted_blocks(&self) -> u64 {
         self.kv.evicted()

@@ -93,7 +93,7 @@ proptest! {
                 }
                 _ => (),
             }
-            prop_assert_eq!(runs.free(), blocks.free());
+            prop_assert_eq!((runs.free(), runs.idle()), (blocks.free(), blocks.idle()));
             prop_assert_eq!(runs.evicted(), blocks.evicted());
         }
     }

@@ -143,7 +143,10 @@ proptest! {
             }
             let full = leaping.flying.len() == leaping.depth;
             let steps = if full { leaping.scheduler.repeats(&leaping.flying) / share } else { 0 };
+            let growth = leaping.scheduler.growth(steps);
+            let free = leaping.scheduler.free_blocks();
             leaping.leap(steps);
+            prop_assert_eq!(free - growth.iter().sum::<u32>(), leaping.scheduler.free_blocks());
             (0..steps).for_each(|_| stepping.cycle());
             prop_assert_eq!(leaping.state(), stepping.state());
             leaping.cycle();

@@ -59,6 +59,10 @@ impl<W: Workload> Simulation<'_, W> {
             return;
         };
         session.idle_since_ns = Some(now);
+        let kept = session.request.map_or(0, |request| {
+            self.replicas[replica].scheduler.blocks_of(request)
+        });
+        session.kept = Some((kept, now));
         if keeps < session.gap_ns {
             self.events
                 .plan(now + keeps, replica as u32, Event::Expiry(number, now));
@@ -86,7 +90,9 @@ impl<W: Workload> Simulation<'_, W> {
 
     pub(crate) fn leave_unfinished(&mut self, number: u32) {
         let replica = self.replica_of(number);
-        if let Some(request) = self.sessions[number as usize].request.take() {
+        let session = &mut self.sessions[number as usize];
+        self.outcome.kept_block_ns += session.used_kept(self.now);
+        if let Some(request) = session.request.take() {
             self.replicas[replica].scheduler.close(request);
         }
         let decisions = self.ledgers[replica].release(number);
@@ -98,6 +104,7 @@ impl<W: Workload> Simulation<'_, W> {
         let replica = self.replica_of(number);
         let session = &mut self.sessions[number as usize];
         session.idle_since_ns = None;
+        self.outcome.kept_block_ns += session.used_kept(self.now);
         if let Some(request) = session.request.take() {
             self.outcome.released += 1;
             self.replicas[replica].scheduler.close(request);

@@ -35,6 +35,8 @@ pub struct Outcome {
     pub stuck: u32,
     /// Sessions that lost their blocks while idle, so that the next turn is a new request.
     pub released: u64,
+    /// Blocks that sessions kept between turns, times nanoseconds: a part of what the replicas count as held.
+    pub kept_block_ns: u128,
     /// Turns that ended.
     pub turns: u64,
     /// When the last of them did.

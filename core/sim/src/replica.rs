@@ -2,13 +2,15 @@
 
 use std::collections::VecDeque;
 
-use curserve_sched::{Config, RunCache, Sampled, Scheduler, Step, StepTime};
+use curserve_sched::{Config, Load, RunCache, Sampled, Scheduler, Step, StepTime};
 
 /// A scheduler with a machine.
 #[derive(Debug)]
 pub struct Replica {
     /// Who computes when.
     pub scheduler: Scheduler<RunCache>,
+    /// Blocks that there are.
+    blocks: u32,
     step_time: StepTime,
     /// Steps that may be planned at once: two with asynchronous stepping.
     depth: usize,
@@ -17,6 +19,8 @@ pub struct Replica {
     ends_ns: VecDeque<u64>,
     /// What it did so far.
     pub work: Work,
+    /// Until when blocks are counted.
+    counted_ns: u64,
 }
 
 /// What a replica did.
@@ -34,27 +38,44 @@ pub struct Work {
     pub preemptions: u64,
     /// Hashed blocks that were given to somebody else.
     pub evictions: u64,
+    /// Blocks that requests and sessions held, times nanoseconds.
+    pub held_block_ns: u128,
+    /// Free blocks that the cache could still find, times nanoseconds.
+    pub idle_block_ns: u128,
 }
 
 impl Replica {
     /// An idle server.
     pub fn new(config: Config, step_time: StepTime) -> Self {
         let depth = if config.async_scheduling { 2 } else { 1 };
-        let (scheduler, flying, ends_ns) =
-            (Scheduler::new(config), VecDeque::new(), VecDeque::new());
         Self {
-            scheduler,
+            blocks: config.blocks,
+            scheduler: Scheduler::new(config),
             step_time,
             depth,
-            flying,
-            ends_ns,
+            flying: VecDeque::new(),
+            ends_ns: VecDeque::new(),
             work: Work::default(),
+            counted_ns: 0,
         }
     }
 
     /// When the oldest step in flight will be over.
     pub fn next_end_ns(&self) -> Option<u64> {
         self.ends_ns.front().copied()
+    }
+
+    /// Count blocks up to now, before anything changes.
+    pub fn count_blocks(&mut self, now_ns: u64) {
+        let (free, idle) = (self.scheduler.free_blocks(), self.scheduler.idle_blocks());
+        self.add_blocks(now_ns, self.blocks - free, idle);
+    }
+
+    fn add_blocks(&mut self, until_ns: u64, held: u32, idle: u32) {
+        let ns = u128::from(until_ns - self.counted_ns);
+        self.work.held_block_ns += u128::from(held) * ns;
+        self.work.idle_block_ns += u128::from(idle) * ns;
+        self.counted_ns = until_ns;
     }
 
     /// Plan steps as far ahead as may be.
@@ -102,7 +123,7 @@ impl Replica {
         let most = self.scheduler.repeats(&self.flying);
         let end_ns = *self.ends_ns.back().expect("as many as steps");
         let end_after = |steps: u32| end_ns + self.step_time.many_ns(&load, steps, load.decodes);
-        // After `steps` leaps the oldest in flight is the one before the last; the one before that is over.
+        // When the last step would be over that makes room for another: up to then nothing else may happen.
         let over = |steps: u32| match steps.checked_sub(depth as u32) {
             Some(steps) => end_after(steps),
             None => self.ends_ns[steps as usize - 1],
@@ -111,16 +132,10 @@ impl Replica {
         if steps == 0 {
             return;
         }
-        let ends_ns = (0..depth as u32)
-            .rev()
-            .map(|back| match steps.checked_sub(back) {
-                Some(steps) => end_after(steps),
-                None => self.ends_ns[depth - 1 - (back - steps) as usize],
-            })
-            .collect();
+        let busy_ns = end_after(steps) - end_ns;
+        self.pass(steps, &load);
         self.work.steps += u64::from(steps);
-        self.work.busy_ns += end_after(steps) - end_ns;
-        self.ends_ns = ends_ns;
+        self.work.busy_ns += busy_ns;
         let evicted = self.scheduler.evicted_blocks();
         self.scheduler.repeat(steps);
         self.work.evictions += self.scheduler.evicted_blocks() - evicted;
@@ -128,6 +143,21 @@ impl Replica {
             step.batch
                 .iter_mut()
                 .for_each(|part| part.computed += steps);
+        }
+    }
+
+    /// Let the ends of steps go by, as many as are alike, and count blocks up to each; `load` is that of the last one planned.
+    fn pass(&mut self, steps: u32, load: &Load) {
+        let (free, idle) = (self.scheduler.free_blocks(), self.scheduler.idle_blocks());
+        let (mut held, mut empty, mut load) = (self.blocks - free, free - idle, *load);
+        for new in self.scheduler.growth(steps) {
+            let end = self.ends_ns.pop_front().expect("as many as steps");
+            self.add_blocks(end, held, self.blocks - held - empty);
+            held += new;
+            empty = empty.saturating_sub(new);
+            load.kv_tokens += load.decodes;
+            let last = self.ends_ns.back().copied().unwrap_or(end);
+            self.ends_ns.push_back(last + self.step_time.ns(&load));
         }
     }
 }

@@ -22,8 +22,10 @@ pub struct Session {
     pub gap_ns: u64,
     /// The request that computes the present turn, or keeps the blocks.
     pub request: Option<RequestId>,
-    /// Whether blocks are kept between turns, and since when.
+    /// Since when it has been idle, with blocks.
     pub idle_since_ns: Option<u64>,
+    /// Blocks that it keeps between turns, and since when.
+    pub kept: Option<(u32, u64)>,
     pub arrived_ns: u64,
     pub begun_ns: u64,
     pub first_ns: u64,
@@ -33,6 +35,13 @@ impl Session {
     /// Tokens of the whole conversation.
     pub fn tokens(&self) -> u32 {
         self.prefix.1 + self.own
+    }
+
+    /// Keep no blocks any longer; returns how many were kept, times nanoseconds.
+    pub fn used_kept(&mut self, now_ns: u64) -> u128 {
+        self.kept.take().map_or(0, |(blocks, since)| {
+            u128::from(blocks) * u128::from(now_ns - since)
+        })
     }
 
     /// Say what is new in a turn that arrives.

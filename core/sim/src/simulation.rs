@@ -41,6 +41,7 @@ pub fn simulate_into<W: Workload>(
     let mut simulation = Simulation::new(workload, cluster, sink);
     while let Some((now, replica, event)) = simulation.events.pop() {
         simulation.now = now;
+        simulation.replicas[replica as usize].count_blocks(now);
         match event {
             Event::Turn(session) => simulation.arrive(session),
             Event::Step => simulation.step_over(replica),
@@ -131,6 +132,7 @@ impl<'a, W: Workload> Simulation<'a, W> {
         let replica = self.replica_of(number);
         let session = &mut self.sessions[number as usize];
         session.begun_ns = self.now;
+        self.outcome.kept_block_ns += session.used_kept(self.now);
         let scheduler = &mut self.replicas[replica].scheduler;
         if let Some(request) = session.request {
             // The last token of the last reply was sampled and never computed.

@@ -83,6 +83,16 @@ fn a_request_finds_whole_blocks_and_a_session_all_that_was_computed() {
     );
     assert_eq!(session.work[0].hit_tokens, 0);
     assert_eq!(session.work[0].prefill_tokens, 1000 + 61 + 61);
+    // Of 1,040 and 1,140 tokens all but the last are kept for a second each; the replies take the rest of the time.
+    let second = u128::from(SECOND);
+    assert_eq!(session.kept_block_ns, (65 + 72) * second);
+    let busy = u128::from(session.work[0].busy_ns);
+    assert!(session.work[0].held_block_ns > (65 + 72) * second + 63 * busy);
+    assert!(session.work[0].held_block_ns < (65 + 72) * second + 78 * busy);
+    // A request holds nothing in between, and what it held is found.
+    assert!(request.work[0].held_block_ns < 78 * u128::from(request.work[0].busy_ns));
+    assert_eq!(request.kept_block_ns, 0);
+    assert!(request.work[0].idle_block_ns >= (64 + 71) * second);
     assert_eq!(session.released, 0);
 }
 
@@ -248,6 +258,9 @@ proptest! {
             prop_assert!(turn.arrived_ns <= turn.begun_ns && turn.begun_ns < turn.first_ns);
             prop_assert!(turn.first_ns + u64::from(turn.reply - 1) * 6_130_000 <= turn.last_ns);
         }
+        let held: u128 = outcome.work.iter().map(|work| work.held_block_ns).sum();
+        prop_assert!(outcome.kept_block_ns <= held);
+        prop_assert!(policy != Policy::Request || outcome.kept_block_ns == 0);
         if let Policy::Session { .. } = policy {
             prop_assert_eq!(outcome.work.iter().map(|work| work.preemptions).sum::<u64>(), 0);
         }

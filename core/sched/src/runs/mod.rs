@@ -142,6 +142,10 @@ impl Kv for RunCache {
         self.empty + self.idle.blocks
     }
 
+    fn idle(&self) -> u32 {
+        self.idle.blocks
+    }
+
     fn evicted(&self) -> u64 {
         self.evicted
     }

@@ -71,6 +71,13 @@ impl Kv for BlockCache {
         self.free.len() as u32
     }
 
+    fn idle(&self) -> u32 {
+        self.free
+            .iter()
+            .filter(|&&block| self.blocks[block].hash.is_some())
+            .count() as u32
+    }
+
     fn evicted(&self) -> u64 {
         self.evicted
     }
