@@ -9,22 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from curserve_traces.importers import values
 from curserve_traces.importers.blocks import total
 from curserve_traces.importers.builder import Builder, clean
 from curserve_traces.importers.refusals import BY_USER
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
-from curserve_traces.importers.values import (
-    Json,
-    a_list,
-    a_string,
-    an_integer,
-    an_object,
-    arguments_of,
-    elapsed,
-    given,
-    iso_ns,
-)
+from curserve_traces.importers.values import Json
 from curserve_traces.model import Observation, Workspace
 
 _EXIT = re.compile(r"\n?<exited with exit code (-?\d+)>\s*\Z")
@@ -47,33 +38,35 @@ def read(source: Source) -> Iterator[Imported]:
     streams: dict[str | None, Builder] = {None: Builder("copilot", unique="session")}
     state: Json = {"start": {}, "at": {}}
     for _, record in source.records():
-        data = an_object(record.get("data"))
-        parent = a_string(data.get("parentToolCallId"))
+        data = values.an_object(record.get("data"))
+        parent = values.a_string(data.get("parentToolCallId"))
         builder = streams.setdefault(parent, Builder("copilot", unique="session", cwd=streams[None].cwd))
-        if builder.copied(data, a_string(record.get("id")), str(record.get("type"))):
+        if builder.copied(data, values.a_string(record.get("id")), str(record.get("type"))):
             continue
-        _event(builder, str(record.get("type")), data, iso_ns(record.get("timestamp")), state)
+        _event(builder, str(record.get("type")), data, values.iso_ns(record.get("timestamp")), state)
     start = state["start"]
-    session = a_string(start.get("sessionId")) or source.path.parent.name
+    session = values.a_string(start.get("sessionId")) or source.path.parent.name
     for parent, builder in streams.items():
         yield builder.finish(
             id=f"{session}-{parent}" if parent else session,
-            workspace=Workspace(at=a_string(an_object(start.get("context")).get("cwd")) or "/testbed"),
+            workspace=Workspace(
+                at=values.a_string(values.an_object(start.get("context")).get("cwd")) or "/testbed"
+            ),
             agent="copilot-cli",
-            agent_version=a_string(start.get("copilotVersion")) or "unknown",
-            model=a_string(state.get("model")),
-            task=a_string(state.get("task")) if parent is None else None,
-            extra=given(sub_agent=parent),
+            agent_version=values.a_string(start.get("copilotVersion")) or "unknown",
+            model=values.a_string(state.get("model")),
+            task=values.a_string(state.get("task")) if parent is None else None,
+            extra=values.given(sub_agent=parent),
         )
 
 
 def _event(builder: Builder, kind: str, data: Json, at: int | None, state: Json) -> None:
     if kind in ("session.start", "session.resume"):
         state["start"] = state["start"] or data
-        builder.cwd = a_string(an_object(data.get("context")).get("cwd")) or builder.cwd
-        state["model"] = state.get("model") or a_string(data.get("selectedModel"))
+        builder.cwd = values.a_string(values.an_object(data.get("context")).get("cwd")) or builder.cwd
+        state["model"] = state.get("model") or values.a_string(data.get("selectedModel"))
     elif kind == "session.model_change":
-        state["model"] = a_string(data.get("newModel")) or state.get("model")
+        state["model"] = values.a_string(data.get("newModel")) or state.get("model")
     elif kind == "user.message":
         text = builder.text(data.get("content"), "a message")
         builder.message("user", text)
@@ -84,17 +77,19 @@ def _event(builder: Builder, kind: str, data: Json, at: int | None, state: Json)
         _answer(builder, data, at, state)
     elif kind == "assistant.usage" and builder.current is not None:
         builder.amend(
-            prompt_tokens=an_integer(data.get("inputTokens")),
-            cached_tokens=an_integer(data.get("cacheReadTokens")),
+            prompt_tokens=values.an_integer(data.get("inputTokens")),
+            cached_tokens=values.an_integer(data.get("cacheReadTokens")),
             output_tokens=total(data, "outputTokens"),
         )
     elif kind == "tool.execution_start":
-        identity = a_string(data.get("toolCallId"))
+        identity = values.a_string(data.get("toolCallId"))
         if identity is not None:
             state["at"][identity] = at
         if identity is None or builder.recorded(identity) is None:
             builder.call(
-                identity, a_string(data.get("toolName")) or "unknown", arguments_of(data.get("arguments"))
+                identity,
+                values.a_string(data.get("toolName")) or "unknown",
+                values.arguments_of(data.get("arguments")),
             )
     elif kind == "tool.execution_complete":
         _result(builder, data, at, state)
@@ -103,26 +98,26 @@ def _event(builder: Builder, kind: str, data: Json, at: int | None, state: Json)
 
 
 def _answer(builder: Builder, data: Json, at: int | None, state: Json) -> None:
-    model = a_string(data.get("model")) or a_string(state.get("model"))
-    name = a_string(data.get("messageId"))
-    text, thought = clean(str(data.get("content") or "")), a_string(data.get("reasoningText"))
+    model = values.a_string(data.get("model")) or values.a_string(state.get("model"))
+    name = values.a_string(data.get("messageId"))
+    text, thought = clean(str(data.get("content") or "")), values.a_string(data.get("reasoningText"))
     if name is None or not builder.enter(name):
-        builder.turn(name, text=text, reasoning=thought, model=model, extra=given(answered_at_ns=at))
-    if (output := an_integer(data.get("outputTokens"))) is not None:
+        builder.turn(name, text=text, reasoning=thought, model=model, extra=values.given(answered_at_ns=at))
+    if (output := values.an_integer(data.get("outputTokens"))) is not None:
         builder.amend(output_tokens=output)
-    for asked in map(an_object, a_list(data.get("toolRequests"))):
-        called = a_string(asked.get("name")) or "unknown"
+    for asked in map(values.an_object, values.a_list(data.get("toolRequests"))):
+        called = values.a_string(asked.get("name")) or "unknown"
         builder.call(
-            a_string(asked.get("toolCallId")),
+            values.a_string(asked.get("toolCallId")),
             called,
-            arguments_of(asked.get("arguments")),
-            extra=given(asked_at_ns=at),
+            values.arguments_of(asked.get("arguments")),
+            extra=values.given(asked_at_ns=at),
         )
 
 
 def _result(builder: Builder, data: Json, at: int | None, state: Json) -> None:
-    identity = a_string(data.get("toolCallId"))
-    result, error = an_object(data.get("result")), an_object(data.get("error"))
+    identity = values.a_string(data.get("toolCallId"))
+    result, error = values.an_object(data.get("result")), values.an_object(data.get("error"))
     text = builder.text(result.get("content"), "a result") or clean(str(error.get("message") or ""))
     match = _EXIT.search(text)
     out = text[: match.start()] if match else text
@@ -134,7 +129,7 @@ def _result(builder: Builder, data: Json, at: int | None, state: Json) -> None:
         merged=True,
         text=None if out == text else text,
         started_at_ns=started,
-        duration_ns=None if refused else elapsed(started, at),
+        duration_ns=None if refused else values.elapsed(started, at),
         is_error=True if data.get("success") is False else None,
     )
     if builder.result(identity, seen, refused=refused) and seen.duration_ns is not None:

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from curserve_traces.importers import values
 from curserve_traces.importers.builder import Builder, clean
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
 from curserve_traces.importers.sqlite import is_database, rows
-from curserve_traces.importers.values import (
-    Json,
-    a_flag,
-    a_string,
-    an_object,
-    arguments_of,
-    given,
-    json_list,
-    json_object,
-    seconds_ns,
-)
+from curserve_traces.importers.values import Json
 from curserve_traces.model import Observation
 
 
@@ -37,7 +28,7 @@ def read(source: Source) -> Iterator[Imported]:
         model = task = None
         query = "SELECT * FROM messages WHERE session_id = ? ORDER BY created_at, rowid"
         for message in rows(source, query, session["id"]):
-            model = a_string(message.get("model")) or model
+            model = values.a_string(message.get("model")) or model
             text = _message(builder, message)
             task = task or text
         yield builder.finish(
@@ -45,7 +36,7 @@ def read(source: Source) -> Iterator[Imported]:
             agent="crush",
             model=model,
             task=task,
-            extra=given(parent=a_string(session.get("parent_session_id"))),
+            extra=values.given(parent=values.a_string(session.get("parent_session_id"))),
         )
 
 
@@ -53,10 +44,12 @@ def _message(builder: Builder, message: Json) -> str | None:
     """Add a message; returns the text of a user's."""
     role, at = message.get("role"), _moment(message.get("created_at"))
     if role == "assistant":
-        builder.turn(a_string(message.get("id")), model=a_string(message.get("model")), started_at_ns=at)
+        builder.turn(
+            values.a_string(message.get("id")), model=values.a_string(message.get("model")), started_at_ns=at
+        )
     words = []
-    for part in map(an_object, json_list(message.get("parts"))):
-        kind, data, turn = part.get("type"), an_object(part.get("data")), builder.current
+    for part in map(values.an_object, values.json_list(message.get("parts"))):
+        kind, data, turn = part.get("type"), values.an_object(part.get("data")), builder.current
         if kind == "text" and role == "assistant" and turn is not None:
             builder.amend(text="\n".join(filter(None, (turn.text, clean(str(data.get("text") or ""))))))
         elif kind == "text":
@@ -65,7 +58,9 @@ def _message(builder: Builder, message: Json) -> str | None:
             builder.amend(reasoning=clean(str(data.get("thinking") or "")) or None)
         elif kind == "tool_call":
             builder.call(
-                a_string(data.get("id")), a_string(data.get("name")) or "unknown", arguments_of(data.get("input"))
+                values.a_string(data.get("id")),
+                values.a_string(data.get("name")) or "unknown",
+                values.arguments_of(data.get("input")),
             )
         elif kind == "tool_result":
             _result(builder, data)
@@ -79,7 +74,7 @@ def _message(builder: Builder, message: Json) -> str | None:
 
 def _result(builder: Builder, data: Json) -> None:
     """Give a call its result; the shell tool's metadata has the times and the output."""
-    metadata = json_object(data.get("metadata")) or {}
+    metadata = values.json_object(data.get("metadata")) or {}
     text = builder.text(data.get("content"), "a result")
     out = metadata.get("output") if isinstance(metadata.get("output"), str) else text
     started, ended = _milliseconds(metadata.get("start_time")), _milliseconds(metadata.get("end_time"))
@@ -89,14 +84,14 @@ def _result(builder: Builder, data: Json) -> None:
         text=None if out == text else text,
         started_at_ns=started,
         duration_ns=ended - started if started is not None and ended is not None and ended >= started else None,
-        is_error=a_flag(data.get("is_error")),
+        is_error=values.a_flag(data.get("is_error")),
     )
-    builder.result(a_string(data.get("tool_call_id")), seen)
+    builder.result(values.a_string(data.get("tool_call_id")), seen)
 
 
 def _moment(value: object) -> int | None:
     """Return a moment in seconds or, as older versions wrote, milliseconds."""
-    return seconds_ns(value) if isinstance(value, int) and value < 10**11 else _milliseconds(value)
+    return values.seconds_ns(value) if isinstance(value, int) and value < 10**11 else _milliseconds(value)
 
 
 def _milliseconds(value: object) -> int | None:

@@ -12,22 +12,12 @@ from collections.abc import Callable, Iterator
 
 from curserve_traces.errors import MalformedTrace, TraceError
 from curserve_traces.files import MAX_UNPACKED, decompress, parse_json
+from curserve_traces.importers import values
 from curserve_traces.importers.builder import Builder, text_of
 from curserve_traces.importers.refusals import BY_AGENT, BY_USER
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
-from curserve_traces.importers.values import (
-    Json,
-    a_list,
-    a_string,
-    an_integer,
-    an_object,
-    arguments_of,
-    elapsed,
-    given,
-    iso_ns,
-    seconds_ns,
-)
+from curserve_traces.importers.values import Json
 from curserve_traces.model import Observation
 from curserve_traces.zips import METHODS, open_zip
 
@@ -54,12 +44,16 @@ def read(source: Source) -> Iterator[Imported]:
     for name in ("header.json", "_journal/start.json"):
         found = [entry for entry in archive.infolist() if entry.filename == name]
         if found and not header:
-            header = an_object(an_object(parse_json(_open(source, archive, found[0]), name)).get("eval"))
+            header = values.an_object(
+                values.an_object(parse_json(_open(source, archive, found[0]), name)).get("eval")
+            )
     problems: list[str] = []
     done = 0
     for entry in sorted(members, key=lambda entry: entry.filename):
         try:
-            sample = an_object(parse_json(_open(source, archive, entry), f"{source.path}: {entry.filename}"))
+            sample = values.an_object(
+                parse_json(_open(source, archive, entry), f"{source.path}: {entry.filename}")
+            )
         except TraceError as error:
             problems.append(str(error))
             continue
@@ -74,9 +68,9 @@ def read(source: Source) -> Iterator[Imported]:
 
 
 def _document(source: Source) -> Iterator[Imported]:
-    document = an_object(source.document())
-    header = an_object(document.get("eval"))
-    samples = [an_object(sample) for sample in a_list(document.get("samples"))]
+    document = values.an_object(source.document())
+    header = values.an_object(document.get("eval"))
+    samples = [values.an_object(sample) for sample in values.a_list(document.get("samples"))]
     if not samples:
         raise MalformedTrace(f"{source.path}: the log holds no samples")
     for sample in samples:
@@ -109,8 +103,8 @@ def _open(source: Source, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> b
 
 def _sample(sample: Json, header: Json, name: str) -> Imported:
     builder = Builder("inspect")
-    attachments = an_object(sample.get("attachments"))
-    pool = a_list(sample.get("message_pool"))
+    attachments = values.an_object(sample.get("attachments"))
+    pool = values.a_list(sample.get("message_pool"))
 
     def text(value: object) -> str:
         found = builder.text(value, "a result or a message")
@@ -119,16 +113,16 @@ def _sample(sample: Json, header: Json, name: str) -> Imported:
         return found
 
     first = True
-    events = list(_flat(a_list(sample.get("events"))))
+    events = list(_flat(values.a_list(sample.get("events"))))
     if not any(event.get("event") in ("model", "tool") for event in events):
-        _messages(builder, [an_object(message) for message in a_list(sample.get("messages"))], text)
+        _messages(builder, [values.an_object(message) for message in values.a_list(sample.get("messages"))], text)
     for event in events:
         kind = event.get("event")
         if kind == "model":
             if first:
                 first = False
-                given_messages = a_list(event.get("input")) or pool[:2]
-                for message in map(an_object, given_messages):
+                given_messages = values.a_list(event.get("input")) or pool[:2]
+                for message in map(values.an_object, given_messages):
                     if message.get("role") in ("system", "user"):
                         role = "system" if message["role"] == "system" else "user"
                         builder.message(role, text(message.get("content")))  # type: ignore[arg-type]
@@ -140,17 +134,17 @@ def _sample(sample: Json, header: Json, name: str) -> Imported:
     return builder.finish(
         id=name,
         agent="inspect",
-        model=a_string(header.get("model")),
+        model=values.a_string(header.get("model")),
         task=text_of(sample.get("input")) if isinstance(sample.get("input"), str) else None,
-        extra=given(task_name=a_string(header.get("task"))),
+        extra=values.given(task_name=values.a_string(header.get("task"))),
     )
 
 
 def _flat(events: list[object]) -> Iterator[Json]:
     """Yield events, and those inside of them: a tool's or a subtask's own, which older versions nested."""
-    for event in map(an_object, events):
+    for event in map(values.an_object, events):
         yield event
-        yield from _flat(a_list(event.get("events")))
+        yield from _flat(values.a_list(event.get("events")))
 
 
 def _messages(builder: Builder, messages: list[Json], text: Callable[[object], str]) -> None:
@@ -158,52 +152,56 @@ def _messages(builder: Builder, messages: list[Json], text: Callable[[object], s
     for message in messages:
         role = message.get("role")
         if role == "assistant":
-            builder.turn(text=text(message.get("content")), model=a_string(message.get("model")))
+            builder.turn(text=text(message.get("content")), model=values.a_string(message.get("model")))
             _calls(builder, message)
         elif role == "tool":
-            error = an_object(message.get("error"))
+            error = values.an_object(message.get("error"))
             shown = text(message.get("content")) or text_of(error.get("message"))
             seen = Observation(stdout=shown.encode(), merged=True, is_error=True if error else None)
-            builder.result(a_string(message.get("tool_call_id")) or builder.waiting_call(), seen)
+            builder.result(values.a_string(message.get("tool_call_id")) or builder.waiting_call(), seen)
         else:
             builder.message("system" if role == "system" else "user", text(message.get("content")))
 
 
 def _calls(builder: Builder, message: Json) -> None:
-    for call in map(an_object, a_list(message.get("tool_calls"))):
-        builder.call(a_string(call.get("id")), str(call.get("function")), arguments_of(call.get("arguments")))
+    for call in map(values.an_object, values.a_list(message.get("tool_calls"))):
+        builder.call(
+            values.a_string(call.get("id")), str(call.get("function")), values.arguments_of(call.get("arguments"))
+        )
 
 
 def _model(builder: Builder, event: Json) -> None:
-    output = an_object(event.get("output"))
-    usage = an_object(output.get("usage"))
-    message = an_object(an_object(next(iter(a_list(output.get("choices"))), None)).get("message"))
+    output = values.an_object(event.get("output"))
+    usage = values.an_object(output.get("usage"))
+    message = values.an_object(
+        values.an_object(next(iter(values.a_list(output.get("choices"))), None)).get("message")
+    )
     time = (
-        seconds_ns(event.get("working_time"))
+        values.seconds_ns(event.get("working_time"))
         if event.get("working_time") is not None
-        else seconds_ns(output.get("time"))
+        else values.seconds_ns(output.get("time"))
     )
     builder.turn(
         text=text_of(message.get("content")),
-        model=a_string(output.get("model")),
-        prompt_tokens=an_integer(usage.get("input_tokens")),
-        cached_tokens=an_integer(usage.get("input_tokens_cache_read")),
-        output_tokens=an_integer(usage.get("output_tokens")),
-        started_at_ns=iso_ns(event.get("timestamp")),
+        model=values.a_string(output.get("model")),
+        prompt_tokens=values.an_integer(usage.get("input_tokens")),
+        cached_tokens=values.an_integer(usage.get("input_tokens_cache_read")),
+        output_tokens=values.an_integer(usage.get("output_tokens")),
+        started_at_ns=values.iso_ns(event.get("timestamp")),
         model_ns=time,
     )
     _calls(builder, message)
 
 
 def _tool(builder: Builder, event: Json, text: Callable[[object], str]) -> None:
-    identity = a_string(event.get("id"))
+    identity = values.a_string(event.get("id"))
     if identity is None or builder.recorded(identity) is None:
-        builder.call(identity, str(event.get("function")), arguments_of(event.get("arguments")))
+        builder.call(identity, str(event.get("function")), values.arguments_of(event.get("arguments")))
         identity = builder.newest_call()
-    started = iso_ns(event.get("timestamp"))
-    took = seconds_ns(event.get("working_time"))
-    took = took if took is not None else elapsed(started, iso_ns(event.get("completed")))
-    error = an_object(event.get("error"))
+    started = values.iso_ns(event.get("timestamp"))
+    took = values.seconds_ns(event.get("working_time"))
+    took = took if took is not None else values.elapsed(started, values.iso_ns(event.get("completed")))
+    error = values.an_object(event.get("error"))
     shown = text(event.get("result")) or text_of(error.get("message"))
     seen = Observation(
         stdout=shown.encode(),

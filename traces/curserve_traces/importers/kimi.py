@@ -4,24 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from curserve_traces.importers import chat_turns
+from curserve_traces.importers import chat_turns, values
 from curserve_traces.importers.blocks import total
 from curserve_traces.importers.builder import Builder, clean, text_of
 from curserve_traces.importers.refusals import BY_USER
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
-from curserve_traces.importers.values import (
-    Json,
-    a_flag,
-    a_string,
-    an_integer,
-    an_object,
-    arguments_of,
-    elapsed,
-    given,
-    iso_ns,
-    seconds_ns,
-)
+from curserve_traces.importers.values import Json
 from curserve_traces.model import Observation
 
 _MARKS = ("_checkpoint", "_usage", "_system_prompt")
@@ -49,16 +38,16 @@ def read(source: Source) -> Iterator[Imported]:
         return
     state: Json = {"closed": True, "pieces": {}}
     for _, record in source.records():
-        message = an_object(record.get("message"))
+        message = values.an_object(record.get("message"))
         if message:
             _event(
                 builder,
                 str(message.get("type")),
-                an_object(message.get("payload")),
+                values.an_object(message.get("payload")),
                 _moment(record.get("timestamp")),
                 state,
             )
-    yield builder.finish(id=name or "kimi", agent="kimi-cli", task=a_string(state.get("task")))
+    yield builder.finish(id=name or "kimi", agent="kimi-cli", task=values.a_string(state.get("task")))
 
 
 def _event(builder: Builder, kind: str, payload: Json, at: int | None, state: Json) -> None:
@@ -81,17 +70,20 @@ def _event(builder: Builder, kind: str, payload: Json, at: int | None, state: Js
             builder.report.drop(f"content {payload.get('type')} of the model (not text)")
     elif kind == "ToolCall":
         _open(builder, state, at)
-        function = an_object(payload.get("function"))
-        name = a_string(function.get("name")) or "unknown"
+        function = values.an_object(payload.get("function"))
+        name = values.a_string(function.get("name")) or "unknown"
         builder.call(
-            a_string(payload.get("id")), name, arguments_of(function.get("arguments")), extra=given(asked_at_ns=at)
+            values.a_string(payload.get("id")),
+            name,
+            values.arguments_of(function.get("arguments")),
+            extra=values.given(asked_at_ns=at),
         )
         state["last"] = (builder.newest_call(), name, str(function.get("arguments") or ""))
     elif kind == "ToolCallPart" and state.get("last"):
         identity, name, text = state["last"]
         text += str(payload.get("arguments_part") or "")
         state["last"] = (identity, name, text)
-        builder.rewrite_call(identity, name, arguments_of(text))
+        builder.rewrite_call(identity, name, values.arguments_of(text))
     elif kind == "ToolResult":
         _result(builder, payload, at)
         state["closed"] = True
@@ -101,36 +93,36 @@ def _event(builder: Builder, kind: str, payload: Json, at: int | None, state: Js
         usage = payload["token_usage"]
         builder.amend(
             prompt_tokens=total(usage, "input_other", "input_cache_read", "input_cache_creation"),
-            cached_tokens=an_integer(usage.get("input_cache_read")),
-            output_tokens=an_integer(usage.get("output")),
+            cached_tokens=values.an_integer(usage.get("input_cache_read")),
+            output_tokens=values.an_integer(usage.get("output")),
         )
     else:
-        inner = f" {an_object(payload.get('event')).get('type')}" if kind == "SubagentEvent" else ""
+        inner = f" {values.an_object(payload.get('event')).get('type')}" if kind == "SubagentEvent" else ""
         call = "call of a sub-agent, in a " if inner == " ToolCall" else ""
         builder.report.drop(f"{call}event {kind}{inner} (no message of this agent)")
 
 
 def _open(builder: Builder, state: Json, at: int | None) -> None:
     if state["closed"]:
-        builder.turn(extra=given(answered_at_ns=at))
+        builder.turn(extra=values.given(answered_at_ns=at))
         state["closed"] = False
 
 
 def _result(builder: Builder, payload: Json, at: int | None) -> None:
-    identity = a_string(payload.get("tool_call_id"))
-    value = an_object(payload.get("return_value") or payload.get("result"))
+    identity = values.a_string(payload.get("tool_call_id"))
+    value = values.an_object(payload.get("return_value") or payload.get("result"))
     text = builder.text(value.get("output"), "a result")
     message = clean(str(value.get("message") or ""))
-    failed = a_flag(value.get("is_error"))
+    failed = values.a_flag(value.get("is_error"))
     if failed and not text:
         text = message
     recorded = builder.recorded(identity) if identity else None
-    started = an_integer(recorded.extra.get("asked_at_ns")) if recorded else None
+    started = values.an_integer(recorded.extra.get("asked_at_ns")) if recorded else None
     refused = BY_USER if failed and message.startswith("The tool call is rejected by the user") else None
     seen = Observation(stdout=text.encode(), merged=True, is_error=failed)
-    if builder.result(identity, seen, given(interval_ns=elapsed(started, at)), refused):
+    if builder.result(identity, seen, values.given(interval_ns=values.elapsed(started, at)), refused):
         builder.report.note("tool time: call → result (interval_ns), asking for approval included")
 
 
 def _moment(value: object) -> int | None:
-    return iso_ns(value) if isinstance(value, str) else seconds_ns(value)
+    return values.iso_ns(value) if isinstance(value, str) else values.seconds_ns(value)

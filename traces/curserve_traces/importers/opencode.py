@@ -11,21 +11,13 @@ from collections.abc import Iterator
 
 import orjson
 
+from curserve_traces.importers import values
 from curserve_traces.importers.blocks import milliseconds, total
 from curserve_traces.importers.builder import Builder, clean
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
 from curserve_traces.importers.sqlite import is_database, rows
-from curserve_traces.importers.values import (
-    Json,
-    a_list,
-    a_string,
-    an_integer,
-    an_object,
-    arguments_of,
-    elapsed,
-    given,
-)
+from curserve_traces.importers.values import Json
 from curserve_traces.model import Observation, Workspace
 
 _FILE = re.compile(r"(?:<path>[^\n]*</path>\n<type>file</type>\n<(content)>|<(file)>)\n")
@@ -41,7 +33,7 @@ def sniff(source: Source) -> bool:
             row["name"] for row in rows(source, "SELECT name FROM sqlite_master")
         }
     record = source.record()
-    messages = [an_object(message) for message in a_list(record.get("messages"))]
+    messages = [values.an_object(message) for message in values.a_list(record.get("messages"))]
     if isinstance(record.get("info"), dict) and any("parts" in m and "info" in m for m in messages):
         return True
     head = source.head(4)
@@ -64,8 +56,8 @@ def _of_database(source: Source) -> Iterator[Json]:
         messages = []
         for message in rows(source, "SELECT * FROM message WHERE session_id = ? ORDER BY id", session["id"]):
             parts = rows(source, "SELECT * FROM part WHERE message_id = ? ORDER BY id", message["id"])
-            info = {**arguments_of(message.get("data")), "id": message["id"]}
-            messages.append({"info": info, "parts": [arguments_of(part.get("data")) for part in parts]})
+            info = {**values.arguments_of(message.get("data")), "id": message["id"]}
+            messages.append({"info": info, "parts": [values.arguments_of(part.get("data")) for part in parts]})
         yield {"info": session, "messages": messages}
 
 
@@ -74,8 +66,8 @@ def _of_events(source: Source) -> Json:
     messages: list[Json] = []
     session = None
     for _, record in source.records():
-        session = session or a_string(record.get("sessionID"))
-        part = {**an_object(record.get("part"))}
+        session = session or values.a_string(record.get("sessionID"))
+        part = {**values.an_object(record.get("part"))}
         if record.get("type") == "step_start" or not messages:
             messages.append({"info": {"role": "assistant", "id": part.get("messageID")}, "parts": []})
         messages[-1]["parts"].append(part)
@@ -83,39 +75,39 @@ def _of_events(source: Source) -> Json:
 
 
 def _trace(document: Json) -> Imported:
-    info = an_object(document.get("info"))
-    builder = Builder("opencode", unique="session", cwd=a_string(info.get("directory")))
+    info = values.an_object(document.get("info"))
+    builder = Builder("opencode", unique="session", cwd=values.a_string(info.get("directory")))
     first = builder.cwd
     model = task = None
-    for message in map(an_object, a_list(document.get("messages"))):
-        about = an_object(message.get("info"))
-        parts = [an_object(part) for part in a_list(message.get("parts"))]
+    for message in map(values.an_object, values.a_list(document.get("messages"))):
+        about = values.an_object(message.get("info"))
+        parts = [values.an_object(part) for part in values.a_list(message.get("parts"))]
         if about.get("role") == "assistant":
-            builder.cwd = a_string(an_object(about.get("path")).get("cwd")) or builder.cwd
+            builder.cwd = values.a_string(values.an_object(about.get("path")).get("cwd")) or builder.cwd
             first = first or builder.cwd
-            model = model or a_string(about.get("modelID"))
+            model = model or values.a_string(about.get("modelID"))
             _answer(builder, about, parts)
         else:
             text = "\n".join(clean(part["text"]) for part in parts if isinstance(part.get("text"), str))
             builder.message("user", text)
             task = task or text
     return builder.finish(
-        id=a_string(info.get("id")) or "session",
+        id=values.a_string(info.get("id")) or "session",
         workspace=Workspace(at=first or "/testbed"),
         agent="opencode",
-        agent_version=a_string(info.get("version")) or "unknown",
+        agent_version=values.a_string(info.get("version")) or "unknown",
         model=model,
         task=task,
-        extra=given(parent=a_string(info.get("parentID"))),
+        extra=values.given(parent=values.a_string(info.get("parentID"))),
     )
 
 
 def _answer(builder: Builder, about: Json, parts: list[Json]) -> None:
-    time = an_object(about.get("time"))
+    time = values.an_object(about.get("time"))
     started = milliseconds(time.get("created"))
-    name = a_string(about.get("id"))
-    builder.turn(name, model=a_string(about.get("modelID")), started_at_ns=started, extra=given())
-    _usage(builder, an_object(about.get("tokens")))
+    name = values.a_string(about.get("id"))
+    builder.turn(name, model=values.a_string(about.get("modelID")), started_at_ns=started, extra=values.given())
+    _usage(builder, values.an_object(about.get("tokens")))
     begun = sum(part.get("type") == "step-start" for part in parts) > 1
     fresh = True
     for part in parts:
@@ -123,9 +115,9 @@ def _answer(builder: Builder, about: Json, parts: list[Json]) -> None:
         assert turn is not None
         if kind == "step-start":
             if begun and not fresh:
-                builder.turn(model=a_string(about.get("modelID")))
+                builder.turn(model=values.a_string(about.get("modelID")))
         elif kind == "step-finish":
-            _usage(builder, an_object(part.get("tokens")))
+            _usage(builder, values.an_object(part.get("tokens")))
         elif kind == "text":
             builder.amend(text="\n".join(filter(None, (turn.text, clean(str(part.get("text") or ""))))))
         elif kind == "reasoning":
@@ -140,36 +132,36 @@ def _answer(builder: Builder, about: Json, parts: list[Json]) -> None:
 
 
 def _usage(builder: Builder, tokens: Json) -> None:
-    cache = an_object(tokens.get("cache"))
+    cache = values.an_object(tokens.get("cache"))
     prompt = total({**tokens, **cache}, "input", "read", "write")
-    if prompt is not None or an_integer(tokens.get("output")) is not None:
+    if prompt is not None or values.an_integer(tokens.get("output")) is not None:
         builder.amend(
             prompt_tokens=prompt,
-            cached_tokens=an_integer(cache.get("read")),
+            cached_tokens=values.an_integer(cache.get("read")),
             output_tokens=total(tokens, "output", "reasoning"),
         )
 
 
 def _tool(builder: Builder, part: Json) -> None:
-    state = an_object(part.get("state"))
-    status, identity = state.get("status"), a_string(part.get("callID"))
-    builder.call(identity, a_string(part.get("tool")) or "unknown", arguments_of(state.get("input")))
+    state = values.an_object(part.get("state"))
+    status, identity = state.get("status"), values.a_string(part.get("callID"))
+    builder.call(identity, values.a_string(part.get("tool")) or "unknown", values.arguments_of(state.get("input")))
     if status not in ("completed", "error"):
         return
-    metadata, time = an_object(state.get("metadata")), an_object(state.get("time"))
+    metadata, time = values.an_object(state.get("metadata")), values.an_object(state.get("time"))
     started, ended = milliseconds(time.get("start")), milliseconds(time.get("end"))
     shown = state.get("output") if status == "completed" else state.get("error")
     text = clean(shown) if isinstance(shown, str) else clean(orjson.dumps(shown).decode()) if shown else ""
-    for attachment in map(an_object, a_list(state.get("attachments"))):
+    for attachment in map(values.an_object, values.a_list(state.get("attachments"))):
         builder.report.drop(f"attachment {attachment.get('mime')} of a result (not text)")
     out = _lines(text) if part.get("tool") == "read" else text
     seen = Observation(
-        exit_code=an_integer(metadata.get("exit")),
+        exit_code=values.an_integer(metadata.get("exit")),
         stdout=out.encode(),
         merged=True,
         text=None if out == text else text,
         started_at_ns=started,
-        duration_ns=elapsed(started, ended),
+        duration_ns=values.elapsed(started, ended),
         is_error=True if status == "error" else None,
     )
     if seen.duration_ns is not None:

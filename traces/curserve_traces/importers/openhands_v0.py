@@ -11,23 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
-from curserve_traces.importers import openhands_v1
+from curserve_traces.importers import openhands_v1, values
 from curserve_traces.importers.builder import Builder, identity_of, text_of
 from curserve_traces.importers.refusals import BY_USER
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
-from curserve_traces.importers.values import (
-    Json,
-    a_list,
-    a_string,
-    an_integer,
-    an_object,
-    arguments_of,
-    elapsed,
-    given,
-    iso_ns,
-    seconds_ns,
-)
+from curserve_traces.importers.values import Json
 from curserve_traces.model import Observation, Workspace
 
 _NO_CALLS = {
@@ -45,10 +34,10 @@ _NO_RESULTS = {"null", "agent_state_changed", "recall", "user_message"}
 
 def sniff(source: Source) -> bool:
     """Whether it has a `history` of events, or is a list of them."""
-    first = source.head(1) or [an_object(source.record())]
+    first = source.head(1) or [values.an_object(source.record())]
     if isinstance(first[0].get("history"), list) and ("instruction" in first[0] or "instance_id" in first[0]):
         return True
-    wrapped = a_list(source.record().get("trajectory") or source.record().get("events"))
+    wrapped = values.a_list(source.record().get("trajectory") or source.record().get("events"))
     events = [event for event in (wrapped or source.array())[:8] if isinstance(event, dict)] or source.head(4)
     return (
         bool(events)
@@ -59,7 +48,7 @@ def sniff(source: Source) -> bool:
 
 def read(source: Source) -> Iterator[Imported]:
     """Yield a trace for every instance."""
-    events = source.array() or a_list(source.record().get("trajectory") or source.record().get("events"))
+    events = source.array() or values.a_list(source.record().get("trajectory") or source.record().get("events"))
     if events:
         yield _trace({"history": events}, source.path.name.split(".")[0])
         return
@@ -75,12 +64,14 @@ def read(source: Source) -> Iterator[Imported]:
 
 def _trace(record: Json, name: str) -> Imported:
     builder = Builder("openhands-v0")
-    history = a_list(record.get("history"))
+    history = values.a_list(record.get("history"))
     flat = chain.from_iterable(item if isinstance(item, list) else [item] for item in history)
     events = [event for event in flat if isinstance(event, dict)]
     latencies = {
-        identity_of(item.get("response_id")): seconds_ns(item.get("latency"))
-        for item in map(an_object, a_list(an_object(record.get("metrics")).get("response_latencies")))
+        identity_of(item.get("response_id")): values.seconds_ns(item.get("latency"))
+        for item in map(
+            values.an_object, values.a_list(values.an_object(record.get("metrics")).get("response_latencies"))
+        )
     }
     state: Json = {"latencies": latencies, "places": {}}
     if events and "kind" in events[0]:
@@ -88,9 +79,9 @@ def _trace(record: Json, name: str) -> Imported:
     else:
         for event in events:
             _event(builder, event, state)
-    instance, metadata = an_object(record.get("instance")), an_object(record.get("metadata"))
-    repo, commit = a_string(instance.get("repo")), a_string(instance.get("base_commit"))
-    at = a_string(state.get("first_cwd")) or "/testbed"
+    instance, metadata = values.an_object(record.get("instance")), values.an_object(record.get("metadata"))
+    repo, commit = values.a_string(instance.get("repo")), values.a_string(instance.get("base_commit"))
+    at = values.a_string(state.get("first_cwd")) or "/testbed"
     workspace = Workspace(at=at)
     if repo and commit and "/" in repo:
         workspace = Workspace("git", f"https://github.com/{repo}", commit, at=at)
@@ -98,18 +89,18 @@ def _trace(record: Json, name: str) -> Imported:
         id=str(record.get("instance_id") or name),
         workspace=workspace,
         agent="openhands",
-        agent_version=a_string(state.get("version")) or "unknown",
-        model=a_string(an_object(metadata.get("llm_config")).get("model")),
-        task=a_string(record.get("instruction")) or a_string(state.get("task")),
+        agent_version=values.a_string(state.get("version")) or "unknown",
+        model=values.a_string(values.an_object(metadata.get("llm_config")).get("model")),
+        task=values.a_string(record.get("instruction")) or values.a_string(state.get("task")),
         shell="persistent",
         extra={key: record[key] for key in ("test_result", "issue", "error") if record.get(key) is not None},
     )
 
 
 def _event(builder: Builder, event: Json, state: Json) -> None:
-    action, observation = a_string(event.get("action")), a_string(event.get("observation"))
-    arguments = an_object(event.get("args"))
-    metadata = an_object(event.get("tool_call_metadata"))
+    action, observation = values.a_string(event.get("action")), values.a_string(event.get("observation"))
+    arguments = values.an_object(event.get("args"))
+    metadata = values.an_object(event.get("tool_call_metadata"))
     if observation is not None and action is None:
         _observation(builder, event, observation, state)
     elif action == "system":
@@ -136,43 +127,45 @@ def _event(builder: Builder, event: Json, state: Json) -> None:
 
 
 def _turn(builder: Builder, event: Json, text: str, state: Json) -> None:
-    response = an_object(an_object(event.get("tool_call_metadata")).get("model_response"))
-    usage = an_object(response.get("usage"))
+    response = values.an_object(values.an_object(event.get("tool_call_metadata")).get("model_response"))
+    usage = values.an_object(response.get("usage"))
     identity = identity_of(response.get("id"))
     builder.turn(
         text=text,
-        model=a_string(response.get("model")),
-        prompt_tokens=an_integer(usage.get("prompt_tokens")),
-        cached_tokens=an_integer(an_object(usage.get("prompt_tokens_details")).get("cached_tokens")),
-        output_tokens=an_integer(usage.get("completion_tokens")),
+        model=values.a_string(response.get("model")),
+        prompt_tokens=values.an_integer(usage.get("prompt_tokens")),
+        cached_tokens=values.an_integer(values.an_object(usage.get("prompt_tokens_details")).get("cached_tokens")),
+        output_tokens=values.an_integer(usage.get("completion_tokens")),
         model_ns=state["latencies"].get(identity),
-        extra=given(answered_at_ns=iso_ns(event.get("timestamp"))),
+        extra=values.given(answered_at_ns=values.iso_ns(event.get("timestamp"))),
     )
 
 
 def _call(builder: Builder, event: Json, action: str, metadata: Json, state: Json) -> None:
-    arguments = an_object(event.get("args")) or {
+    arguments = values.an_object(event.get("args")) or {
         key: value for key, value in event.items() if key not in ("action", "thought", "timestamp", "id", "source")
     }
-    response = an_object(metadata.get("model_response"))
-    identity = a_string(metadata.get("tool_call_id"))
-    message = an_object(an_object(next(iter(a_list(response.get("choices"))), None)).get("message"))
+    response = values.an_object(metadata.get("model_response"))
+    identity = values.a_string(metadata.get("tool_call_id"))
+    message = values.an_object(
+        values.an_object(next(iter(values.a_list(response.get("choices"))), None)).get("message")
+    )
     if response.get("id") is None or response.get("id") != state.get("response"):
         text = (
             text_of(message.get("content")) or text_of(arguments.get("thought")) or text_of(event.get("thought"))
         )
         _turn(builder, event, text, state)
     state["response"] = response.get("id")
-    name = a_string(metadata.get("function_name")) or action
-    for call in map(an_object, a_list(message.get("tool_calls"))):
+    name = values.a_string(metadata.get("function_name")) or action
+    for call in map(values.an_object, values.a_list(message.get("tool_calls"))):
         if call.get("id") == identity:
-            arguments = arguments_of(an_object(call.get("function")).get("arguments"))
-    asked = iso_ns(event.get("timestamp"))
-    cwd = a_string(state.get("cwd"))
+            arguments = values.arguments_of(values.an_object(call.get("function")).get("arguments"))
+    asked = values.iso_ns(event.get("timestamp"))
+    cwd = values.a_string(state.get("cwd"))
     if identity is None or builder.recorded(identity) is not None:
         identity = f"event-{event.get('id')}" if event.get("id") is not None else None  # ids repeat in some logs
-    added = builder.call(identity, name, arguments, cwd=cwd, extra=given(asked_at_ns=asked))
-    if added and an_object(event.get("args")).get("confirmation_state") == "rejected":
+    added = builder.call(identity, name, arguments, cwd=cwd, extra=values.given(asked_at_ns=asked))
+    if added and values.an_object(event.get("args")).get("confirmation_state") == "rejected":
         builder.refuse(builder.newest_call(), BY_USER)
     if added:
         state["places"][identity_of(event.get("id"))] = builder.newest_call()
@@ -185,11 +178,11 @@ def _observation(builder: Builder, event: Json, kind: str, state: Json) -> None:
         return
     cause = identity_of(event.get("cause"))
     call = state["places"].get(cause) if cause is not None else state.pop("waiting", None)
-    extras = an_object(event.get("extras"))
-    metadata = an_object(extras.get("metadata"))
-    code = an_integer(metadata.get("exit_code", extras.get("exit_code", event.get("exit_code"))))
+    extras = values.an_object(event.get("extras"))
+    metadata = values.an_object(extras.get("metadata"))
+    code = values.an_integer(metadata.get("exit_code", extras.get("exit_code", event.get("exit_code"))))
     recorded = builder.recorded(call) if call else None
-    started = an_integer(recorded.extra.get("asked_at_ns")) if recorded else None
+    started = values.an_integer(recorded.extra.get("asked_at_ns")) if recorded else None
     seen = Observation(
         exit_code=code if code is not None and code >= 0 else None,
         stdout=builder.text(event.get("content"), "a result").encode(),
@@ -197,10 +190,10 @@ def _observation(builder: Builder, event: Json, kind: str, state: Json) -> None:
         started_at_ns=started,
         is_error=True if kind == "error" else None,
     )
-    interval = elapsed(started, iso_ns(event.get("timestamp")))
-    builder.result(call, seen, given(interval_ns=interval), BY_USER if kind == "user_rejected" else None)
+    interval = values.elapsed(started, values.iso_ns(event.get("timestamp")))
+    builder.result(call, seen, values.given(interval_ns=interval), BY_USER if kind == "user_rejected" else None)
     if interval is not None:
         builder.report.note("tool time: only action → observation (interval_ns), dispatch included")
-    if cwd := a_string(metadata.get("working_dir")):
+    if cwd := values.a_string(metadata.get("working_dir")):
         state["cwd"] = cwd
         state.setdefault("first_cwd", cwd)

@@ -8,21 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from curserve_traces.importers import values
 from curserve_traces.importers.branches import left
 from curserve_traces.importers.builder import Builder, clean, text_of
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
-from curserve_traces.importers.values import (
-    Json,
-    a_flag,
-    a_list,
-    a_string,
-    an_integer,
-    an_object,
-    elapsed,
-    given,
-    iso_ns,
-)
+from curserve_traces.importers.values import Json
 from curserve_traces.model import Observation, Workspace
 
 _EXIT = re.compile(r"(?:\A|\n\n)Command exited with code (\d+)\Z")
@@ -43,17 +34,17 @@ def read(source: Source) -> Iterator[Imported]:
     lines: list[tuple[str, str | None]] = []
     turns: dict[str, int] = {}
     for _, record in source.records():
-        kind, identity = record.get("type"), a_string(record.get("id"))
+        kind, identity = record.get("type"), values.a_string(record.get("id"))
         if identity is not None and kind != "session":
             if builder.copied(record, identity):
                 continue
-            lines.append((identity, a_string(record.get("parentId"))))
+            lines.append((identity, values.a_string(record.get("parentId"))))
         if kind == "session":
-            builder.cwd = a_string(record.get("cwd")) or builder.cwd
+            builder.cwd = values.a_string(record.get("cwd")) or builder.cwd
             state.setdefault("session", record)
         elif kind == "message":
-            message = an_object(record.get("message"))
-            _message(builder, message, iso_ns(record.get("timestamp")), state, identity)
+            message = values.an_object(record.get("message"))
+            _message(builder, message, values.iso_ns(record.get("timestamp")), state, identity)
             if identity is not None and message.get("role") == "assistant":
                 turns[identity] = builder.place
         else:
@@ -61,14 +52,14 @@ def read(source: Source) -> Iterator[Imported]:
                 state["openclaw"] = True
             builder.report.drop(f"record {kind} (a setting or a summary)")
     builder.leave(left(lines, turns))
-    session = an_object(state.get("session"))
+    session = values.an_object(state.get("session"))
     claw = state.get("openclaw") or re.search(r"\.(openclaw|clawdbot|moltbot)\b", f"{builder.cwd} {source.path}")
     yield builder.finish(
-        id=a_string(session.get("id")) or source.path.stem,
-        workspace=Workspace(at=a_string(session.get("cwd")) or "/testbed"),
+        id=values.a_string(session.get("id")) or source.path.stem,
+        workspace=Workspace(at=values.a_string(session.get("cwd")) or "/testbed"),
         agent="openclaw" if claw else "pi",
-        model=a_string(state.get("model")) or a_string(session.get("modelId")),
-        task=a_string(state.get("task")),
+        model=values.a_string(state.get("model")) or values.a_string(session.get("modelId")),
+        task=values.a_string(state.get("task")),
     )
 
 
@@ -87,14 +78,18 @@ def _message(builder: Builder, message: Json, at: int | None, state: Json, name:
 
 
 def _result(builder: Builder, message: Json, at: int | None) -> None:
-    identity = a_string(message.get("toolCallId"))
+    identity = values.a_string(message.get("toolCallId"))
     recorded = builder.recorded(identity) if identity else None
-    started = an_integer(recorded.extra.get("asked_at_ns")) if recorded else None
+    started = values.an_integer(recorded.extra.get("asked_at_ns")) if recorded else None
     text = builder.text(message.get("content"), "a result")
-    details = an_object(message.get("details"))
-    code, took, out = an_integer(details.get("exitCode")), an_integer(details.get("durationMs")), text
+    details = values.an_object(message.get("details"))
+    code, took, out = (
+        values.an_integer(details.get("exitCode")),
+        values.an_integer(details.get("durationMs")),
+        text,
+    )
     shell = recorded is not None and recorded.call.tool == "bash"
-    if shell and a_flag(message.get("isError")) and (match := _EXIT.search(text)):
+    if shell and values.a_flag(message.get("isError")) and (match := _EXIT.search(text)):
         code, out = int(match[1]), text[: match.start()]
     if shell and out == "(no output)":
         out = ""
@@ -104,34 +99,34 @@ def _result(builder: Builder, message: Json, at: int | None) -> None:
         merged=True,
         text=None if out == text else text,
         duration_ns=took * 1_000_000 if took is not None and took >= 0 else None,
-        is_error=a_flag(message.get("isError")),
+        is_error=values.a_flag(message.get("isError")),
     )
-    if builder.result(identity, seen, given(interval_ns=elapsed(started, at))):
+    if builder.result(identity, seen, values.given(interval_ns=values.elapsed(started, at))):
         builder.report.note("tool time: message → result (interval_ns), dispatch and earlier calls included")
 
 
 def _assistant(builder: Builder, message: Json, at: int | None, state: Json, name: str | None) -> None:
-    usage = an_object(message.get("usage"))
-    known = [an_integer(usage.get(key)) for key in ("input", "cacheRead", "cacheWrite")]
-    state["model"] = a_string(message.get("model")) or state.get("model")
-    parts = [an_object(part) for part in a_list(message.get("content"))]
+    usage = values.an_object(message.get("usage"))
+    known = [values.an_integer(usage.get(key)) for key in ("input", "cacheRead", "cacheWrite")]
+    state["model"] = values.a_string(message.get("model")) or state.get("model")
+    parts = [values.an_object(part) for part in values.a_list(message.get("content"))]
     thoughts = [clean(part["thinking"]) for part in parts if isinstance(part.get("thinking"), str)]
     builder.turn(
         name,
         text=text_of([part for part in parts if part.get("type") == "text"]),
         reasoning="\n".join(thoughts) or None,
-        model=a_string(message.get("model")),
+        model=values.a_string(message.get("model")),
         prompt_tokens=sum(filter(None, known)) if any(part is not None for part in known) else None,
         cached_tokens=known[1],
-        output_tokens=an_integer(usage.get("output")),
-        extra=given(answered_at_ns=at),
+        output_tokens=values.an_integer(usage.get("output")),
+        extra=values.given(answered_at_ns=at),
     )
     for part in parts:
         if part.get("type") == "toolCall":
-            name = a_string(part.get("name")) or "unknown"
+            name = values.a_string(part.get("name")) or "unknown"
             if name in _OPENCLAW or name.startswith("sessions_"):
                 state["openclaw"] = True
-            arguments = an_object(part.get("arguments"))
-            builder.call(a_string(part.get("id")), name, arguments, extra=given(asked_at_ns=at))
+            arguments = values.an_object(part.get("arguments"))
+            builder.call(values.a_string(part.get("id")), name, arguments, extra=values.given(asked_at_ns=at))
         elif part.get("type") not in ("text", "thinking"):
             builder.report.drop(f"content {part.get('type')} of the model (not text)")
