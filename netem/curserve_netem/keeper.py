@@ -88,6 +88,8 @@ def obey(running: Any, order: dict[str, Any]) -> dict[str, Any]:
         return _obey(running, order)
     except HostsError as error:
         return {"error": str(error), "kind": type(error).__name__}
+    except Exception as error:  # as above: whoever asked gets it, and the hosts go on
+        return {"error": f"{order['do']}: {type(error).__name__}: {error}", "kind": "HostsError"}
 
 
 def _obey(running: Any, order: dict[str, Any]) -> dict[str, Any]:

@@ -178,3 +178,74 @@ def test_an_unreadable_tun_device_is_said_in_one_line(tmp_path):
     assert done.returncode == 3
     assert len(done.stderr.strip().splitlines()) == 1
     assert "tun" in done.stderr
+
+
+SERVES = (
+    "import os, socket, time\n"
+    "s = socket.create_server((ADDRESS, 5000))\n"
+    "c, _ = s.accept(); c.sendall(b'hello'); time.sleep(600)"
+)
+ASKS = (
+    "import os, socket\n"
+    "port = int(os.environ.get('CURSERVE_PORT_5000', 5000))\n"
+    "s = socket.create_connection((os.environ['CURSERVE_PEER'], port))\n"
+    "print(s.recv(9).decode())"
+)
+
+
+def relayed(address, *words):
+    peer = f'{sys.executable} -c "{SERVES.replace("ADDRESS", address)}"'
+    words = ["--rtt", "4ms", "--backend", "relay", *words, "--peer", peer, "--", sys.executable, "-c", ASKS]
+    return cli("link", "run", *words)
+
+
+def test_a_relay_waits_until_its_peer_listens():
+    """The command finds it there at once: nobody has to try again."""
+    done = relayed("os.environ['CURSERVE_SERVER']", "--port", "5000")
+    assert (done.returncode, done.stdout) == (0, "hello\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("port", "says"), [(["--port", "5000"], "before it listened on port 5000"), ([], "past the relay")]
+)
+def test_a_peer_on_every_address_is_told_where_to_listen(port, says):
+    """With the relay's door there it cannot listen, and without one it would be reached past the relay."""
+    done = relayed("'0.0.0.0'", *port)
+    if not port and "past the relay" not in done.stderr:  # the command was quicker than the peer: it found nobody
+        assert "Connection refused" in done.stderr
+        return
+    assert done.returncode == 4, done.stderr
+    line = done.stderr.splitlines()[-1]
+    assert says in line
+    assert "let it listen on $CURSERVE_SERVER (127.83.0.2)" in line
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["run", "--port", "99999"], "1<=x<=65535"),
+        (["run", "--port", "-1"], "1<=x<=65535"),
+        (["calibrate", "--seed", "-1"], "0<=x<="),
+        (["calibrate", "--limit", "0"], "1<=x"),
+        (["calibrate", "--samples", "99999999999"], "1<=x<=100000"),
+        (["run", "--peer", "'"], "No closing quotation"),
+        (["run", "--peer", ""], ""),
+        (["run", "--peer", "/no/such/program"], "program not found"),
+        (["calibrate", "--reorder", "100%"], "reorder 100 %"),
+        (["calibrate", "--backend", "relay", "--loss", "1%"], "relay: cannot do loss"),
+        (["calibrate", "--backend", "relay", "--limit", "9"], "relay: cannot do a limit of packets"),
+        (["calibrate", "--rate", "1kbit"], "on the wire alone"),
+        (["calibrate", "--loss", "90%"], "would last about"),
+    ],
+)
+def test_numbers_that_no_link_takes_are_refused(words, says):
+    done = cli("link", words[0], "--rtt", "4ms", *words[1:], *(["--", "true"] if words[0] == "run" else []))
+    assert done.returncode == (0 if says == "" else 2), done.stderr
+    assert "Traceback" not in done.stderr
+    assert says in done.stderr.splitlines()[-1]
+
+
+def test_a_calibration_that_lasts_is_announced():
+    done = cli("link", "calibrate", "--rtt", "500ms", "--samples", "200", "--backend", "relay")
+    assert done.returncode in (0, 5)
+    assert done.stderr.startswith("curserve-bench: calibrating RTT 500 ms: about ")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from curserve_harness.cli.numbers import SEED
 from curserve_harness.console.exits import BadInput, SetupFailed
 
 _UNITS = {"kB": 10**3, "MB": 10**6, "GB": 10**9}
@@ -31,7 +32,7 @@ NAMES = ("rg", "grep", "ugrep", "csearch", "fff", "daemon", "in-process")
 @click.option("--pattern", "texts", multiple=True, help="A regex, in place of words picked by density.")
 @click.option("--no-literal", is_flag=True, help="The fixed eight regexes without a literal, in place of words.")
 @click.option("--quick", is_flag=True, help="1 MB and 10 MB, three rounds: a minute.")
-@click.option("--seed", default=1, show_default=True)
+@click.option("--seed", type=SEED, default=1, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="Keep search.json here, and draw the figure.")
 @click.option(
     "--format", "form", type=click.Choice(["table", "markdown", "latex", "csv", "json"]), default="table"

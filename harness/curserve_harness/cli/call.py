@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from curserve_harness.cli.numbers import Seconds
 from curserve_harness.cli.place import place_option
 from curserve_harness.cli.sandboxing import sandbox_option
 from curserve_harness.console.exits import EXECUTION_FAILED, BadInput
@@ -30,7 +31,7 @@ def _stream(name: str, data: bytes) -> dict[str, str]:
 @click.option("--workspace", required=True, type=click.Path(path_type=Path), help="The folder that calls work on.")
 @place_option
 @click.option("--shell", type=click.Choice(["fresh", "persistent"]), default="fresh", show_default=True)
-@click.option("--timeout-s", type=click.FloatRange(min=0.001), default=60.0, show_default=True)
+@click.option("--timeout-s", type=Seconds(), default=60.0, show_default=True)
 @sandbox_option
 @click.option("--in-place", is_flag=True, help="Work in the folder itself, not in a copy that is thrown away.")
 @click.option("--json", "_json", is_flag=True, help="JSON lines in and out (the only form there is).")

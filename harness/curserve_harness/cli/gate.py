@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from curserve_harness.cli.numbers import SEED
 from curserve_harness.console import exits
 from curserve_results.baseline import STORE
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 @click.argument("replay_arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("--against", metavar="git:REVISION|program:PATH", help="Run both, interleaved, on this machine.")
 @click.option("--rounds", type=click.IntRange(1, 100), default=4, show_default=True, help="A B B A, so often.")
-@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--seed", type=SEED, default=1, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/gate"), show_default=True)
 @click.option("--baseline", "name", metavar="NAME", help="Compare RUN with a saved baseline.")
 @click.option("--store", default=STORE, show_default=True, help="A folder, or git:BRANCH.")

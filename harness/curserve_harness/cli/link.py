@@ -22,9 +22,11 @@ _OPTIONS = [
     click.option("--reorder", help="Share of packets that overtake the others, such as 1%."),
     click.option("--rate", help="Bits per second in each direction, such as 100mbit."),
     click.option("--up-rate", help="Another rate from client to server."),
-    click.option("--limit", type=int, default=0, help="Packets that the link holds. [default: above the BDP]"),
+    click.option(
+        "--limit", type=click.IntRange(1, 2**31 - 1), help="Packets that the link holds. [default: above the BDP]"
+    ),
     click.option("--last-mile", help="Round-trip time of the client's access line, on top, such as 30ms."),
-    click.option("--seed", type=int, default=0, help="Seed of loss and jitter."),
+    click.option("--seed", type=click.IntRange(0, 2**62), default=0, help="Seed of loss and jitter."),
     click.option("--congestion", default="cubic", show_default=True, help="TCP congestion control."),
     click.option("--idle-restart/--no-idle-restart", default=True, show_default=True, help="TCP after idle time."),
     click.option("--mtu", type=int, default=1500, show_default=True, help="Largest packet in bytes."),
@@ -51,7 +53,7 @@ def _links(rtts: str | None, tier: str | None, options: dict[str, Any]) -> list[
     readers = {"jitter": ("jitter_ns", parse_duration_ns), "loss": ("loss", parse_fraction)}
     readers |= {"reorder": ("reorder", parse_fraction), "rate": ("rate_bps", parse_rate_bps)}
     readers |= {"up_rate": ("up_rate_bps", parse_rate_bps), "distribution": ("distribution", str)}
-    fields: dict[str, Any] = {"tcp": tcp, "limit": options["limit"], "seed": options["seed"]}
+    fields: dict[str, Any] = {"tcp": tcp, "limit": options["limit"] or 0, "seed": options["seed"]}
     fields |= {name: read(options[option]) for option, (name, read) in readers.items() if options[option]}
     found = [Link(rtt_ns=parse_duration_ns(rtt), **fields) for rtt in (rtts or "").split(",") if rtts]
     names = list(tiers.load()) if tier == "all" else [tier] if tier else []
@@ -73,7 +75,9 @@ def command() -> None:
 @command.command()
 @click.option("--rtt", "rtts", help="Round-trip times, such as 1ms,15ms,150ms.")
 @click.option("--tier", help="A named link instead, or all.")
-@click.option("--samples", type=click.IntRange(1), default=100, show_default=True, help="Round trips for each.")
+@click.option(
+    "--samples", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Round trips for each."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a list of rows.")
 @click.option("--figure", type=click.Path(dir_okay=False), help="Also draw requested against achieved (SVG, PNG).")
 @click.option("--document", type=click.Path(dir_okay=False, exists=True), help="Renew the table in this file.")
@@ -111,7 +115,11 @@ def calibrate(
 @click.option("--tier", help="A named link instead.")
 @click.option("--peer", help="A command line that runs on the server host meanwhile.")
 @click.option(
-    "--port", "ports", type=int, multiple=True, help="Port of the server host that a relay must lead to."
+    "--port",
+    "ports",
+    type=click.IntRange(1, 65_535),
+    multiple=True,
+    help="Port of the server host that a relay must lead to.",
 )
 @click.option(
     "--sandbox",

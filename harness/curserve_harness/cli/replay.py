@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from curserve_harness.cli.granting import grant_options
+from curserve_harness.cli.numbers import SEED
 from curserve_harness.cli.sandboxing import sandbox_option
 from curserve_results.render import FORMS
 
@@ -33,8 +34,8 @@ BACKENDS = ("auto", "netem", "queue", "relay")
 @click.option(
     "--model", "models", multiple=True, default=("swe-grep",), help="Model to pace; repeatable, or `all`."
 )
-@click.option("--repetitions", type=click.IntRange(1), default=3, help="Blocks per trace, link and model.")
-@click.option("--seed", type=int, default=1, help="Seed of the order of everything.")
+@click.option("--repetitions", type=click.IntRange(1, 10_000), default=3, help="Blocks per trace, link and model.")
+@click.option("--seed", type=SEED, default=1, help="Seed of the order of everything.")
 @click.option(
     "--execute", type=click.Choice(["reads-and-edits", "all"]), default="reads-and-edits", help="What runs."
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from curserve_harness.cli.granting import grant_options
+from curserve_harness.cli.numbers import SEED
 from curserve_harness.cli.sandboxing import sandbox_option
 from curserve_harness.console import exits, terminal
 
@@ -49,7 +50,7 @@ def _traces_of(suite: str | None, paths: tuple[Path, ...]) -> list[Path]:
     "--from", "format_name", default="auto", show_default=True, help="The format; `auto` sniffs each file."
 )
 @click.option("--out", required=True, type=_EXISTING, help="A new or empty folder for the native files.")
-@click.option("--limit", type=click.IntRange(1), help="Rows to take from an hf:// data set.")
+@click.option("--limit", type=click.IntRange(1, 10_000_000), help="Rows to take from an hf:// data set.")
 def import_(path: str, format_name: str, out: Path, limit: int | None) -> None:
     """Import recordings at PATH (file, folder, zip, hf://owner/data-set) as native files; say what was kept."""
     from curserve_harness.traces.importing import import_all, new_folder
@@ -147,8 +148,10 @@ def export(paths: tuple[Path, ...], suite: str | None, form: str, out: Path) -> 
 
 
 @command.command()
-@click.option("--count", default=1000, show_default=True, type=click.IntRange(1), help="How many traces.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option(
+    "--count", default=1000, show_default=True, type=click.IntRange(1, 10_000_000), help="How many traces."
+)
+@click.option("--seed", default=0, show_default=True, type=SEED)
 @click.option("--out", required=True, type=_EXISTING, help="A new or empty folder for Parquet files.")
 def synthesise(count: int, seed: int, out: Path) -> None:
     """Make synthetic calls with the distributions of real sessions, as Parquet, for scale; nothing of it runs."""

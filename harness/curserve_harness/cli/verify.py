@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from curserve_harness.cli.numbers import Seconds
 from curserve_harness.cli.place import place_option
 from curserve_harness.cli.sandboxing import sandbox_option
 from curserve_harness.console import terminal
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 @place_option
 @sandbox_option
 @click.option("--repo", help="Only calls whose `repo` is this.")
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first N calls.")
+@click.option("--limit", type=click.IntRange(1, 2**31 - 1), help="Only the first N calls.")
 @click.option(
-    "--repeat", type=click.IntRange(min=1), default=1, show_default=True, help="Runs; the fastest counts."
+    "--repeat", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Runs; the fastest counts."
 )
-@click.option("--timeout-s", type=click.FloatRange(min=0.001), default=20.0, show_default=True)
+@click.option("--timeout-s", type=Seconds(), default=20.0, show_default=True)
 @click.option("--direct", is_flag=True, help="Time simple commands started without a shell, too.")
 @click.option("--details", type=click.Path(path_type=Path), help="Write a JSON line for every call to this file.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as JSON instead of tables.")
@@ -65,8 +65,6 @@ def command(
     from curserve_harness.oracle.asked import read_calls
     from curserve_traces import output
 
-    if not math.isfinite(timeout_s):
-        raise BadInput(f"--timeout-s {timeout_s}: expected a number of seconds")
     if not workspace.is_dir():
         raise BadInput(f"workspace {workspace} is not a folder; give the calls' tree with --workspace")
     asked = [one for one in read_calls(calls) if repo is None or one.repo == repo]

@@ -87,9 +87,9 @@ def _lines(total: int) -> On:
 
     def on(what: str, cells: int) -> None:  # noqa: ARG001 - too much for a log
         nonlocal done
-        tenth = 10 * done // total
+        tenth = 10 * done // max(total, 1)
         done += cells
-        if 10 * done // total > tenth:
+        if 10 * done // max(total, 1) > tenth:
             print(f"replay: {done} of {total} cells", file=sys.stderr, flush=True)
 
     return on

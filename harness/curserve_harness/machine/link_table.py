@@ -12,8 +12,10 @@ from typing import Any
 
 from curserve_harness.console import terminal
 from curserve_harness.console.exits import BadInput
+from curserve_harness.console.progress import say
 from curserve_netem import Calibration, Link, hosts
 from curserve_netem import calibrate as calibrate_pair
+from curserve_netem.calibrate import PAYLOADS
 from curserve_results.files import write_atomically
 
 TITLES = (
@@ -42,7 +44,7 @@ def calibrate_links(links: Sequence[Link], backend: str, network: str | None, sa
     rows = []
     for link in links:
         with hosts(link, backend=backend, network=network) as pair:
-            rows.append(LinkRow(link, calibrate_pair(pair, samples=samples), pair.reason, pair.facts))
+            rows.append(LinkRow(link, calibrate_pair(pair, samples=samples, say=say), pair.reason, pair.facts))
     return rows
 
 
@@ -67,7 +69,7 @@ def _cells(found: Calibration) -> list[str]:
     """Return a row's cells, in the order of TITLES."""
     p99 = "–" if found.p99_ms is None else f"{found.p99_ms:.3f}"
     rtts = (f"{found.requested_ms:g}", f"{found.p50_ms:.3f}", f"{found.error_ms:+.3f}", p99)
-    payloads = [f"{found.payload_ms[size]:.2f}" for size in sorted(found.payload_ms)]
+    payloads = [f"{found.payload_ms[size]:.2f}" if size in found.payload_ms else "–" for size in PAYLOADS]
     tail = (f"{found.taken_off_ms:.3f}", "ok" if found.ok else "void")
     return [found.backend, *rtts, f"{found.handshake_ms:.3f}", *payloads, *tail]
 

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from curserve_harness.console.progress import On
+from curserve_harness.console.progress import On, say
 from curserve_harness.plan.plan import Block, Plan
 from curserve_harness.plan.profiles import ModelProfile
 from curserve_harness.prepare.prepared import PreparedTraces
@@ -76,7 +76,9 @@ def run_blocks(
                     on(f"calibrating {name}", 0)
                     link = Link.from_json(plan.links[name])
                     pair = everything.enter_context(hosts(link, backend=plan.backend))
-                    report = LinkReport(name, link, pair.backend, pair.reason, pair.facts, calibrate(pair), None)
+                    report = LinkReport(
+                        name, link, pair.backend, pair.reason, pair.facts, calibrate(pair, say=say), None
+                    )
                     yield report
                     begun.append((report, pair))
                     cells = roles.enter_context(CellRunner(plan, profiles, pair, prepared, run))
@@ -84,4 +86,4 @@ def run_blocks(
                 play(played, writer, on)
             for report, pair in begun:
                 on(f"calibrating {report.name}", 0)
-                yield replace(report, after=calibrate(pair), counters=pair.counters())
+                yield replace(report, after=calibrate(pair, say=say), counters=pair.counters())
