@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import click
 
-from curserve_harness.console import exits, streams, terminal
+from curserve_harness.console import exits, memory, streams, terminal
 from curserve_harness.console.interrupt import terminable
 
 VERBS: dict[str, str] = {
@@ -28,6 +28,10 @@ VERBS: dict[str, str] = {
     "doctor": "Say which link backends work on this machine, why others do not, and what to do.",
     "trace": "Import, list, show, validate, summarise, mask, export, check and record traces.",
 }
+
+
+LIGHT = ("engines", "llm", "call", "link", "doctor")
+"""Verbs that load no library for tables; the others are told at once where memory is too little for those."""
 
 
 class Verbs(click.Group):
@@ -53,8 +57,11 @@ class Verbs(click.Group):
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="curserve-bench")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Replay recorded coding-agent trajectories over a calibrated link, running every tool call for real."""
+    if context.invoked_subcommand not in (None, *LIGHT):
+        memory.demand(str(context.invoked_subcommand))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
