@@ -10,8 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from curserve_netem.link import Link, LinkError
@@ -85,56 +84,18 @@ class Plan:
         return "sha256:" + hashlib.sha256(self.to_json().encode()).hexdigest()
 
 
-def make_plan(
-    *,
-    seed: int,
-    suite: str,
-    traces: Sequence[TraceRef],
-    links: dict[str, dict[str, Any]],
-    models: Sequence[str],
-    engines: Sequence[str],
-    repetitions: int,
-    execute: Execute = "reads-and-edits",
-    pace: Pace = "real",
-    api: Api = "chat",
-    stream: bool = True,
-    backend: Backend = "auto",
-    workspace: str | None = None,
-    llm: Llm = "paced",
-    vllm_args: Sequence[str] = (),
-    links_at_once: int = 1,
-    sandbox: str = "auto",
-) -> Plan:
-    """Resolve a plan: links in the given order (each needs hosts of its own), all else shuffled by `seed`."""
-    chance = random.Random(seed)
+def with_blocks(plan: Plan) -> Plan:
+    """Resolve a plan's blocks: links in order (each needs hosts of its own), all else shuffled by `seed`."""
+    chance = random.Random(plan.seed)
     blocks: list[Block] = []
-    for link in links:
-        cells = [(m, r, t.id) for m in models for r in range(repetitions) for t in traces]
+    for link in plan.links:
+        cells = [(m, r, t.id) for m in plan.models for r in range(plan.repetitions) for t in plan.traces]
         chance.shuffle(cells)
         for model, repetition, trace in cells:
-            order = [name for name in engines if repetition == 0 or name not in CONTROLS] or list(engines)
+            order = [n for n in plan.engines if repetition == 0 or n not in CONTROLS] or list(plan.engines)
             chance.shuffle(order)
             blocks.append(Block(len(blocks), trace, link, model, repetition, tuple(order)))
-    return Plan(
-        seed=seed,
-        suite=suite,
-        traces=tuple(traces),
-        links=links,
-        models=tuple(models),
-        engines=tuple(engines),
-        repetitions=repetitions,
-        blocks=tuple(blocks),
-        execute=execute,
-        pace=pace,
-        api=api,
-        stream=stream,
-        backend=backend,
-        workspace=workspace,
-        llm=llm,
-        vllm_args=tuple(vllm_args),
-        links_at_once=links_at_once,
-        sandbox=sandbox,
-    )
+    return replace(plan, blocks=tuple(blocks))
 
 
 def read_plan(text: str | bytes, where: str) -> Plan:
@@ -159,7 +120,7 @@ def read_plan(text: str | bytes, where: str) -> Plan:
 
 
 def _check(plan: Plan) -> None:
-    """Raise ValueError where a plan is not one that `make_plan` could have made."""
+    """Raise ValueError where a plan is not one that `with_blocks` could have made."""
     traces = {trace.id for trace in plan.traces}
     for number, block in enumerate(plan.blocks):
         known = block.trace in traces and block.link in plan.links and block.model in plan.models

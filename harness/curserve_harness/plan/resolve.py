@@ -13,7 +13,7 @@ from curserve_harness.console.exits import BadInput
 from curserve_harness.console.progress import say
 from curserve_harness.plan import links as declared
 from curserve_harness.plan import profiles
-from curserve_harness.plan.plan import Api, Backend, Execute, Llm, Pace, Plan, TraceRef, make_plan
+from curserve_harness.plan.plan import Api, Backend, Execute, Llm, Pace, Plan, TraceRef, with_blocks
 from curserve_traces import codec, suites
 from curserve_traces.grants import Grants
 from curserve_traces.model import Trace, digest
@@ -58,14 +58,15 @@ def resolve(options: ReplayOptions) -> tuple[Plan, dict[str, Trace]]:
         raise BadInput(f"--workspace {options.workspace}: not a folder; give the one the traces were recorded in")
     refs, traces = _load(_files(options.traces) or suites.files(options.suite))
     links = declared.declare(options.rtts, options.tiers, options.last_mile)
-    plan = make_plan(
+    plan = Plan(
         seed=options.seed,
         suite=options.suite if not options.traces else "own traces",
-        traces=refs,
+        traces=tuple(refs),
         links={name: link.to_json() for name, link in links.items()},
-        models=_models(options.models),
-        engines=_engines(options.engines, options.llm),
+        models=tuple(_models(options.models)),
+        engines=tuple(_engines(options.engines, options.llm)),
         repetitions=options.repetitions,
+        blocks=(),
         execute=options.execute,
         pace=options.pace,
         api=options.api,
@@ -73,11 +74,11 @@ def resolve(options: ReplayOptions) -> tuple[Plan, dict[str, Trace]]:
         backend=options.backend,
         workspace=place_of(options.workspace),
         llm=options.llm,
-        vllm_args=vllm_arguments(options),
+        vllm_args=tuple(vllm_arguments(options)),
         links_at_once=options.links_at_once,
         sandbox=options.sandbox,
     )
-    return plan, traces
+    return with_blocks(plan), traces
 
 
 def reload(plan: Plan, options: ReplayOptions) -> dict[str, Trace]:

@@ -1,81 +1,19 @@
 """The calls of a turn: in parallel or in order, executed or recorded, with deltas where they belong."""
 
 import itertools
-import threading
-import time
-from pathlib import Path
 
 import pytest
+from cats import CatSession, cell_of, read, wrote
 
 from curserve_engines.cell.shown import shown_text
-from curserve_engines.cell.spec import CallPolicy, CellSpec, Model, TurnPolicy
 from curserve_engines.cell.tools import Tools
-from curserve_engines.protocol import Result
 from curserve_traces.errors import WorkspaceError
-from curserve_traces.model import (
-    FileChange,
-    Observation,
-    RecordedCall,
-    ToolCall,
-    Trace,
-    Turn,
-    Workspace,
-    WorkspaceDelta,
-    digest,
-)  # fmt: skip
-
-
-class CatSession:
-    """A session that really reads the file named in the call, and notes which calls overlapped."""
-
-    def __init__(self, root: Path, pause_s: float = 0.0) -> None:
-        self.root, self.pause_s = root, pause_s
-        self.running, self.widest = 0, 0
-        self.lock = threading.Lock()
-
-    def call(self, call, *, turn=None, index=None):
-        with self.lock:
-            self.running += 1
-            self.widest = max(self.widest, self.running)
-        time.sleep(self.pause_s)
-        started = time.monotonic_ns()
-        try:
-            observation = Observation(0, (self.root / call.arguments["path"]).read_bytes())
-        except OSError as error:
-            observation = Observation(1, b"", str(error).encode())
-        with self.lock:
-            self.running -= 1
-        return Result(observation, wall_ns=time.monotonic_ns() - started)
-
-
-def read(path, **rest):
-    return RecordedCall(
-        ToolCall("c", "read", {"path": path}), Observation(0, b"recorded " + path.encode()), **rest
-    )
-
-
-def wrote(path, content):
-    delta = WorkspaceDelta((FileChange(path, None, digest(content), content=content),))
-    return read(path, delta=delta)
+from curserve_traces.model import Observation
 
 
 def tools_of(root, *turns, session=None, parallel=False, labels=()):
     """Return the tools of a trace whose calls are executed, but for the (turn, call) in `labels`."""
-    trace = Trace(id="t", workspace=Workspace(), turns=tuple(Turn(calls=tuple(calls)) for calls in turns))
-    policies = tuple(
-        TurnPolicy(
-            tuple(
-                CallPolicy("recorded", reason="not a read") if (t, c) in labels else CallPolicy()
-                for c in range(len(calls))
-            ),
-            parallel,
-        )
-        for t, calls in enumerate(turns)
-    )
-    cell = CellSpec(
-        run="r", block=0, cell=1, trace="", engine="e", placement="client", model=Model("m", 1, 1, 1.0),
-        root=str(root), turns=policies,
-    )  # fmt: skip
+    cell, trace = cell_of(root, *turns, recorded=labels, parallel=range(len(turns)) if parallel else ())
     return Tools(cell, trace, session or CatSession(root))
 
 

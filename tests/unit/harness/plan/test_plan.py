@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curserve_harness.console.exits import BadInput
-from curserve_harness.plan.plan import Plan, PlanError, TraceRef, make_plan, read_plan
+from curserve_harness.plan.plan import Plan, PlanError, TraceRef, read_plan, with_blocks
 from curserve_harness.plan.resolve import ReplayOptions, reload, resolve
 from curserve_traces import codec
 from curserve_traces.model import Trace
@@ -18,17 +18,9 @@ ENGINES = ("recorded-client", "client-subprocess", "server-subprocess", "daemon"
 
 
 def plan(seed: int, repetitions: int = 3) -> Plan:
-    traces = [TraceRef(f"t{i}", f"sha256:{i}", f"t{i}.json") for i in range(3)]
+    traces = tuple(TraceRef(f"t{i}", f"sha256:{i}", f"t{i}.json") for i in range(3))
     links = {"150ms": {"rtt_ns": 150_000_000}, "1ms": {"rtt_ns": 1_000_000}}
-    return make_plan(
-        seed=seed,
-        suite="quick",
-        traces=traces,
-        links=links,
-        models=("m",),
-        engines=ENGINES,
-        repetitions=repetitions,
-    )
+    return with_blocks(Plan(seed, "quick", traces, links, ("m",), ENGINES, repetitions, blocks=()))
 
 
 @given(st.integers(0, 2**32))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from curserve_harness.plan import profiles
-from curserve_harness.plan.plan import make_plan
+from curserve_harness.plan.plan import Plan
 from curserve_harness.plan.served import TINY, is_given, model_of, option
 from curserve_harness.run import manifest
 
@@ -13,10 +13,7 @@ KNOWN = profiles.load()
 
 
 def plan_of(llm: str, *arguments: str) -> object:
-    return make_plan(
-        seed=1, suite="own", traces=[], links={}, models=["swe-grep"], engines=["recorded-client"], repetitions=1,
-        llm=llm, vllm_args=arguments,  # type: ignore[arg-type]
-    )  # fmt: skip
+    return Plan(1, "own", (), {}, ("swe-grep",), ("recorded-client",), 1, (), llm=llm, vllm_args=arguments)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
