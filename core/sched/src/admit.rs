@@ -55,13 +55,13 @@ impl<K: Kv> Scheduler<K> {
 
     /// A session between turns is not, and neither is who was preempted with a step in flight: what that one samples
     /// is still to come.
-    fn ready(&self, id: RequestId) -> bool {
+    pub(crate) fn ready(&self, id: RequestId) -> bool {
         let request = &self.requests[id];
         request.status != Status::Paused && (request.stale == 0 || request.drop_stale)
     }
 
-    /// Find what the cache has of a waiting request, and give it blocks for its first tokens; None if it does not fit.
-    fn place(&mut self, id: RequestId, budget: u32, chunk: u32) -> Option<Scheduled> {
+    /// What a waiting request would take for its first tokens; None if it does not fit.
+    pub(crate) fn fit(&self, id: RequestId, budget: u32, chunk: u32) -> Option<Fit> {
         let (config, request) = (&self.config, &self.requests[id]);
         let hit = match request.computed {
             0 if config.enable_prefix_caching => self.kv.hit(&request.path, request.tokens() - 1),
@@ -89,14 +89,26 @@ impl<K: Kv> Scheduler<K> {
             return None;
         }
         let new = missing(computed + tokens);
-        if new > room {
-            return None;
-        }
-        let whole = (computed + tokens) / config.block_size;
+        (new <= room).then_some(Fit {
+            found: hit.blocks,
+            computed,
+            tokens,
+            new,
+        })
+    }
+
+    /// Give a waiting request blocks for its first tokens, those first that the cache has; None if it does not fit.
+    fn place(&mut self, id: RequestId, budget: u32, chunk: u32) -> Option<Scheduled> {
+        let Fit {
+            found,
+            computed,
+            tokens,
+            new,
+        } = self.fit(id, budget, chunk)?;
+        let whole = (computed + tokens) / self.config.block_size;
         let request = &mut self.requests[id];
-        if hit.blocks > 0 {
-            self.kv
-                .take(&mut request.holding, &request.path, hit.blocks);
+        if found > 0 {
+            self.kv.take(&mut request.holding, &request.path, found);
         }
         self.kv.grow(&mut request.holding, new);
         self.kv.publish(&mut request.holding, &request.path, whole);
@@ -107,4 +119,16 @@ impl<K: Kv> Scheduler<K> {
             samples: false,
         })
     }
+}
+
+/// What a request would take.
+pub(crate) struct Fit {
+    /// Blocks that the cache has.
+    found: u32,
+    /// Tokens computed by then.
+    computed: u32,
+    /// Tokens to compute.
+    tokens: u32,
+    /// Blocks to allocate.
+    new: u32,
 }

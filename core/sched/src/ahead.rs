@@ -4,8 +4,9 @@
 //! blocks, `n` of them can be counted instead of planned, and what comes of them is exactly the same.
 
 use crate::config::Policy;
-use crate::content::Segment;
+use crate::content::{self, NodeId, Segment};
 use crate::kv::Kv;
+use crate::request::RequestId;
 use crate::scheduler::Scheduler;
 use crate::step::Step;
 
@@ -83,19 +84,45 @@ impl<K: Kv> Scheduler<K> {
         growth
     }
 
-    /// Whether a step would look at anybody who waits, and what it does to them depends on more than the running ones. A
-    /// heap of [`Policy::Priority`] is moved even by those that it passes over.
+    /// Whether a step might admit somebody, or move a queue.
+    ///
+    /// Who does not fit now will not fit later: replies only take blocks. What the cache has of them can only become less,
+    /// unless a running one says the same. A heap of [`Policy::Priority`] is moved even by those that it passes over.
     fn may_admit(&self) -> bool {
-        let waiting = self.waiting.len() + self.holding.len();
-        let all_paused = waiting == self.paused && self.config.policy == Policy::Fcfs;
         let full = self.running.len() + self.paused >= self.config.max_num_seqs as usize;
-        waiting > 0 && !all_paused && !full
+        if full || self.waiting.len() + self.holding.len() == 0 {
+            return false;
+        }
+        if self.config.policy == Policy::Priority && self.holding.len() > 0 {
+            return true;
+        }
+        let first = self
+            .holding
+            .iter()
+            .find(|&id| self.ready(id))
+            .or_else(|| self.waiting.first());
+        let Some(id) = first else { return false };
+        let budget = self.config.max_num_scheduled_tokens - self.running.len() as u32;
+        let chunk = self
+            .config
+            .chunk(self.running.len() + self.holding.len() + self.waiting.len());
+        let same = |step: &content::Step| {
+            self.running
+                .iter()
+                .any(|&id| self.node(id) == Some(step.node))
+        };
+        self.requests[id].path.steps().iter().any(same)
+            || (budget > 0 && self.fit(id, budget, chunk).is_some())
+    }
+
+    /// The node that a request's reply is in.
+    fn node(&self, id: RequestId) -> Option<NodeId> {
+        self.requests[id].path.steps().last().map(|step| step.node)
     }
 
     /// Whether two running requests say the same: then it matters whose block is published first.
     fn shares_a_text(&self) -> bool {
-        let node = |&id| self.requests[id].path.steps().last().map(|step| step.node);
-        let mut nodes: Vec<_> = self.running.iter().map(node).collect();
+        let mut nodes: Vec<_> = self.running.iter().map(|&id| self.node(id)).collect();
         nodes.sort_unstable();
         nodes.windows(2).any(|pair| pair[0] == pair[1])
     }

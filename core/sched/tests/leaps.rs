@@ -20,8 +20,8 @@ fn ask() -> impl Strategy<Value = Ask> {
     let numbers = (
         0..6_u32,
         prop_oneof![Just(0), 0..30_u32],
-        0..4_u64,
-        1..30_u32,
+        0..3_u64,
+        1..90_u32,
         2..90_u32,
         prop::bool::weighted(0.3),
     );
@@ -114,10 +114,10 @@ impl Run {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn a_leap_is_as_many_steps(
-        blocks in 20..120_u32, seqs in 1..6_u32, ahead: bool, priority: bool,
+        blocks in 20..80_u32, seqs in 1..6_u32, ahead: bool, priority: bool,
         asks in prop::collection::vec(ask(), 1..12), share in 1..4_u32,
     ) {
         let config = Config {
@@ -154,4 +154,41 @@ proptest! {
             prop_assert_eq!(leaping.state(), stepping.state());
         }
     }
+}
+
+/// While a block fills, nothing is taken; when it is full, whoever waits with the same text needs one block less.
+#[test]
+fn who_waits_may_fit_when_its_text_is_found() {
+    let config = Config {
+        block_size: 4,
+        async_scheduling: false,
+        ..Config::new(5)
+    };
+    let (mut leaping, mut stepping) = (Run::new(config.clone()), Run::new(config));
+    let ask = |own, reply| Ask {
+        after: 0,
+        shared: 0,
+        stream: 0,
+        own,
+        reply,
+        session: false,
+    };
+    for run in [&mut leaping, &mut stepping] {
+        run.add(&ask(10, 40));
+        run.cycle();
+        run.cycle();
+        run.add(&ask(20, 2));
+    }
+    assert_eq!(stepping.flying[0].batch.len(), 1);
+    stepping.cycle();
+    assert_eq!(
+        stepping.flying[0].batch.len(),
+        2,
+        "the one that waited was admitted"
+    );
+    assert_eq!(
+        leaping.scheduler.repeats(&leaping.flying),
+        0,
+        "so that step may not be passed over"
+    );
 }
