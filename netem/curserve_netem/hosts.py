@@ -282,8 +282,7 @@ def _died(backend: str, keeper: subprocess.Popen[bytes]) -> HostsDied:
         keeper.wait(timeout=1)
     return HostsDied(
         f"{backend}: the keeper of the hosts ended (status {keeper.poll()}), and the link with it; what was "
-        "finished "
-        "is kept: take the run up again with --resume"
+        "finished is kept: take the run up again with --resume"
     )
 
 

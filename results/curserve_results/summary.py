@@ -35,13 +35,12 @@ class Summary:
     """What every table, comparison and figure is made from.
 
     `cells`: one row a finished cell with `end_to_end_ns`, `whole_ns` (and what the calls answered from the
-    recording took there), and of its tool round trips `round_trip_ns` (sum),
-    `log_round_trip` (mean logarithm) and `turns` (how many), of whose output `steps` tokens after the first took
-    `steps_ns`. `trips`: every tool round trip by group. `calls`: one
-    row a group with counts by label, `judged` and `right`, `apart` and `equal` (derive.call_counts). `unfinished`:
-    cells without an end, which are left out.
-    `tables`: the main tables that were made already, by (link, model, api). `void`: void links that are in it all
-    the same, to be looked at; whatever shows them marks them (`named`), and nothing is decided by them.
+    recording took there), and of its tool round trips `round_trip_ns` (sum), `log_round_trip` (mean logarithm)
+    and `turns` (how many), of whose output `steps` tokens after the first took `steps_ns`. `trips`: every tool
+    round trip by group. `calls`: one row a group with counts by label, `judged` and `right`, `apart` and `equal`
+    (derive.call_counts). `unfinished`: cells without an end, which are left out. `tables`: the main tables that
+    were made already, by (link, model, api). `void`: void links that are in it all the same, to be looked at;
+    whatever shows them marks them (`named`), and nothing is decided by them.
     """
 
     folder: Path

@@ -83,8 +83,7 @@ def need(size: int, where: str) -> None:
     if size > 1 << 20 and size > (left := available() // 2):
         raise TooLarge(
             f"{where}: it may take {size >> 20} MB in memory, of which {left >> 20} MB can be had for it; look "
-            "what is "
-            "in it, or use a machine with more"
+            "what is in it, or use a machine with more"
         )
 
 

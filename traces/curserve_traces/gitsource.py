@@ -186,15 +186,13 @@ class _Git:
             except subprocess.TimeoutExpired:
                 raise WorkspaceError(
                     f"workspace git {self._source}: `git {arguments[0]}` took more than {DEADLINE_S:.0f} s; "
-                    "give the "
-                    "folder with --workspace DIR"
+                    "give the folder with --workspace DIR"
                 ) from None
         if process.returncode != 0:
             lines = said.decode(errors="replace").strip().splitlines() or [f"exit code {process.returncode}"]
             raise WorkspaceError(
                 f"workspace git {self._source}: `git {arguments[0]}` failed: {lines[-1]}; check URL and "
-                "commit, or "
-                "give the folder with --workspace DIR"
+                "commit, or give the folder with --workspace DIR"
             )
 
     def measure(self, commit: str) -> None:

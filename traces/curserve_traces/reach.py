@@ -38,8 +38,8 @@ def repository(address: str, *, schemes: tuple[str, ...], any_host: bool = False
     if parts.scheme not in schemes or not plain or not _PATH.fullmatch(parts.path) or not (named or any_host):
         raise NotGranted(
             f"repository {address[:200]!r}: a trace may name a public one, by https and without user name, "
-            "such as "
-            "https://github.com/django/django; if it is yours, grant it with --allow-source PREFIX, or give the "
+            "such as https://github.com/django/django; "
+            "if it is yours, grant it with --allow-source PREFIX, or give the "
             "folder with --workspace DIR"
         )
     return parts
@@ -65,15 +65,13 @@ def public_addresses(host: str, port: int, also: frozenset[str] = frozenset()) -
     except (OSError, UnicodeError) as error:
         raise WorkspaceError(
             f"{host}: cannot be found ({getattr(error, 'strerror', None) or error}); check the network, or "
-            "give the "
-            "folder with --workspace DIR"
+            "give the folder with --workspace DIR"
         ) from None
     addresses = list(dict.fromkeys(str(place[0]) for *_, place in found))
     for address in addresses:
         if address not in also and not is_public(address):
             raise NotGranted(
                 f"{host} is {address}, which is no public address; a trace may not lead there: if it is yours, "
-                "grant "
-                "it with --allow-source PREFIX, or give the folder with --workspace DIR"
+                "grant it with --allow-source PREFIX, or give the folder with --workspace DIR"
             )
     return addresses

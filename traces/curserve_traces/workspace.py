@@ -55,9 +55,8 @@ def materialise(workspace: Workspace, cache: Path | None = None, *, grants: Gran
     """Return a folder that holds `workspace`, fetched into `cache` where it is not there yet.
 
     A folder that was granted takes the place of what the trace names. Raises WorkspaceError where it cannot be
-    had,
-    NotGranted where the trace asks for what is not its own, DigestMismatch where it is not what it was recorded
-    on.
+    had, NotGranted where the trace asks for what is not its own, DigestMismatch where it is not what it was
+    recorded on.
     """
     if grants.workspace is not None:
         root = grants.workspace.resolve()
@@ -86,8 +85,7 @@ def _materialise(workspace: Workspace, source: str, cache: Path, grants: Grants)
     if workspace.kind == "path":
         raise NotGranted(
             f"the trace asks for the folder {source[:200]!r} of this machine; a trace may only have what you "
-            "give it: "
-            "name the folder with --workspace DIR"
+            "give it: name the folder with --workspace DIR"
         )
     if workspace.kind not in ("wheel", "sdist", "git"):
         raise WorkspaceError(f"workspace of kind {workspace.kind!r} cannot be materialised")
@@ -111,8 +109,7 @@ def _materialise(workspace: Workspace, source: str, cache: Path, grants: Grants)
                 if grants.offline:
                     raise WorkspaceError(
                         f"--offline: {workspace.kind} {source} {workspace.version} is not in {cache}; drop "
-                        "--offline, "
-                        "or give the folder with --workspace DIR"
+                        "--offline, or give the folder with --workspace DIR"
                     )
                 _fill(workspace, source, workspace.version, place, grants)
     except OSError as error:

@@ -73,7 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except streams.ReaderLeft:
         pass
     except OSError as error:
-        print(f"curserve-bench: {exits.line_of(error)}", file=sys.stderr)
+        if code != exits.EXECUTION_FAILED:  # else it was told
+            print(f"curserve-bench: {exits.line_of(error)}", file=sys.stderr)
         code = exits.EXECUTION_FAILED
     sys.exit(code)
 

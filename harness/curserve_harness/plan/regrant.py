@@ -1,8 +1,7 @@
 """What a resume is given again: whatever in a run folder would choose a program, a folder or a command line.
 
 A run folder may come from elsewhere. Its plan says what is to be measured; which program runs, what of this
-machine
-it sees and how far a trace may go is for the person to say, on this command line, each time.
+machine it sees and how far a trace may go is for the person to say, on this command line, each time.
 """
 
 from __future__ import annotations
@@ -24,8 +23,7 @@ def require(plan: Plan, options: ReplayOptions) -> None:
         if name not in known and name not in given:
             raise BadInput(
                 f"--resume: the run has the engine {name}, which is a program to run here; if you trust it, "
-                "name it "
-                f"again: --engine {shlex.quote(name)}"
+                f"name it again: --engine {shlex.quote(name)}"
             )
     if plan.workspace is not None and plan.workspace != place_of(options.workspace):
         raise BadInput(

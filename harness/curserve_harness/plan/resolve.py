@@ -85,8 +85,7 @@ def reload(plan: Plan, options: ReplayOptions) -> dict[str, Trace]:
     """Load the traces of a plan again: bundled ones by name, others from the files that the options name.
 
     A run folder may come from anywhere, so it opens no file of this machine. Raises BadInput where one is not
-    named,
-    or is not what it was.
+    named, or is not what it was.
     """
     bundled = {_label(file): file for name in suites.names() for file in suites.files(name)}
     wanted = dict.fromkeys(ref.path for ref in plan.traces)

@@ -46,8 +46,8 @@ def regexes() -> list[Pattern]:
 def choose(root: Path) -> list[Pattern]:
     """Return a word that is nowhere, and for each of SHARES the word that comes nearest to it.
 
-    Words hold each other (`self` is in `itself`), so lines are
-    counted again for the nearest few; ties go to the first in the alphabet, so that the choice is always the same.
+    Words hold each other (`self` is in `itself`), so lines are counted again for the nearest few; ties go to the
+    first in the alphabet, so that the choice is always the same.
     """
     lines: list[bytes] = []
     for path in sorted(root.rglob("*")):
