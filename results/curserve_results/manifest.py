@@ -16,7 +16,7 @@ from typing import Any
 from curserve_results.errors import NotARun, ResultsError, SchemaMismatch
 from curserve_results.files import read_limited, write_atomically
 from curserve_results.schema import SCHEMA_VERSION
-from curserve_results.typed import built
+from curserve_traces.typed import built
 
 NAME = "manifest.json"
 MOST_BYTES = 64 << 20

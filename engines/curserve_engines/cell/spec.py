@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from curserve_engines.protocol import Placement
+from curserve_traces.typed import built
 
 Api = Literal["chat", "responses"]
 Pace = Literal["real", "virtual"]
@@ -104,36 +105,17 @@ class BadMessage(ValueError):
 
 
 def cell_from_json(data: Any) -> CellSpec:
-    """Read a CellSpec from JSON values; raises BadMessage."""
-    if not isinstance(data, dict):
-        raise BadMessage(f"cell: expected an object, got {type(data).__name__}")
+    """Read a CellSpec from JSON values, every value of its type; raises BadMessage, naming the field."""
+    number = data.get("cell") if isinstance(data, dict) else None
     try:
-        turns = tuple(
-            TurnPolicy(tuple(CallPolicy(**call) for call in turn["calls"]), bool(turn["parallel"]))
-            for turn in data.get("turns", ())
-        )
-        cell = CellSpec(**{**data, "model": Model(**data["model"]), "turns": turns})
-        _check_numbers(cell)
-        return cell
-    except (KeyError, TypeError, AttributeError) as error:
-        raise BadMessage(
-            f"cell {data.get('cell')}: {error}; see CellSpec in curserve_engines.cell.spec"
-        ) from error
-
-
-def _check_numbers(cell: CellSpec) -> None:
-    """Raise BadMessage for a number that would break the arithmetic of time."""
-    numbers = {
-        "cell": cell.cell,
-        "tpot_ns": cell.model.tpot_ns,
-        "ttft_ns": cell.model.ttft_ns,
-        "prefill_tokens_per_s": cell.model.prefill_tokens_per_s,
-        "deadline_s": cell.deadline_s,
-        "timeout_s": cell.timeout_s,
-    }
-    for name, value in numbers.items():
-        wanted = (int, float) if name.endswith("_s") else int
-        if isinstance(value, bool) or not isinstance(value, wanted) or not 0 <= value < 1e18:
-            raise BadMessage(f"cell {cell.cell}: {name} must be a number that is not negative, got {value!r}")
+        cell = built(CellSpec, data, "cell")
+    except TypeError as error:
+        raise BadMessage(f"cell {number!r:.40}: {error}; see CellSpec in curserve_engines.cell.spec") from error
+    times = ("tpot_ns", cell.model.tpot_ns), ("ttft_ns", cell.model.ttft_ns), ("deadline_s", cell.deadline_s)
+    rate = ("prefill_tokens_per_s", cell.model.prefill_tokens_per_s)
+    for name, value in (("cell", cell.cell), *times, ("timeout_s", cell.timeout_s), rate):
+        if not 0 <= value < 1e18:
+            raise BadMessage(f"cell {number}: {name} must be a number that is not negative, got {value!r}")
     if cell.model.prefill_tokens_per_s == 0:
-        raise BadMessage(f"cell {cell.cell}: prefill_tokens_per_s must not be 0")
+        raise BadMessage(f"cell {number}: prefill_tokens_per_s must not be 0")
+    return cell

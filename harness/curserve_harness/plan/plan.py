@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from curserve_netem.link import Link, LinkError
 from curserve_results.schema import CONTROLS
-from curserve_results.typed import built
+from curserve_traces.typed import built
 
 PLAN_VERSION = 1
 

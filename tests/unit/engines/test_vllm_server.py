@@ -197,7 +197,7 @@ def test_what_cannot_be_opened_is_refused_in_one_line(idle: VllmServer, root: Pa
         ({"root": str(tmp_path / "none")}, "must be a folder"),
         ({"engine_options": {"tools": "none-such"}}, "unknown engine 'none-such'"),
         ({"engine_options": {"mode": "none-such", "tools": "none"}}, "unknown mode"),
-        ({"cell": "seven"}, "must be a number"),
+        ({"cell": "seven"}, "cell.cell: expected a whole number"),
     ]
     for change, says in wrong:
         with pytest.raises(VllmError, match=says):

@@ -24,11 +24,24 @@ def test_a_cell_survives_json():
 
 
 @pytest.mark.parametrize(
-    "broken", [None, [], {}, {"model": 3}, {**CELL.to_json(), "colour": 1}, {**CELL.to_json(), "turns": [1]}]
+    ("broken", "said"),
+    [
+        (None, "expected an object"),
+        ([], "expected an object"),
+        ({}, "missing"),
+        ({"model": 3}, "cell.model: expected an object"),
+        ({"colour": 1}, "no field 'colour' is known"),
+        ({"turns": [1]}, r"cell.turns\[0\]: expected an object"),
+        ({"turns": [{"calls": [{"label": "often"}]}]}, r"cell.turns\[0\].calls\[0\].label: 'often' is none of"),
+        ({"root": 5}, "cell.root: expected a string"),
+        ({"placement": "moon"}, "cell.placement: 'moon' is none of client, server"),
+        ({"deadline_s": -1}, "deadline_s must be a number that is not negative"),
+        ({"cell": True}, "cell.cell: expected a whole number"),
+    ],
 )
-def test_a_broken_cell_is_named(broken):
-    with pytest.raises(BadMessage):
-        cell_from_json(broken)
+def test_a_broken_cell_is_named(broken, said):
+    with pytest.raises(BadMessage, match=said):
+        cell_from_json({**CELL.to_json(), **broken} if broken else broken)
 
 
 def test_a_call_without_a_policy_is_executed():

@@ -1,7 +1,7 @@
 """JSON into frozen dataclasses, every value of the type that its field names. Main name: `built`.
 
-A manifest is written by machines and mended by hand; a list where an object belongs must be one clear line at the
-door, not an error in the middle of a table.
+Manifests, plans and cells are written by machines and mended by hand; a list where an object belongs must be one
+clear line at the door, not an error in the middle of a table.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import types
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
@@ -21,12 +22,17 @@ def built(kind: type[T], data: object, where: str = "") -> T:
     """Return a `kind` (a dataclass) from an object; a TypeError says which value is not of its type."""
     if not isinstance(data, dict):
         raise TypeError(f"{where or 'the file'}: expected an object")
-    hints = get_type_hints(kind)
+    hints = _hints(kind)  # type: ignore[arg-type]  # a class can be hashed
     unknown = data.keys() - {field.name for field in fields(kind)}  # type: ignore[arg-type]
     if unknown:
         raise TypeError(f"{where or 'the file'}: no field {min(unknown)!r} is known")
     dot = f"{where}." if where else ""
     return kind(**{name: _value(hints[name], value, f"{dot}{name}") for name, value in data.items()})
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def _value(hint: Any, value: object, where: str) -> Any:
@@ -50,7 +56,7 @@ def _value(hint: Any, value: object, where: str) -> Any:
             raise TypeError(f"{where}: expected an object")
         return {key: _value(inner[1], one, f"{where}.{key}") for key, one in value.items()}
     if origin is tuple:
-        if not isinstance(value, list):
+        if not isinstance(value, list | tuple):
             raise TypeError(f"{where}: expected a list")
         return tuple(_value(inner[0], one, f"{where}[{place}]") for place, one in enumerate(value))
     accepted = (int, float) if hint is float else (hint,)
