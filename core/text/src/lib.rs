@@ -3,6 +3,8 @@
 //!
 //! | module | what is read or said |
 //! |---|---|
+//! | [`expression`] | basic and extended expressions, and Perl's: `^a[bc]*$` |
+//! | [`ctype`] | classes of characters, as the C library has them |
 //! | [`fnmatch`] | shell patterns: `*.py` |
 //! | [`escapes`] | the backslashes of `echo -e` and `printf` |
 //! | [`options`] | command lines, by tables of options |
@@ -10,7 +12,9 @@
 //!
 //! What is not known exactly is a [`Refusal`].
 
+pub mod ctype;
 pub mod escapes;
+pub mod expression;
 pub mod fnmatch;
 pub mod options;
 pub mod quote;

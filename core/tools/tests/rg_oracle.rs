@@ -137,19 +137,6 @@ fn arguments() -> impl Strategy<Value = Vec<String>> {
     )
 }
 
-/// The real rg, version 15; None where it is not installed.
-fn program() -> Option<String> {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.venv/bin/rg");
-    let is_15 = |path: &&str| {
-        let output = std::process::Command::new(path).arg("--version").output();
-        output.is_ok_and(|output| output.stdout.starts_with(b"ripgrep 15."))
-    };
-    [beside, "rg"]
-        .iter()
-        .find(|path| is_15(path))
-        .map(|path| path.to_string())
-}
-
 fn unordered(answer: Answer) -> Answer {
     let sort = |bytes: Vec<u8>| {
         let mut lines: Vec<_> = bytes.split_inclusive(|&b| b == b'\n' || b == 0).collect();
@@ -161,7 +148,7 @@ fn unordered(answer: Answer) -> Answer {
 
 #[test]
 fn the_types_are_those_of_the_real_rg() {
-    let Some(rg) = program() else {
+    let Some(rg) = common::rg() else {
         eprintln!("skipped: no rg 15 in .venv/bin or on PATH");
         return;
     };
@@ -173,7 +160,7 @@ fn the_types_are_those_of_the_real_rg() {
 
 #[test]
 fn rg_equals_the_real_rg() {
-    let Some(rg) = program() else {
+    let Some(rg) = common::rg() else {
         eprintln!("skipped: no rg 15 in .venv/bin or on PATH");
         return;
     };

@@ -1,35 +1,14 @@
 //! `[…]` of a pattern: its ranges and classes, which characters they hold, and where they end.
 
 use super::{first_char, Units};
-use crate::Refusal;
+use crate::{ctype, Refusal};
 
 /// The members of one pair of brackets.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Set {
     negated: bool,
     ranges: Vec<(char, char)>,
-    pub(super) classes: Vec<Class>,
-}
-
-/// An ASCII character class, `[:alpha:]` and so on.
-type Class = fn(&u8) -> bool;
-
-fn class(name: &[u8]) -> Option<Class> {
-    Some(match name {
-        b"alpha" => u8::is_ascii_alphabetic,
-        b"digit" => u8::is_ascii_digit,
-        b"alnum" => u8::is_ascii_alphanumeric,
-        b"upper" => u8::is_ascii_uppercase,
-        b"lower" => u8::is_ascii_lowercase,
-        b"punct" => u8::is_ascii_punctuation,
-        b"xdigit" => u8::is_ascii_hexdigit,
-        b"cntrl" => u8::is_ascii_control,
-        b"graph" => u8::is_ascii_graphic,
-        b"print" => |c| (0x20..0x7f).contains(c),
-        b"blank" => |c| *c == b' ' || *c == b'\t',
-        b"space" => |c| matches!(c, b' ' | 9..=13),
-        _ => return None,
-    })
+    pub(super) classes: Vec<ctype::Ascii>,
 }
 
 impl Set {
@@ -104,7 +83,7 @@ pub(super) fn parse_set(rest: &[u8], keep_slash: bool) -> Result<Option<(Set, us
             let Some(end) = memchr::memmem::find(&rest[i + 2..], b":]") else {
                 return Err(Refusal::new("an unfinished character class"));
             };
-            let Some(f) = class(&rest[i + 2..i + 2 + end]) else {
+            let Some(f) = ctype::is_ascii(&rest[i + 2..i + 2 + end]) else {
                 return Err(Refusal::new("an unknown character class"));
             };
             set.classes.push(f);

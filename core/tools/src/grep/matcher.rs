@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 use curserve_corpus::Content;
+use curserve_text::ctype;
+use curserve_text::expression::{self, Program};
 use regex_automata::hybrid::dfa;
 use regex_automata::nfa::thompson;
 use regex_automata::{Anchored, Input, MatchKind};
@@ -14,7 +16,6 @@ use super::finder::{By, Finder};
 use super::options::{Matcher, Options};
 use super::strings::Strings;
 use super::trim::without_optional_ends;
-use super::{ctype, syntax};
 use crate::Refusal;
 
 /// What `-e`, `-f`, `-w`, `-x` and `-i` come to.
@@ -50,14 +51,18 @@ impl Pattern {
             let Ok(pattern) = std::str::from_utf8(pattern) else {
                 return refuse("a pattern that is not UTF-8");
             };
-            let translation = syntax::translate(pattern, options.matcher, options.ignore_case)?;
-            asks_words |= translation.asks_words;
-            has_looks |= translation.has_looks;
-            only_ascii |= translation.only_ascii;
-            if translation.opens_with_brace && drops_brace {
+            let read =
+                expression::read(pattern, options.matcher, Program::Grep, options.ignore_case)?;
+            asks_words |= read.asks_words;
+            has_looks |= read.has_looks;
+            only_ascii |= read.only_ascii;
+            if read.opens_with_brace && drops_brace {
                 return refuse("a brace that begins a pattern");
             }
-            branches.push(translation.hir);
+            if read.closes_nothing && (options.words || options.whole_lines) {
+                return refuse("-w or -x around a ) that closes nothing");
+            }
+            branches.push(read.hir);
         }
         let inner = Hir::alternation(branches);
         let words = options.words && !options.whole_lines;

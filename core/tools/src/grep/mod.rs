@@ -1,6 +1,6 @@
 //! GNU grep 3.8, to the byte: `grep`, `egrep`, `fgrep`.
 //!
-//! The way of a call: its command line becomes [`options`], its patterns ([`patterns`], read by [`syntax`]) one
+//! The way of a call: its command line becomes [`options`], its patterns ([`patterns`], read by [`curserve_text::expression`]) one
 //! [`matcher`]: plain [`strings`] where it means no more, else [`automata`], of which finding lines needs one that reads
 //! [`forward`] and only where [`needles`] are; the [`finder`] is either. Then [`run`] takes the operands, with [`walk`] and [`globs`]
 //! for folders, and has each file searched ([`search`]): the [`selection`] of its lines is widened by [`context`] and laid out on
@@ -11,7 +11,6 @@
 mod account;
 mod automata;
 mod context;
-mod ctype;
 mod errors;
 mod facts;
 mod finder;
@@ -28,11 +27,9 @@ mod search;
 mod selection;
 mod selects;
 mod strings;
-mod syntax;
 mod trim;
 mod walk;
 
-pub(crate) use ctype::folds_alike;
 pub use facts::Facts;
 pub(crate) use options::{Key, TABLE};
 pub(crate) use selects::selects;

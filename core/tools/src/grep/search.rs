@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use curserve_corpus::Content;
+use curserve_text::ctype;
 
 use super::account::{Group, Shown};
 use super::context::merge;
-use super::ctype;
 use super::errors::refuse;
 use super::matcher::Pattern;
 use super::options::{Binary, List, Options};

@@ -1,5 +1,7 @@
 //! A tree, the corpus over it, and both ways to run a command there.
 
+#![allow(dead_code)] // each user takes its part
+
 use std::process::{Command, Stdio};
 
 use curserve_corpus::{Corpus, Options};
@@ -76,6 +78,19 @@ pub fn theirs(
         output.stderr,
         output.status.code().unwrap_or(-1),
     )
+}
+
+/// The real rg, version 15; None where it is not installed.
+pub fn rg() -> Option<String> {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.venv/bin/rg");
+    let is_15 = |path: &&str| {
+        let output = Command::new(path).arg("--version").output();
+        output.is_ok_and(|output| output.stdout.starts_with(b"ripgrep 15."))
+    };
+    [beside, "rg"]
+        .iter()
+        .find(|path| is_15(path))
+        .map(|path| path.to_string())
 }
 
 /// Loads `root`.

@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // each user takes its part
 
+mod expressions;
 mod grep;
 mod random;
 mod sort;
@@ -18,6 +19,16 @@ impl Generator {
             "sort" => sort::call(self),
             other => panic!("no generator for {other}"),
         }
+    }
+
+    /// A call of this program with an expression that is near a border, and what it reads on standard input.
+    pub fn expression(&mut self, program: &str) -> (Vec<String>, Option<Vec<u8>>) {
+        expressions::call(program, self)
+    }
+
+    /// A file of such expressions.
+    pub fn expressions(&mut self) -> Vec<u8> {
+        expressions::file(self)
     }
 }
 

@@ -6,13 +6,8 @@ mod reader;
 pub(crate) use names::{Key, TABLE};
 pub(super) use reader::parse;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Matcher {
-    Basic,
-    Extended,
-    Fixed,
-    Perl,
-}
+/// How the patterns are spelt.
+pub(super) use curserve_text::expression::Syntax as Matcher;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum List {

@@ -44,11 +44,11 @@ pub fn substitute(r: &mut Reader) -> Result<Substitute, Refusal> {
         })
         .max()
         .unwrap_or(0);
-    let (groups, doubtful) = match &matcher {
-        None | Some(Matcher::Literal(_)) => (0, false),
-        Some(Matcher::Regex(regex)) => (regex.groups, regex.doubtful_groups),
+    let sure = match &matcher {
+        None | Some(Matcher::Literal(_)) => 0,
+        Some(Matcher::Regex(regex)) => regex.sure_groups().unwrap_or(0),
     };
-    if used > groups || (used > 0 && doubtful) {
+    if used > sure {
         return refuse("a reference to a group that is not sure");
     }
     let number = number.unwrap_or(1) as usize;

@@ -1,10 +1,9 @@
 //! The grammar of POSIX 9.5: an expression is branches, a branch is pieces, a piece is an atom, repeated or not.
 
-use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, Look, Repetition};
+use regex_syntax::hir::{Capture, Class, ClassUnicode, ClassUnicodeRange, Hir, Look, Repetition};
 
 use super::symbols::{symbols, Symbol};
-use super::{cases, Translation};
-use crate::grep::errors::refuse;
+use super::{cases, refuse, Dialect, Expression};
 use crate::Refusal;
 
 /// Groups may nest so deep: whatever walks the result later calls itself for each of them.
@@ -13,33 +12,43 @@ const MOST_NESTED: usize = 64;
 const MOST_STACKED: usize = 8;
 
 /// Reads an expression.
-pub(super) fn translate(pattern: &str, extended: bool, fold: bool) -> Result<Translation, Refusal> {
-    let symbols = symbols(pattern, extended, fold)?;
+pub(super) fn read(pattern: &str, dialect: Dialect) -> Result<Expression, Refusal> {
+    let symbols = symbols(pattern, dialect)?;
     let mut grammar = Grammar {
         rest: &symbols.all,
-        fold,
+        dialect,
+        groups: 0,
+        repeats_group: false,
     };
     let hir = grammar.expression(0)?;
     if !grammar.rest.is_empty() {
         return refuse("a group that was not opened");
     }
-    let looks = hir.properties().look_set();
-    let asks_words = symbols.all.iter().any(|symbol| match symbol {
-        Symbol::Look(look) => !matches!(look, Look::StartLF | Look::EndLF),
-        _ => false,
-    });
-    Ok(Translation {
-        hir,
-        asks_words,
-        has_looks: !looks.is_empty(),
+    let is_edge =
+        |look: &Look| !matches!(look, Look::Start | Look::End | Look::StartLF | Look::EndLF);
+    let all = || symbols.all.iter();
+    Ok(Expression {
+        asks_words: all().any(|symbol| matches!(symbol, Symbol::Look(look) if is_edge(look))),
+        has_looks: all().any(|symbol| matches!(symbol, Symbol::Look(_))),
         opens_with_brace: symbols.opens_with_brace,
-        only_ascii: false,
+        closes_nothing: symbols.closes_nothing,
+        only_ascii: symbols.only_ascii,
+        groups: grammar.groups,
+        has_branches: all().any(|symbol| *symbol == Symbol::Or),
+        repetitions: all()
+            .filter(|symbol| matches!(symbol, Symbol::Repeat(..)))
+            .count(),
+        repeats_group: grammar.repeats_group,
+        hir,
     })
 }
 
 struct Grammar<'s> {
     rest: &'s [Symbol],
-    fold: bool,
+    dialect: Dialect,
+    /// Groups that were opened.
+    groups: usize,
+    repeats_group: bool,
 }
 
 impl Grammar<'_> {
@@ -66,7 +75,7 @@ impl Grammar<'_> {
             }
             self.rest = rest;
             let atom = self.atom(first, depth)?;
-            pieces.push(self.repeated(atom)?);
+            pieces.push(self.repeated(atom, *first == Symbol::Open)?);
         }
         Ok(Hir::concat(pieces))
     }
@@ -74,7 +83,9 @@ impl Grammar<'_> {
     /// Takes the characters that come next and are not repeated, where case counts.
     fn string(&mut self) -> Option<String> {
         let mut string = String::new();
-        while let ([Symbol::Character(character), rest @ ..], false) = (self.rest, self.fold) {
+        while let ([Symbol::Character(character), rest @ ..], false) =
+            (self.rest, self.dialect.fold)
+        {
             if let [Symbol::Repeat(..), ..] = rest {
                 break;
             }
@@ -87,23 +98,32 @@ impl Grammar<'_> {
     /// The atom that begins with `first`, which has been taken.
     fn atom(&mut self, first: &Symbol, depth: usize) -> Result<Hir, Refusal> {
         Ok(match first {
-            Symbol::Character(character) if self.fold => cases::any_case(*character)?,
+            Symbol::Character(character) if self.dialect.fold => cases::any_case(*character)?,
             Symbol::Character(character) => {
                 Hir::literal(character.encode_utf8(&mut [0; 4]).as_bytes())
             }
             Symbol::Any => {
-                within_line(ClassUnicode::new([ClassUnicodeRange::new('\0', char::MAX)]))
+                self.one_of(ClassUnicode::new([ClassUnicodeRange::new('\0', char::MAX)]))
             }
-            Symbol::Set(set) => within_line(set.clone()),
+            Symbol::Set(set) => self.one_of(set.clone()),
             Symbol::Look(look) => Hir::look(*look),
             Symbol::Open if depth == MOST_NESTED => return refuse("groups nested too deep"),
             Symbol::Open => {
+                self.groups += 1;
+                let index = self.groups;
                 let inner = self.expression(depth + 1)?;
                 let [Symbol::Close, rest @ ..] = self.rest else {
                     return refuse("a group that is not closed");
                 };
                 self.rest = rest;
-                inner
+                match self.dialect.is_sed() {
+                    true => Hir::capture(Capture {
+                        index: index as u32,
+                        name: None,
+                        sub: Box::new(inner),
+                    }),
+                    false => inner,
+                }
             }
             Symbol::Close | Symbol::Or | Symbol::Repeat(..) => {
                 return refuse("an operator out of place")
@@ -112,18 +132,20 @@ impl Grammar<'_> {
     }
 
     /// `atom` with the repetitions that follow it.
-    fn repeated(&mut self, atom: Hir) -> Result<Hir, Refusal> {
+    fn repeated(&mut self, atom: Hir, is_group: bool) -> Result<Hir, Refusal> {
         let mut piece = atom;
         let mut count = 0;
         while let [Symbol::Repeat(min, max), rest @ ..] = self.rest {
             self.rest = rest;
             count += 1;
-            if count > MOST_STACKED {
+            if count > MOST_STACKED || count > 1 && self.dialect.is_sed() && !self.dialect.extended
+            {
                 return refuse("repetitions of repetitions");
             }
             if !piece.properties().look_set().is_empty() {
                 return refuse("a repeated anchor");
             }
+            self.repeats_group |= is_group;
             piece = Hir::repetition(Repetition {
                 min: *min,
                 max: *max,
@@ -133,10 +155,12 @@ impl Grammar<'_> {
         }
         Ok(piece)
     }
-}
 
-/// One character of these; no line holds a newline.
-fn within_line(mut set: ClassUnicode) -> Hir {
-    set.difference(&ClassUnicode::new([ClassUnicodeRange::new('\n', '\n')]));
-    Hir::class(Class::Unicode(set))
+    /// One character of these. No line of grep holds a newline.
+    fn one_of(&self, mut set: ClassUnicode) -> Hir {
+        if !self.dialect.is_sed() {
+            set.difference(&ClassUnicode::new([ClassUnicodeRange::new('\n', '\n')]));
+        }
+        Hir::class(Class::Unicode(set))
+    }
 }

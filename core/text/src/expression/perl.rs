@@ -11,15 +11,14 @@ use regex_syntax::ast::{
 use regex_syntax::hir::translate::TranslatorBuilder;
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look};
 
-use super::Translation;
-use crate::grep::errors::refuse;
+use super::{refuse, Expression};
 use crate::Refusal;
 
 /// Groups nested deeper than this are refused.
 const DEEPEST: u32 = 50;
 
 /// Translates one pattern (without a newline).
-pub(super) fn translate(pattern: &str, ignore_case: bool) -> Result<Translation, Refusal> {
+pub(super) fn read(pattern: &str, ignore_case: bool) -> Result<Expression, Refusal> {
     let parsed = ParserBuilder::new()
         .nest_limit(DEEPEST)
         .build()
@@ -40,12 +39,9 @@ pub(super) fn translate(pattern: &str, ignore_case: bool) -> Result<Translation,
     let Ok(hir) = hir else {
         return refuse("an expression of -P that is not read here");
     };
-    Ok(Translation {
-        hir: within_a_line(&hir)?,
-        asks_words: false,
-        has_looks: false,
-        opens_with_brace: false,
+    Ok(Expression {
         only_ascii: same.only_ascii || same.folds,
+        ..Expression::new(within_a_line(&hir)?)
     })
 }
 

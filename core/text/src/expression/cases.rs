@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir};
 
-use crate::grep::ctype::Pinned;
-use crate::grep::errors::refuse;
+use super::refuse;
+use crate::ctype::Pinned;
 use crate::Refusal;
 
 extern "C" {

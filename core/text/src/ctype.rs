@@ -14,11 +14,11 @@ extern "C" {
 }
 
 /// The pinned locale, as the C library knows it.
-pub(super) struct Pinned(pub(super) libc::locale_t);
+pub(crate) struct Pinned(pub(crate) libc::locale_t);
 
 impl Pinned {
     /// None where this machine does not have it.
-    pub(super) fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         // SAFETY: the locale's name is NUL-terminated, and no base locale is given.
         let locale = unsafe {
             libc::newlocale(
@@ -47,7 +47,7 @@ const NAMES: [&std::ffi::CStr; 12] = [
 static TABLES: [OnceLock<Option<ClassUnicode>>; 12] = [const { OnceLock::new() }; 12];
 
 /// The characters of the class `name` (`alpha`, `space` …); None where there is no such class, or no such locale here.
-pub(super) fn class(name: &str) -> Option<ClassUnicode> {
+pub fn class(name: &str) -> Option<ClassUnicode> {
     let at = NAMES
         .iter()
         .position(|known| known.to_bytes() == name.as_bytes())?;
@@ -75,15 +75,49 @@ fn table(name: &std::ffi::CStr) -> Option<ClassUnicode> {
     Some(ClassUnicode::new(ranges))
 }
 
-/// What `\w` matches: `[_[:alnum:]]`.
-pub(super) fn word() -> Option<ClassUnicode> {
-    let mut word = class("alnum")?;
+/// Whether a byte of ASCII is of a class.
+pub type Ascii = fn(&u8) -> bool;
+
+/// The part of the class `name` within ASCII, which takes no table: whether a byte belongs to it.
+pub fn is_ascii(name: &[u8]) -> Option<Ascii> {
+    Some(match name {
+        b"alpha" => u8::is_ascii_alphabetic,
+        b"digit" => u8::is_ascii_digit,
+        b"alnum" => u8::is_ascii_alphanumeric,
+        b"upper" => u8::is_ascii_uppercase,
+        b"lower" => u8::is_ascii_lowercase,
+        b"punct" => u8::is_ascii_punctuation,
+        b"xdigit" => u8::is_ascii_hexdigit,
+        b"cntrl" => u8::is_ascii_control,
+        b"graph" => u8::is_ascii_graphic,
+        b"print" => |c| (0x20..0x7f).contains(c),
+        b"blank" => |c| *c == b' ' || *c == b'\t',
+        b"space" => |c| matches!(c, b' ' | 9..=13),
+        _ => return None,
+    })
+}
+
+/// The same as a set.
+pub fn ascii(name: &str) -> Option<ClassUnicode> {
+    let holds = is_ascii(name.as_bytes())?;
+    let members = (0..128u8).filter(holds).map(char::from);
+    Some(ClassUnicode::new(
+        members.map(|c| ClassUnicodeRange::new(c, c)),
+    ))
+}
+
+/// What `\w` matches: `[_[:alnum:]]`, or its part within ASCII.
+pub fn word(ascii_only: bool) -> Option<ClassUnicode> {
+    let mut word = match ascii_only {
+        true => ascii("alnum")?,
+        false => class("alnum")?,
+    };
     word.union(&ClassUnicode::new([ClassUnicodeRange::new('_', '_')]));
     Some(word)
 }
 
 /// The characters on which the C library and Unicode disagree whether they are part of a word.
-pub(super) fn disputed() -> Option<&'static ClassUnicode> {
+pub fn disputed() -> Option<&'static ClassUnicode> {
     static DISPUTED: OnceLock<Option<ClassUnicode>> = OnceLock::new();
     DISPUTED
         .get_or_init(|| {
@@ -93,7 +127,7 @@ pub(super) fn disputed() -> Option<&'static ClassUnicode> {
             else {
                 return None;
             };
-            let mut disputed = word()?;
+            let mut disputed = word(false)?;
             disputed.symmetric_difference(unicode);
             Some(disputed)
         })
@@ -101,7 +135,7 @@ pub(super) fn disputed() -> Option<&'static ClassUnicode> {
 }
 
 /// Whether `text` has a character that is in dispute.
-pub(super) fn has_disputed(text: &str) -> bool {
+pub fn has_disputed(text: &str) -> bool {
     let Some(disputed) = disputed() else {
         return true;
     };
@@ -125,7 +159,7 @@ pub(super) fn has_disputed(text: &str) -> bool {
 
 /// Whether `bytes` have a sequence that UTF-8 forbids, and real grep was seen to take for a character in some places:
 /// half of a surrogate pair, or a number beyond Unicode.
-pub(super) fn has_disputed_bytes(bytes: &[u8]) -> bool {
+pub fn has_disputed_bytes(bytes: &[u8]) -> bool {
     bytes.windows(2).any(begins_disputed)
 }
 
@@ -137,7 +171,7 @@ fn begins_disputed(bytes: &[u8]) -> bool {
 }
 
 /// The same with a character, which is of no word and no space, in place of each such sequence.
-pub(super) fn with_characters_for_disputed(bytes: &[u8]) -> Vec<u8> {
+pub fn with_characters_for_disputed(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
     while let [first, after @ ..] = rest {
@@ -155,7 +189,7 @@ pub(super) fn with_characters_for_disputed(bytes: &[u8]) -> Vec<u8> {
 
 /// Whether a range of ASCII characters means the same without case to the real programs, where its ends seem to be read as
 /// capitals (seen: with `-i`, ``[`-e]`` is an invalid range), and to a matcher that adds the other case of each member.
-pub(crate) fn folds_alike(low: char, high: char) -> bool {
+pub fn folds_alike(low: char, high: char) -> bool {
     let (up_low, up_high) = (low.to_ascii_uppercase(), high.to_ascii_uppercase());
     let other = |c: char| match c.is_ascii_lowercase() {
         true => c.to_ascii_uppercase(),
