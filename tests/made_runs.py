@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curserve_results.manifest import LinkRecord, Machine, Manifest, ModelRecord
-from curserve_results.schema import COLUMNS, CONTROLS, ORDER_UNDEFINED, polars_schema
+from curserve_results.schema import COLUMNS, CONTROLS, polars_schema
 from curserve_results.store import RunWriter
 
 if TYPE_CHECKING:
@@ -252,7 +252,9 @@ def _calls(engine: str, ends: np.ndarray, output: np.ndarray, service: np.ndarra
         "exit_code": np.zeros(count, dtype=np.int64),
         "output_bytes": output[:-1],
         "answer": answer.tolist(),
+        "right": [None if kind == "recorded" else True for kind in label.tolist()],
         "label": label.tolist(),
+        "refusal": ["unknown-option" if kind == "refused" else None for kind in label.tolist()],
         "reason": [_reason(a, lab) for a, lab in zip(answer.tolist(), label.tolist(), strict=True)],
         "workspace": ["known"] * count,
     }
@@ -261,7 +263,7 @@ def _calls(engine: str, ends: np.ndarray, output: np.ndarray, service: np.ndarra
 def _reason(answer: str, label: str) -> str | None:
     """Return why an answer is reordered or a call refused."""
     if answer == "reordered":
-        return f"{ORDER_UNDEFINED}: parallel rg"
+        return "order undefined: parallel rg"
     return "not understood: -P" if label == "refused" else None
 
 

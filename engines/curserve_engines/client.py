@@ -47,6 +47,8 @@ class CallReply:
     refused: str | None
     failed: str | None
     cwd: str | None = None
+    refusal: str | None = None
+    """The kind of a refusal; None too where the program gives none."""
 
 
 @contextmanager
@@ -97,7 +99,7 @@ class FrameConnection:
             raise Gone(f"the program behind the socket is gone ({error})") from error
         if not isinstance(answer, dict):
             raise Gone("the answer's header is no JSON object")
-        if "error" in answer and answer.get("id") is None and str(answer["error"]).startswith("closed: "):
+        if "error" in answer and answer.get("id") is None and _code(answer) == "closed":
             raise Dismissed(f"the program answered: {answer['error']}")
         if "error" in answer:
             raise ProtocolError(f"the program answered: {answer['error']}")
@@ -108,6 +110,11 @@ class FrameConnection:
     def close(self) -> None:
         """Close the socket."""
         self._channel.close()
+
+
+def _code(answer: Mapping[str, Any]) -> str:
+    """Return the code of an error; programs from before there were codes begin its text with one."""
+    return str(answer.get("code") or str(answer["error"]).partition(": ")[0])
 
 
 class Client:
@@ -147,6 +154,7 @@ class Client:
                 header["refused"],
                 header["failed"],
                 header.get("cwd"),
+                header.get("refusal"),
             )
         except KeyError as error:
             raise ProtocolError(f"answer lacks the field {error}") from error

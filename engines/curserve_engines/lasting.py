@@ -11,10 +11,21 @@ from __future__ import annotations
 import shlex
 import time
 from threading import Lock
+from typing import Final, NamedTuple
 
 from curserve_engines.client import CallReply, Client
 from curserve_traces import classify
 from curserve_traces.model import ToolCall
+
+LASTING: Final = "lasting-shell"
+"""The kind of a refusal because of what a lasting shell may hold."""
+
+
+class Refused(NamedTuple):
+    """Why the fast program did not answer, and the kind of that, where one is known."""
+
+    reason: str
+    kind: str | None
 
 
 class LastingShell:
@@ -31,18 +42,21 @@ class LastingShell:
         """The status that the real shell does not know of; None: it does."""
         self._unknown: str | None = None
 
-    def call(self, call: ToolCall) -> tuple[CallReply, str | None, int]:
-        """Run a `bash` call; return the answer, why it was refused (or None), and what refusing took, in ns.
+    def call(self, call: ToolCall) -> tuple[CallReply, Refused | None, int]:
+        """Run a `bash` call; return the answer, how it was refused (or None), and what refusing took, in ns.
 
         Raises ProtocolError where a program is gone or too slow.
         """
         with self._lock:
             if self._cwd is None:
                 self._cwd = call.cwd or self._at
-            refused, refusal_ns = self._unknown, 0
+            refused = None if self._unknown is None else Refused(self._unknown, LASTING)
+            refusal_ns = 0
             command = str(call.arguments.get("command", ""))
             if refused is None and command.count("cd ") > 1:
-                refused = "several changes of folder, of which the shell remembers the last but one"
+                refused = Refused(
+                    "several changes of folder, of which the shell remembers the last but one", LASTING
+                )
             if refused is None:
                 reply = self._fast.call(call.tool, call.arguments, cwd=self._cwd)
                 if reply.refused is None:
@@ -50,7 +64,7 @@ class LastingShell:
                     if reply.cwd is not None:
                         self._came_from, self._cwd = self._cwd, reply.cwd
                     return reply, None, 0
-                refused, refusal_ns = reply.refused, reply.service_ns
+                refused, refusal_ns = Refused(reply.refused, reply.refusal), reply.service_ns
             started = time.monotonic_ns()
             self._catch_up()
             refusal_ns += time.monotonic_ns() - started

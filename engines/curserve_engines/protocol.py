@@ -82,7 +82,8 @@ class Result:
 
     `wall_ns` is the engine's whole time as its caller saw it, refusal and fallback included; `service_ns` the
     time inside the engine's own process, `None` where it has none. `refused` is the reason why the engine left
-    the call to the real programs (the observation is then theirs). `failed` is why there is no answer at all.
+    the call to the real programs (the observation is then theirs), `refusal` its kind, where the engine gives one.
+    `failed` is why there is no answer at all.
     """
 
     observation: Observation
@@ -90,6 +91,7 @@ class Result:
     service_ns: int | None = None
     refused: str | None = None
     failed: str | None = None
+    refusal: str | None = None
 
 
 class Session(Protocol):

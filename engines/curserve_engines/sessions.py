@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from curserve_engines.client import CallReply, Client, Gone, ProtocolError
 from curserve_engines.closing import Closing
-from curserve_engines.lasting import LastingShell
+from curserve_engines.lasting import LastingShell, Refused
 from curserve_engines.protocol import BROKEN, Result
 from curserve_traces.model import Observation, ToolCall
 
@@ -36,13 +36,14 @@ class ProtocolSession(Closing):
                 answer, refused, refusal_ns = self._lasting.call(call)
                 return _result(answer, started, refused, refusal_ns=refusal_ns)
             reply = self._client.call(call.tool, call.arguments, cwd=call.cwd)
-            if reply.refused is None or self._fallback is None:
-                return _result(reply, started, reply.refused)
+            refused = None if reply.refused is None else Refused(reply.refused, reply.refusal)
+            if refused is None or self._fallback is None:
+                return _result(reply, started, refused)
             real = self._fallback.call(call.tool, call.arguments, cwd=call.cwd)
         except ProtocolError as error:
             broken = BROKEN if isinstance(error, Gone) else ""
             return Result(Observation(), time.monotonic_ns() - started, failed=f"{broken}{error}")
-        return _result(real, started, reply.refused, refusal_ns=reply.service_ns)
+        return _result(real, started, refused, refusal_ns=reply.service_ns)
 
     def loaded(self) -> bool:
         """Return whether the program holds the whole workspace, or cannot, or does not say."""
@@ -57,7 +58,8 @@ class ProtocolSession(Closing):
         self._close()
 
 
-def _result(reply: CallReply, started: int, refused: str | None, *, refusal_ns: int = 0) -> Result:
+def _result(reply: CallReply, started: int, refused: Refused | None, *, refusal_ns: int = 0) -> Result:
     wall_ns = time.monotonic_ns() - started
     observation = Observation(reply.exit_code, reply.stdout, reply.stderr)
-    return Result(observation, wall_ns, reply.service_ns + refusal_ns, refused, reply.failed)
+    reason, kind = refused or (None, None)
+    return Result(observation, wall_ns, reply.service_ns + refusal_ns, reason, reply.failed, kind)

@@ -85,11 +85,15 @@ def cells(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def is_right() -> pl.Expr:
-    """Whether an answer is right: identical, or reordered where the real program's own order is undefined."""
+    """Whether an answer is right: identical, or reordered where the real program's own order is undefined.
+
+    Files without the column `right` say the latter in their reason.
+    """
     import polars as pl
 
     undefined = pl.col("reason").fill_null("").str.starts_with(ORDER_UNDEFINED)
-    return (pl.col("answer") == "identical") | ((pl.col("answer") == "reordered") & undefined)
+    told = (pl.col("answer") == "identical") | ((pl.col("answer") == "reordered") & undefined)
+    return pl.col("right").fill_null(told)
 
 
 def is_judged() -> pl.Expr:

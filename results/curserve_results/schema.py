@@ -20,7 +20,7 @@ LABELS = ("executed", "recorded", "refused", "failed")
 WORKSPACES = ("known", "unknown", "undetermined")
 
 ORDER_UNDEFINED = "order undefined"
-"""How the `reason` of a right `reordered` answer begins: the real program's own order is undefined."""
+"""How the `reason` of a right `reordered` answer begins in files without the column `right`."""
 
 CONTROLS = ("recorded-client", "recorded-server")
 """Engines that answer from the recording: the floor of harness and link, not a way to run tools."""
@@ -74,12 +74,14 @@ COLUMNS: dict[str, str] = {
     "exit_code": "Int32",
     "output_bytes": "Int64",
     "answer": "String",
+    "right": "Boolean",  # whether it is one that the real programs may give; null where it was not compared
     "label": "String",
+    "refusal": "String",  # the kind of a refusal (docs/PROTOCOL.md)
     "reason": "String",  # why refused, failed, different or answered from the recording
     "workspace": "String",  # whether it was, at the call, what it was in the recording
 }
 
-ADDED = ("workspace", "recorded_ns")
+ADDED = ("workspace", "recorded_ns", "right", "refusal")
 """Columns that files of this version may lack, since they came later; they read as null."""
 
 
@@ -87,5 +89,5 @@ def polars_schema() -> dict[str, pl.DataType]:
     """Return the schema as polars types (polars is imported here, not at start)."""
     import polars as pl
 
-    types = {"String": pl.String(), "Int32": pl.Int32(), "Int64": pl.Int64()}
+    types = {"String": pl.String(), "Boolean": pl.Boolean(), "Int32": pl.Int32(), "Int64": pl.Int64()}
     return {name: types[kind] for name, kind in COLUMNS.items()}

@@ -224,7 +224,7 @@ _CELL_COLUMNS = (
 )
 _CALL_COLUMNS = (
     *("block", "cell", "turn", "call", "started_ns", "done_ns", "wall_ns", "service_ns"),
-    *("answer", "label", "reason", "workspace", "recorded_ns"),
+    *("answer", "right", "label", "reason", "workspace", "recorded_ns"),
 )
 _JUDGED = ("judged", "right", "apart", "equal")
 """Counts that say nothing of a control."""

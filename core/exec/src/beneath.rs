@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 
-use curserve_proto::Answer;
+use curserve_proto::{Answer, Refusal};
 use rustix::fs::{mkdirat, openat, statat, AtFlags, FileType, Mode, OFlags, Stat, CWD};
 use rustix::io::Errno;
 
@@ -36,7 +36,8 @@ impl Miss {
     pub(crate) fn answer(self, complain: impl FnOnce(&io::Error) -> Answer) -> Answer {
         match self {
             Miss::Outside(path) => {
-                Answer::refused(format!("{}: not below the daemon's root", path.display()))
+                let reason = format!("{}: not below the daemon's root", path.display());
+                Answer::refused(Refusal::Outside(reason))
             }
             Miss::Failed(error) => complain(&error),
         }

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::Refusal;
+
 /// The version of the protocol.
 pub const VERSION: u32 = 1;
 
@@ -71,7 +73,7 @@ pub struct Answer {
     /// Standard error.
     pub stderr: Vec<u8>,
     /// Why the call was not executed: the caller should run the real thing.
-    pub refused: Option<String>,
+    pub refused: Option<Box<Refusal>>,
     /// Why there is no answer (a time-out, a limit).
     pub failed: Option<String>,
     /// Where a shell that lasts from call to call is now; `None` where none does, or (the daemon's) it did not move.
@@ -95,9 +97,9 @@ impl Answer {
     }
 
     /// A call that was left to the real programs.
-    pub fn refused(reason: impl Into<String>) -> Self {
+    pub fn refused(refusal: Refusal) -> Self {
         Answer {
-            refused: Some(reason.into()),
+            refused: Some(Box::new(refusal)),
             ..Answer::default()
         }
     }
@@ -119,7 +121,9 @@ impl Answer {
             stdout_len: usize,
             stderr_len: usize,
             service_ns: u64,
-            refused: Option<&'a str>,
+            refused: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            refusal: Option<&'static str>,
             failed: Option<&'a str>,
             #[serde(skip_serializing_if = "Option::is_none")]
             cwd: Option<&'a str>,
@@ -130,7 +134,8 @@ impl Answer {
             stdout_len: self.stdout.len(),
             stderr_len: self.stderr.len(),
             service_ns,
-            refused: self.refused.as_deref(),
+            refused: self.refused.as_ref().map(ToString::to_string),
+            refusal: self.refused.as_ref().map(|refusal| refusal.kind()),
             failed: self.failed.as_deref(),
             cwd: self.cwd.as_deref(),
         })
@@ -194,5 +199,14 @@ mod tests {
         assert_eq!(header["stderr_len"], 1);
         assert_eq!(header["exit_code"], 1);
         assert_eq!(header["refused"], Value::Null);
+        assert_eq!(header.get("refusal"), None);
+    }
+
+    #[test]
+    fn a_refusal_tells_its_kind_beside_its_reason() {
+        let refusal = Refusal::Loading(Refusal::NotInMemory("a file".into()).of("cat").to_string());
+        let header: Value = serde_json::from_slice(&Answer::refused(refusal).header(7, 5)).unwrap();
+        assert_eq!(header["refused"], "still loading (cat: a file)");
+        assert_eq!(header["refusal"], "loading");
     }
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::time::{Duration, Instant};
 
 use curserve_proto::{
-    watch, write_frame, Answer, FrameError, Handler, Op, Request, MAX_PAYLOAD, VERSION,
+    watch, write_frame, Answer, FrameError, Handler, Op, Refusal, Request, MAX_PAYLOAD, VERSION,
 };
 use serde_json::{json, Value};
 
@@ -126,7 +126,7 @@ impl<H: Handler> Connection<H> {
     /// Tells the peer that it cannot be served.
     fn turn_away(&self, error: &std::io::Error) {
         let why = format!("full: no thread can be started ({error}); try again");
-        self.send_json(&json!({"id": null, "error": why}));
+        self.send_json(&json!({"id": null, "error": why, "code": "full"}));
         self.close();
     }
 
@@ -307,7 +307,8 @@ impl<H: Handler> Connection<H> {
             Op::Call => {
                 let mut answer = self.execute(&request);
                 if answer.stdout.len() + answer.stderr.len() > MAX_PAYLOAD {
-                    answer = Answer::refused("more output than the protocol carries");
+                    let reason = "more output than the protocol carries";
+                    answer = Answer::refused(Refusal::TooLarge(reason.into()));
                 }
                 self.count(&answer);
                 let service_ns = u64::try_from(read.elapsed().as_nanos()).unwrap_or(u64::MAX);

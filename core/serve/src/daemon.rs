@@ -15,7 +15,7 @@ use curserve_corpus::{Corpus, Options, Snapshot};
 use curserve_exec::files::{Glob, List, Read};
 use curserve_exec::search::Search;
 use curserve_exec::{edit, late, Due, Limits, Places};
-use curserve_proto::{Answer, Call, Handler, Identity};
+use curserve_proto::{Answer, Call, Handler, Identity, Refusal};
 use curserve_shell::Outcome;
 use curserve_tools::{Deadline, Memory, Out, Stdin, World};
 use serde_json::{json, Value};
@@ -104,10 +104,10 @@ impl Daemon {
     fn snapshot(&self, text: &[u8], cwd: &str) -> Result<Snapshot, Answer> {
         let found = match self.corpus.get() {
             None => early::glimpse(&self.root, &self.at, text, cwd.as_bytes()),
-            Some(Err(reason)) => return Err(Answer::refused(reason)),
+            Some(Err(reason)) => return Err(unloaded(reason)),
             Some(Ok(corpus)) => corpus.snapshot(),
         };
-        found.map_err(|error| Answer::refused(error.to_string()))
+        found.map_err(|error| unloaded(&error))
     }
 
     /// Runs `answer`, and says of a refusal that it came while the folder loads; once more where the tree moved on
@@ -126,7 +126,7 @@ impl Daemon {
             let loading = self.corpus.get().is_none();
             let mut given = answer(deadline);
             let Err(Answer {
-                refused: Some(reason),
+                refused: Some(refusal),
                 ..
             }) = &mut given
             else {
@@ -136,11 +136,11 @@ impl Daemon {
                 return Err(late(timeout));
             }
             if loading {
-                *reason = format!("still loading ({reason})");
+                **refusal = Refusal::Loading(refusal.to_string());
                 return given;
             }
             tries += 1;
-            if tries == TRIES || !reason.contains("not in memory") {
+            if tries == TRIES || !matches!(**refusal, Refusal::NotInMemory(_)) {
                 return given;
             }
         }
@@ -173,16 +173,16 @@ impl Daemon {
             writes,
             folder,
         } = curserve_shell::run_writing(world, &snapshot, command, place, limits, self.lasting)
-            .map_err(|refusal| Answer::refused(refusal.to_string()))?;
+            .map_err(Answer::refused)?;
         let cwd = match folder.filter(|_| self.lasting).map(String::from_utf8) {
-            Some(Err(_)) => return Err(Answer::refused("a folder whose name is not UTF-8")),
+            Some(Err(_)) => return undefined("a folder whose name is not UTF-8"),
             Some(Ok(folder)) => Some(folder.into_boxed_str()),
             None => None,
         };
         if !writes.is_empty() {
             match apply(&self.root, snapshot.at(), &writes) {
                 Ok(()) => {}
-                Err(Failure::Nothing(why)) => return Err(Answer::refused(why)),
+                Err(Failure::Nothing(why)) => return undefined(why),
                 Err(Failure::Half(why)) => return Err(Answer::failed(why)),
             }
         }
@@ -198,7 +198,7 @@ impl Daemon {
         let name = argv
             .first()
             .ok_or_else(|| Answer::failed("bash: argv is empty"))?;
-        curserve_tools::fits(argv).map_err(|refusal| Answer::refused(refusal.to_string()))?;
+        curserve_tools::fits(argv).map_err(Answer::refused)?;
         let memory = Memory::new(self.limits.values);
         let stream = || Out::within(self.limits.output, &memory);
         let (mut out, mut err) = (stream(), stream());
@@ -214,10 +214,10 @@ impl Daemon {
             deadline,
             memory: &memory,
         };
-        let code = curserve_tools::run(name, &mut call)
-            .map_err(|refusal| Answer::refused(refusal.to_string()))?;
+        let code = curserve_tools::run(name, &mut call).map_err(Answer::refused)?;
         if out.overflowed() || err.overflowed() {
-            return Err(Answer::refused("more output than the daemon may hold"));
+            let reason = "more output than the daemon may hold";
+            return Err(Answer::refused(Refusal::TooLarge(reason.into())));
         }
         Ok(Answer::done(code, out.into_bytes(), err.into_bytes()))
     }
@@ -316,9 +316,21 @@ impl Daemon {
             "glob" => self.glob(call, cwd),
             "edit" => edit::edit(call, &self.places(), cwd, self.limits.file),
             "write" => edit::write(call, &self.places(), cwd),
-            other => Err(Answer::refused(format!("no tool {other:?}"))),
+            other => {
+                let refusal = Refusal::UnknownProgram(format!("no tool {other:?}"));
+                Err(Answer::refused(refusal))
+            }
         }
     }
+}
+
+/// The refusal while there is no tree to answer from.
+fn unloaded(why: &impl ToString) -> Answer {
+    Answer::refused(Refusal::Unloaded(why.to_string()))
+}
+
+fn undefined<T>(why: impl Into<String>) -> Result<T, Answer> {
+    Err(Answer::refused(Refusal::Undefined(why.into())))
 }
 
 impl Handler for Daemon {
@@ -339,7 +351,7 @@ impl Handler for Daemon {
             Ok(answer) => answer.unwrap_or_else(|other| other),
             Err(_) => {
                 self.panics.fetch_add(1, Ordering::Relaxed);
-                Answer::refused("the daemon met a defect of its own")
+                Answer::refused(Refusal::Defect("the daemon met a defect of its own".into()))
             }
         }
     }

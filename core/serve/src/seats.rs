@@ -93,7 +93,8 @@ impl Seat {
         if silent.is_ok() {
             dismiss(
                 &self.stream,
-                "closed: silent longest, and all connections are taken",
+                "closed",
+                "silent longest, and all connections are taken",
             );
             return true;
         }
@@ -130,9 +131,10 @@ impl Seats {
         let mut taken = self.lock();
         if taken.len() >= self.most && !self.clear(&mut taken) {
             let (most, idle) = (self.most, self.idle.as_secs_f64());
-            let why =
-                format!("full: of {most} connections none has kept the server waiting for {idle} s; try again");
-            dismiss(&stream, &why);
+            let why = format!(
+                "of {most} connections none has kept the server waiting for {idle} s; try again"
+            );
+            dismiss(&stream, "full", &why);
             return None;
         }
         let seat = Arc::new(Seat {
@@ -180,9 +182,9 @@ impl Seats {
 }
 
 /// Says why, without waiting for somebody who does not read, and ends the connection.
-fn dismiss(stream: &UnixStream, why: &str) {
+fn dismiss(stream: &UnixStream, code: &str, why: &str) {
     let mut frame = Vec::new();
-    let header = json!({"id": null, "error": why}).to_string();
+    let header = json!({"id": null, "error": format!("{code}: {why}"), "code": code}).to_string();
     if write_frame(&mut frame, header.as_bytes(), &[]).is_ok() {
         let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
         // SAFETY: the socket is open, and the frame outlives the call.

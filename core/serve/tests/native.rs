@@ -288,7 +288,11 @@ fn links_that_stay_inside_are_followed_and_others_refused() {
             ("write", json!({"path": path, "content": "x"})),
         ] {
             let answer = bench.call(tool, &arguments);
-            let reason = answer.refused.as_deref().unwrap_or_default();
+            let reason = answer
+                .refused
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default();
             assert!(reason.contains("not below"), "{tool} {path}: {answer:?}");
         }
     }

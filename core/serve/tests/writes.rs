@@ -95,7 +95,7 @@ impl Pair {
         assert_eq!(answer.failed, None, "{line}");
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         match answer.refused {
-            Some(why) => Err(why),
+            Some(why) => Err(why.to_string()),
             None => Ok((answer.exit_code, text(answer.stdout), text(answer.stderr))),
         }
     }

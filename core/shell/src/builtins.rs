@@ -218,7 +218,7 @@ impl Shell<'_> {
             path.clear();
         }
         let outside = |path: &[u8]| {
-            Refusal::new(format!(
+            Refusal::Outside(format!(
                 "cd outside the root: {}",
                 String::from_utf8_lossy(path)
             ))

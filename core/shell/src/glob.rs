@@ -67,13 +67,13 @@ impl Shell<'_> {
         let node = match snapshot.resolve(&self.vars.cwd, folder, true) {
             Ok(node) if node.kind() == Kind::Folder => node,
             Ok(_) => return Ok(()),
-            Err(Errno::Outside) => return Err(Refusal::new("a glob outside the root")),
+            Err(Errno::Outside) => return Err(Refusal::Outside("a glob outside the root".into())),
             Err(_) => return Ok(()),
         };
         let dots = part.starts_with(b".") || part.starts_with(b"\\.");
         for Entry { name, kind, .. } in node
             .entries()
-            .map_err(|_| Refusal::new("a folder not in memory"))?
+            .map_err(|_| Refusal::NotInMemory("a folder not in memory".into()))?
         {
             self.watch.pass(name.len())?;
             if name.starts_with(b".") && !dots || !compiled.matches(name)? {
@@ -96,7 +96,7 @@ impl Shell<'_> {
     fn kind(&self, path: &[u8], follow: bool) -> Result<Option<Kind>, Refusal> {
         match self.snapshot.resolve(&self.vars.cwd, path, follow) {
             Ok(node) => Ok(Some(node.kind())),
-            Err(Errno::Outside) => Err(Refusal::new("a glob outside the root")),
+            Err(Errno::Outside) => Err(Refusal::Outside("a glob outside the root".into())),
             Err(_) => Ok(None),
         }
     }

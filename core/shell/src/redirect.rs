@@ -134,10 +134,10 @@ impl Shell<'_> {
         match self.snapshot.resolve(&self.vars.cwd, path, true) {
             Ok(node) if node.kind() == Kind::File => match node.bytes() {
                 Ok(content) => Source::file(content.to_vec(), &self.memory).map(Ok),
-                Err(_) => Err(Refusal::new("a file not in memory")),
+                Err(_) => Err(Refusal::NotInMemory("a file not in memory".into())),
             },
             Ok(_) => refuse("input from what is no file"),
-            Err(Errno::Outside) => Err(Refusal::new("a path outside the root")),
+            Err(Errno::Outside) => Err(Refusal::Outside("a path outside the root".into())),
             Err(errno) => Ok(Err(errno.to_string())),
         }
     }

@@ -160,7 +160,7 @@ impl Shell<'_> {
         }
         if !is_the_pinned(world, &words[at], name) {
             let path = String::from_utf8_lossy(&words[at]);
-            return Err(Refusal::new(format!("no tool {path}")));
+            return Err(Refusal::UnknownProgram(format!("no tool {path}")));
         }
         let mut words = words[at..].to_vec();
         words[0] = name.to_vec();

@@ -16,7 +16,7 @@ impl Shell<'_> {
         by_path: bool,
     ) -> Result<i32, Refusal> {
         if !curserve_tools::is_tool(&words[0]) {
-            return Err(Refusal::new(format!(
+            return Err(Refusal::UnknownProgram(format!(
                 "no tool {}",
                 String::from_utf8_lossy(&words[0])
             )));

@@ -18,6 +18,5 @@ pub mod expression;
 pub mod fnmatch;
 pub mod options;
 pub mod quote;
-mod refusal;
 
-pub use refusal::Refusal;
+pub use curserve_proto::{refuse, Refusal};

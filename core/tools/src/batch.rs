@@ -14,7 +14,9 @@ const WORDS: usize = 1 << 20;
 pub fn fits(words: &[Vec<u8>]) -> Result<(), Refusal> {
     let pointers = words.len() * size_of::<usize>();
     match words.iter().any(|word| word.len() >= WORD) || size(words) + pointers > WORDS {
-        true => Err(Refusal::new("an argument list that may be too long")),
+        true => Err(Refusal::TooLarge(
+            "an argument list that may be too long".into(),
+        )),
         false => Ok(()),
     }
 }

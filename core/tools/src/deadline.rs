@@ -27,7 +27,7 @@ impl Deadline {
     pub fn check(&self) -> Result<(), Refusal> {
         match self.has_passed() {
             false => Ok(()),
-            true => Err(Refusal::new("out of time")),
+            true => Err(Refusal::OutOfTime("out of time".into())),
         }
     }
 }

@@ -37,7 +37,7 @@ pub fn reason(errno: Errno, path: &[u8]) -> Result<&'static str, Refusal> {
         Errno::Denied => "Permission denied",
         Errno::NameTooLong => "File name too long",
         Errno::Outside => {
-            return Err(Refusal::new(format!(
+            return Err(Refusal::Outside(format!(
                 "a path outside the root: {}",
                 String::from_utf8_lossy(path)
             )))
@@ -62,7 +62,7 @@ pub fn bytes<'a>(node: Node<'a>) -> Result<Result<Content<'a>, &'static str>, Re
     match node.bytes() {
         Ok(content) => Ok(Ok(content)),
         Err(Unreadable::Errno(libc::EACCES)) => Ok(Err("Permission denied")),
-        Err(_) => Err(Refusal::new(format!(
+        Err(_) => Err(Refusal::NotInMemory(format!(
             "a file not in memory: {}",
             String::from_utf8_lossy(&node.path())
         ))),

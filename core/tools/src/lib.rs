@@ -129,7 +129,7 @@ pub fn run(name: &[u8], call: &mut Call<'_>) -> Result<i32, Refusal> {
             Ok(status)
         }
         Some(tool) => tool(call),
-        None => Err(Refusal::new(format!(
+        None => Err(Refusal::UnknownProgram(format!(
             "no tool {}",
             String::from_utf8_lossy(name)
         ))),

@@ -79,7 +79,7 @@ impl Drop for Held {
 
 /// Why a call is refused whose budget is spent.
 pub(crate) fn spent() -> Refusal {
-    Refusal::new("more memory than a call may take")
+    Refusal::TooLarge("more memory than a call may take".into())
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub fn left() -> usize {
 #[inline]
 pub fn check() -> Result<(), Refusal> {
     match left() < RESERVE {
-        true => Err(Refusal::new("commands nested too deeply")),
+        true => Err(Refusal::TooLarge("commands nested too deeply".into())),
         false => Ok(()),
     }
 }

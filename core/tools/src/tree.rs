@@ -265,7 +265,7 @@ impl Tree {
             name, node: child, ..
         } in node
             .entries()
-            .map_err(|_| Refusal::new("a folder not in memory"))?
+            .map_err(|_| Refusal::NotInMemory("a folder not in memory".into()))?
         {
             let folder = self.leads_to_folder(call, child)?;
             if name.starts_with(b".") && !self.all || self.folders_only && !folder {

@@ -50,6 +50,7 @@ class Answer:
             "exit_code": observation.exit_code,
             "output_bytes": len(observation.stdout) + len(observation.stderr),
             "label": label,
+            "refusal": self.result.refusal if label == "refused" else None,
             "reason": reason,
             "digest": observation.digest(),
             "lines_digest": observation.lines_digest(),

@@ -95,6 +95,7 @@ def _answers(session: Session) -> Iterator[dict[str, Any]]:
             "wall_ns": result.wall_ns,
             "service_ns": result.service_ns,
             "refused": result.refused,
+            "refusal": result.refusal,
             "failed": result.failed,
         }
         output.write(orjson.dumps(answer) + b"\n")

@@ -53,6 +53,7 @@ class Compared:
             "verdict": self.verdict,
             "right": self.right,
             "reason": self.engine.refused or self.engine.failed or self.real.failed,
+            "refusal": self.engine.refusal,
             "engine_ns": self.engine.wall_ns,
             "service_ns": self.engine.service_ns,
             "real_ns": self.real.wall_ns,

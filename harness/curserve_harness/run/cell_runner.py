@@ -139,6 +139,6 @@ def _judged(rows: list[Row], prepared: PreparedTrace) -> list[Row]:
         if row.get("label") in ("executed", "refused") and policy.workspace != "undetermined":
             call = prepared.trace.turns[place[0]].calls[place[1]].call
             judgement = judge(call, (digest, lines_digest), prepared.reference[place])
-            row["answer"] = judgement.answer
+            row["answer"], row["right"] = judgement.answer, judgement.right
             row["reason"] = "; ".join(filter(None, (judgement.reason, row.get("reason")))) or None
     return rows

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from curserve_results.schema import ORDER_UNDEFINED
 from curserve_traces import classify
 from curserve_traces.model import Observation, ToolCall
 
@@ -22,9 +21,10 @@ Digests = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`answer` as in the sample schema, `reason` why it is not identical."""
+    """`answer` and `right` as in the sample schema, `reason` why it is not identical."""
 
     answer: Likeness
+    right: bool
     reason: str | None = None
 
 
@@ -44,10 +44,11 @@ def judge(call: ToolCall, seen: Digests, expected: Digests) -> Judgement:
     """Compare one observation with what the real programs give."""
     answer = likeness(seen, expected)
     if answer == "identical":
-        return Judgement(answer)
+        return Judgement(answer, right=True)
     if answer == "different":
-        return Judgement(answer, "other bytes or exit code")
-    return Judgement(answer, ORDER_UNDEFINED if free_order(call) else "other order")
+        return Judgement(answer, right=False, reason="other bytes or exit code")
+    right = free_order(call)
+    return Judgement(answer, right, "order undefined" if right else "other order")
 
 
 def is_right(call: ToolCall, answer: str) -> bool:

@@ -111,6 +111,7 @@ def test_failed_calls_count_against_an_engine_and_unchecked_ones_do_not_count(tm
         0,
         frame.with_columns(
             answer=pl.when(of_daemon).then(pl.lit("unchecked")).otherwise("answer"),
+            right=pl.when(of_daemon).then(None).otherwise("right"),
             label=pl.when(of_daemon & (pl.col("turn") == 0)).then(pl.lit("failed")).otherwise("label"),
         ),
     )
@@ -145,6 +146,7 @@ def test_answers_on_an_unknown_workspace_are_told_apart_and_change_no_column(tmp
             .when(wrong)
             .then(pl.lit("different"))
             .otherwise("answer"),
+            right=pl.when(undetermined).then(None).otherwise(pl.col("right") & ~wrong),
         ),
     )
     assert table_rows(run)["daemon"]["right"] == {"value": 1.0, "low": None, "high": None, "n": kept}

@@ -2,7 +2,7 @@
 //! and an answer to one is a frame whose lengths add up.
 #![no_main]
 
-use curserve_proto::{read_frame, write_frame, Answer, Request};
+use curserve_proto::{read_frame, write_frame, Answer, Refusal, Request};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let mut rest = bytes;
@@ -18,7 +18,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             continue;
         };
         let answer = Answer {
-            refused: request.call.text("command").map(Into::into),
+            refused: request.call.text("command").map(|text| Box::new(Refusal::new(text))),
             failed: request.call.cwd.clone(),
             ..Answer::done(1, frame.payload.clone(), request.call.tool.clone())
         };

@@ -123,7 +123,7 @@ impl<'w, 'c> Walk<'w, 'c> {
         }
         let entries = folder
             .entries_as_walked()
-            .map_err(|_| Refusal::new("a folder not in memory"))?;
+            .map_err(|_| Refusal::NotInMemory("a folder not in memory".into()))?;
         let before = self.path.len();
         if !self.path.ends_with(b"/") {
             self.path.push(b'/');
@@ -201,7 +201,7 @@ impl<'w, 'c> Walk<'w, 'c> {
                 Kind::Folder => {
                     here.node
                         .entries()
-                        .map_err(|_| Refusal::new("a folder not in memory"))?
+                        .map_err(|_| Refusal::NotInMemory("a folder not in memory".into()))?
                         .len()
                         == 0
                 }

@@ -40,10 +40,10 @@ fn read<'c>(call: &Call<'c>, path: &[u8]) -> Result<Result<&'c [u8], String>, Re
         Ok(node) if node.kind() == Kind::File => match node.bytes() {
             Ok(bytes) => Ok(Ok(bytes)),
             Err(Unreadable::Errno(errno)) => Ok(Err(strerror(errno))),
-            Err(_) => refuse("a pattern file that is not in memory"),
+            Err(_) => Err(Refusal::NotInMemory("a file of patterns".into())),
         },
         Ok(_) => refuse("patterns from what is no file"),
-        Err(Errno::Outside) => refuse("patterns from outside the root"),
+        Err(Errno::Outside) => Err(Refusal::Outside("patterns from outside the root".into())),
         Err(errno) => Ok(Err(errno.to_string())),
     }
 }

@@ -99,7 +99,7 @@ impl<'c> Run<'_, 'c> {
         }
         let node = match self.lookup.resolve(operand, true) {
             Ok(node) => node,
-            Err(Errno::Outside) => return refuse("a path outside the root"),
+            Err(Errno::Outside) => return Err(Refusal::Outside("a path outside the root".into())),
             Err(errno) => {
                 self.account.fail(operand, &errno.to_string());
                 return Ok(());
@@ -271,6 +271,6 @@ fn search_node(
             search(pattern, options, text).map(Ok)
         }
         Err(Unreadable::Errno(errno)) => Ok(Err(strerror(errno))),
-        Err(_) => refuse("a file that is not in memory"),
+        Err(_) => Err(Refusal::NotInMemory("a file that is not in memory".into())),
     }
 }

@@ -83,7 +83,11 @@ impl<'s> Walk<'_, 's> {
                 jobs.push(Job::Error(name, strerror(errno)));
                 return Ok(());
             }
-            Err(_) => return refuse("a folder that is not in memory"),
+            Err(_) => {
+                return Err(Refusal::NotInMemory(
+                    "a folder that is not in memory".into(),
+                ))
+            }
         };
         for entry in entries {
             let name = entry.name;

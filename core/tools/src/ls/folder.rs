@@ -65,7 +65,7 @@ impl<'a> Folders<'_, 'a> {
     fn names_at(&mut self, depth: usize, name: &[u8], node: Node<'a>) -> Result<(), Refusal> {
         let children = node
             .entries_by_name()
-            .map_err(|_| Refusal::new("a folder not in memory"))?;
+            .map_err(|_| Refusal::NotInMemory("a folder not in memory".into()))?;
         let mut folders = Vec::new();
         self.head(name, &[]);
         self.listed.clear();
@@ -109,7 +109,7 @@ impl<'a> Folders<'_, 'a> {
 fn entries<'a>(call: &Call<'a>, node: Node<'a>, flags: &Flags) -> Result<Vec<Entry<'a>>, Refusal> {
     let children = node
         .entries()
-        .map_err(|_| Refusal::new("a folder not in memory"))?;
+        .map_err(|_| Refusal::NotInMemory("a folder not in memory".into()))?;
     let mut entries = Vec::new();
     if flags.all {
         entries.push(Entry::dots(b".", *node.meta()));

@@ -100,7 +100,9 @@ impl<'r, 'c> Run<'r, 'c> {
         }
         let is_folder = |operand: &Vec<u8>| match call.snapshot.resolve(call.cwd, operand, true) {
             Ok(node) => Ok(node.kind() == Kind::Folder),
-            Err(Errno::Outside) if operand != b"-" => refuse("a path outside the root"),
+            Err(Errno::Outside) if operand != b"-" => {
+                Err(Refusal::Outside("a path outside the root".into()))
+            }
             Err(_) => Ok(false),
         };
         let is_one_file = operands.len() == 1 && (operands[0] == b"-" || !is_folder(&operands[0])?);
@@ -183,7 +185,9 @@ impl<'r, 'c> Run<'r, 'c> {
             }
             let node = match snapshot.resolve(self.call.cwd, &operand, true) {
                 Ok(node) => node,
-                Err(Errno::Outside) => return refuse("a path outside the root"),
+                Err(Errno::Outside) => {
+                    return Err(Refusal::Outside("a path outside the root".into()))
+                }
                 Err(Errno::NotFound) => {
                     let shown = String::from_utf8_lossy(&operand);
                     let context = match self.single {

@@ -137,8 +137,10 @@ impl Run<'_, '_> {
                 self.complain(&text.concat());
                 return Ok(());
             }
-            Outcome::Unknown => return refuse("a file that is not in memory"),
-            Outcome::Late => return refuse("out of time"),
+            Outcome::Unknown => {
+                return Err(Refusal::NotInMemory("a file that is not in memory".into()))
+            }
+            Outcome::Late => return Err(Refusal::OutOfTime("out of time".into())),
             Outcome::TooLong => return refuse("more output than a call may hold"),
         };
         sum.matched |= has_match;

@@ -12,9 +12,21 @@ pub enum Refusal {
     /// An option, or a value of one, that is not known here.
     #[error("{0}")]
     UnknownOption(String),
+    /// A program, or a tool of the protocol, that is not known here.
+    #[error("{0}")]
+    UnknownProgram(String),
     /// Something that is not in memory: it may be there when the call is asked again.
     #[error("{0}")]
     NotInMemory(String),
+    /// The folder is still being loaded.
+    #[error("still loading ({0})")]
+    Loading(String),
+    /// A defect of our own.
+    #[error("{0}")]
+    Defect(String),
+    /// The folder could not be loaded, or cannot be followed any more.
+    #[error("{0}")]
+    Unloaded(String),
     /// Something that lies outside of the root.
     #[error("{0}")]
     Outside(String),
@@ -37,10 +49,39 @@ impl Refusal {
         match self {
             Refusal::Undefined(_) => "undefined",
             Refusal::UnknownOption(_) => "unknown-option",
+            Refusal::UnknownProgram(_) => "unknown-program",
             Refusal::NotInMemory(_) => "not-in-memory",
+            Refusal::Loading(_) => "loading",
+            Refusal::Unloaded(_) => "unloaded",
             Refusal::Outside(_) => "outside",
             Refusal::TooLarge(_) => "too-large",
             Refusal::OutOfTime(_) => "out-of-time",
+            Refusal::Defect(_) => "defect",
         }
     }
+
+    /// The same refusal, whose reason begins with whose it is.
+    pub fn of(mut self, whose: &str) -> Refusal {
+        let (Refusal::Undefined(reason)
+        | Refusal::UnknownOption(reason)
+        | Refusal::UnknownProgram(reason)
+        | Refusal::NotInMemory(reason)
+        | Refusal::Loading(reason)
+        | Refusal::Unloaded(reason)
+        | Refusal::Outside(reason)
+        | Refusal::TooLarge(reason)
+        | Refusal::OutOfTime(reason)
+        | Refusal::Defect(reason)) = &mut self;
+        reason.insert_str(0, ": ");
+        reason.insert_str(0, whose);
+        self
+    }
+}
+
+/// Refuses what is not known exactly, for this reason.
+///
+/// # Errors
+/// Always.
+pub fn refuse<T>(reason: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal::new(reason))
 }
