@@ -26,6 +26,8 @@ while True:
             body = b"answered " + sys.argv[2].encode() if command == "mine" else b""
             told = {"id": asked["id"], "exit_code": 0, "stdout_len": len(body), "stderr_len": 0, "service_ns": 7,
                     "refused": None if body else "not mine", "failed": None}
+            if command == "echo kind":
+                told["refusal"] = "undefined"
         data = json.dumps(told).encode()
         stream.write(struct.pack("<II", len(data), len(body)) + data + body)
         stream.flush()
@@ -56,7 +58,9 @@ def test_a_declared_program_answers_and_what_it_refuses_is_run(engine: Path, tmp
         seen = "/testbed" if sandbox == "true" else str(root)
         assert (mine.observation.stdout.decode(), mine.refused, mine.service_ns) == (f"answered {seen}", None, 7)
         other = session.call(ToolCall("2", "bash", {"command": "echo real"}))
-        assert (other.observation.stdout, other.refused) == (b"real\n", "not mine")
+        assert (other.observation.stdout, other.refused, other.refusal) == (b"real\n", "not mine", None)
+        kind = session.call(ToolCall("3", "bash", {"command": "echo kind"}))
+        assert (kind.observation.stdout, kind.refused, kind.refusal) == (b"kind\n", "not mine", "undefined")
 
 
 @pytest.mark.parametrize(

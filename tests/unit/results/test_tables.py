@@ -99,8 +99,16 @@ def test_an_order_that_the_real_program_defines_is_not_right(tmp_path: Path) -> 
     frame = scan(run).collect()
     reordered = frame.filter(kind="call", engine="daemon", answer="reordered").height
     judged = frame.filter(kind="call", engine="daemon").filter(pl.col("label") != "recorded").height
-    RunWriter(run).write_frame(0, frame.with_columns(reason=pl.lit("find prints readdir order")))
-    assert table_rows(run)["daemon"]["right"]["value"] == pytest.approx(1 - reordered / judged)
+    share = pytest.approx(1 - reordered / judged)
+    wrong = frame.with_columns(right=pl.col("right") & (pl.col("answer") != "reordered"))
+    RunWriter(run).write_frame(0, wrong)
+    assert table_rows(run)["daemon"]["right"]["value"] == share
+    # What people read of it decides only where there was no column yet.
+    told = frame.with_columns(reason=pl.lit("find prints readdir order"))
+    RunWriter(run).write_frame(0, told)
+    assert table_rows(run)["daemon"]["right"]["value"] == 1.0
+    RunWriter(run).write_frame(0, told.with_columns(right=pl.lit(None, dtype=pl.Boolean)))
+    assert table_rows(run)["daemon"]["right"]["value"] == share
 
 
 def test_failed_calls_count_against_an_engine_and_unchecked_ones_do_not_count(tmp_path: Path) -> None:

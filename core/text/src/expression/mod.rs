@@ -77,7 +77,7 @@ pub struct Expression {
     pub asks_words: bool,
     /// It asks where in a line, or beside what, it is.
     pub has_looks: bool,
-    /// An extended `{` that begins no interval begins a branch: which lines it selects is known, where it matches not.
+    /// An extended `{` that begins no interval begins a branch, or follows an anchor or an edge: which lines it selects is known, where it matches not.
     pub opens_with_brace: bool,
     /// An extended `)` that closes nothing is a character: grep puts no expression around it.
     pub closes_nothing: bool,

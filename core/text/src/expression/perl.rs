@@ -145,6 +145,17 @@ impl<'p> Visitor for Same<'p> {
                 if !of_one && !optional_group {
                     return refuse("a repetition of more than a character in -P");
                 }
+                if let RepetitionKind::Range(_) = repetition.op.kind {
+                    // Blanks within, and no first number: read by newer versions of one or the other.
+                    let span = &repetition.op.span;
+                    let written = &self.pattern[span.start.offset..span.end.offset];
+                    let inside = written.trim_start_matches('{').trim_end_matches('?');
+                    let inside = inside.trim_end_matches('}');
+                    let is_plain = |c: char| c.is_ascii_digit() || c == ',';
+                    if !inside.chars().all(is_plain) || inside.starts_with(',') {
+                        return refuse("an interval of -P that is read differently");
+                    }
+                }
                 if let RepetitionKind::Range(range) = &repetition.op.kind {
                     let (RepetitionRange::Exactly(most)
                     | RepetitionRange::AtLeast(most)

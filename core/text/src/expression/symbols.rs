@@ -164,7 +164,9 @@ impl<'t> Reader<'t> {
             Interval::None if self.dialect.is_sed() => refuse("an interval that is none"),
             Interval::None if self.is_after(&Symbol::Open) => refuse("a brace that begins a group"),
             Interval::None => {
-                self.found.opens_with_brace |= self.begins() || self.is_after(&self.start());
+                let last = self.found.all.last();
+                self.found.opens_with_brace |=
+                    self.begins() || matches!(last, Some(Symbol::Look(_)));
                 Ok(Symbol::Character('{'))
             }
         }

@@ -761,9 +761,9 @@ fn rg(args: &mut Vec<String>, expression: String, random: &mut Generator) {
                 .to_string(),
         );
     }
-    args.push(format!("-e{expression}"));
+    args.push(format!("--regexp={expression}"));
     if random.once_in(8) {
-        args.push(format!("-e{}", self::expression(random)));
+        args.push(format!("--regexp={}", self::expression(random)));
     }
     if random.once_in(30) {
         args.push("-fpatterns".to_string());

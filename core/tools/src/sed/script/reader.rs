@@ -70,9 +70,7 @@ impl<'a> Reader<'a> {
                 None => return refuse("a command without end"),
                 Some(b) if b == delimiter => return Ok(text),
                 Some(b'\n') if regex => return refuse("a newline in an expression"),
-                Some(b'[') if regex && delimiter != b'/' => {
-                    return refuse("brackets between unusual delimiters")
-                }
+                Some(b'[') if regex => self.bracket(&mut text)?,
                 Some(b'\\') => match self.take() {
                     None => return refuse("a command without end"),
                     Some(b) if b == delimiter => {
@@ -86,8 +84,38 @@ impl<'a> Reader<'a> {
                     }
                     Some(b) => text.extend_from_slice(&[b'\\', b]),
                 },
-                // Within brackets a slash ends the expression too, as GNU sed reads it.
                 Some(b) => text.push(b),
+            }
+        }
+    }
+
+    /// A bracket expression, behind its `[`, as it stands: seen, the delimiter is a member of it, and so is a backslash
+    /// before that.
+    fn bracket(&mut self, text: &mut Vec<u8>) -> Result<(), Refusal> {
+        text.push(b'[');
+        for first in [b'^', b']'] {
+            if self.peek() == Some(first) {
+                text.push(first);
+                self.skip();
+            }
+        }
+        loop {
+            match (self.take(), self.peek()) {
+                (None | Some(b'\n'), _) => return refuse("brackets without end"),
+                (Some(b']'), _) => {
+                    text.push(b']');
+                    return Ok(());
+                }
+                (Some(b'['), Some(kind @ (b':' | b'.' | b'='))) => {
+                    let rest = &self.text[self.at..];
+                    let Some(end) = memchr::memmem::find(&rest[1..], &[kind, b']']) else {
+                        return refuse("a class without end");
+                    };
+                    text.push(b'[');
+                    text.extend_from_slice(&rest[..end + 3]);
+                    self.at += end + 3;
+                }
+                (Some(b), _) => text.push(b),
             }
         }
     }
