@@ -11,7 +11,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from curserve_traces.codec import save
-from curserve_traces.errors import TraceError
+from curserve_traces.errors import CannotWrite, TraceError
 from curserve_traces.importers import read_source
 from curserve_traces.importers.copies import Copies, Copy
 from curserve_traces.importers.report import Report
@@ -33,7 +33,10 @@ class Outcome:
 
 
 def import_path(path: Path, out: Path, format_name: str = "auto") -> Iterator[Outcome]:
-    """Import everything below `path` into native files in `out`; yields an Outcome for each source."""
+    """Import everything below `path` into native files in `out`; yields an Outcome for each source.
+
+    Raises CannotWrite where the disk takes no more; what was written before stays.
+    """
     names: Counter[str] = Counter()
     copies = Copies()
     of: dict[Path, str] = {}
@@ -57,6 +60,8 @@ def import_path(path: Path, out: Path, format_name: str = "auto") -> Iterator[Ou
                 written.append((target, imported.report))
                 copies.add(target, imported)
                 of[target] = str(source.path)
+        except CannotWrite:
+            raise  # of the disk, not of the source: the next one would not fit either
         except TraceError as error:
             refused = str(error)
         finally:
