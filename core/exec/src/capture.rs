@@ -66,6 +66,9 @@ pub enum End {
 }
 
 /// Read both streams of `child`.
+///
+/// # Errors
+/// The system's, of reading or waiting.
 pub fn capture(
     child: &Child,
     out: &mut Stream,

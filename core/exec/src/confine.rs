@@ -136,6 +136,9 @@ pub enum Sockets {
 }
 
 /// Confine this process and all it starts, for good. The umask becomes 022.
+///
+/// # Errors
+/// That of the step that failed; this process is to end then, since it may be half confined.
 pub fn confine(limits: &Limits, sockets: Sockets) -> io::Result<()> {
     // SAFETY: changes flags, limits and the umask of this process only.
     unsafe {

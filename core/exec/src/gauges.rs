@@ -81,6 +81,9 @@ impl Gauges {
     }
 
     /// Bytes that are left above the floor, of what is scarcest, and what that is; None where there are none.
+    ///
+    /// # Errors
+    /// What is scarcest, where none is left of it.
     pub fn left(&self) -> Result<u64, String> {
         let mut least = u64::MAX;
         let machine = machine().map(|(left, total)| (left, total, "the machine's"));

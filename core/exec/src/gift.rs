@@ -13,6 +13,9 @@ use crate::privileges::Identity;
 ///
 /// The folder itself comes last, so that one whose owner is right was given whole. However deep the tree is, one
 /// descriptor is open. An error is that of the step that failed.
+///
+/// # Errors
+/// That of the step that failed.
 pub fn give(root: BorrowedFd<'_>, identity: Identity) -> io::Result<()> {
     let top = status(root.as_raw_fd())?;
     if (top.st_uid, top.st_gid) == (identity.uid, identity.gid) {

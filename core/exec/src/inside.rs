@@ -20,6 +20,9 @@ const WRITABLE: [&str; 5] = ["/dev/pts", "/dev/shm", "/proc", "/tmp", "/dev/mque
 
 /// Close every descriptor but the standard ones and those in `keep`: a folder of the outside that is still open is a
 /// way out. Before any thread.
+///
+/// # Errors
+/// Where the system cannot close them.
 pub fn close_others(keep: &[RawFd]) -> io::Result<()> {
     let mut keep: Vec<u32> = keep
         .iter()
@@ -46,6 +49,9 @@ pub fn close_others(keep: &[RawFd]) -> io::Result<()> {
 
 /// Check what `confine` and the sandbox should have made of this process; `outer` are the caller's namespaces as
 /// `name:inode`, `at` is the one place of the host that may be written to. An error names the first thing that is not so.
+///
+/// # Errors
+/// The first thing that is not so.
 pub fn check(outer: &str, at: &str) -> io::Result<()> {
     let read = |path: &str| {
         fs::read_to_string(path).map_err(|error| wrong(format!("{path} cannot be read: {error}")))

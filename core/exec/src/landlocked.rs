@@ -19,6 +19,9 @@ const READABLE: [&str; 9] = [
 const DEVICES: [&str; 4] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/tty"];
 
 /// Confine this thread and those it will start. `writable` is all that may be changed, `programs` may be executed.
+///
+/// # Errors
+/// Where the kernel's Landlock cannot hold all of this.
 pub fn restrict(writable: &[&Path], programs: &[&Path]) -> io::Result<()> {
     let abi = ABI::V6;
     let devices = AccessFs::WriteFile | AccessFs::ReadFile | AccessFs::Truncate;

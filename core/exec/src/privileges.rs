@@ -14,6 +14,9 @@ pub struct Identity {
 /// Become `identity`, with no way back: no saved identity, no further group, an empty bounding set.
 ///
 /// The caller has one thread: identities belong to threads. An error says which step failed.
+///
+/// # Errors
+/// The step that failed.
 pub fn drop_to(identity: Identity) -> io::Result<()> {
     let Identity { uid, gid } = identity;
     if uid == 0 || gid == 0 {
@@ -48,6 +51,9 @@ fn check(rc: libc::c_int, what: &str) -> io::Result<()> {
 }
 
 /// No program started from here gains a privilege by a file's mode or capabilities.
+///
+/// # Errors
+/// Where the kernel does not know it.
 pub fn gain_none() -> io::Result<()> {
     // SAFETY: sets a flag of this process, which its children inherit.
     check(

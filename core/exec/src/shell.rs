@@ -25,6 +25,9 @@ pub struct Runner {
 
 impl Runner {
     /// Prepare; an error where the machine has no `bash` or no `/dev/null`.
+    ///
+    /// # Errors
+    /// Where the machine has no `bash` or no `/dev/null`.
     pub fn new(world: World, guard: Arc<Guard>) -> io::Result<Self> {
         let bash = find("bash", &world).ok_or_else(|| {
             io::Error::new(

@@ -20,6 +20,9 @@ pub struct Program {
 
 impl Program {
     /// Prepare `path` with `argv` (its name first) in `cwd`; an embedded NUL is an error.
+    ///
+    /// # Errors
+    /// Where a NUL is in one of the words.
     pub fn new(
         path: &str,
         argv: &[&[u8]],
@@ -82,6 +85,9 @@ pub struct Tag(u64);
 
 impl Tag {
     /// The tag of the call with sequence number `n`.
+    ///
+    /// # Errors
+    /// Where a NUL is in one of the words.
     pub fn new(n: u64) -> Self {
         // Below the kernel's default of 819,200, so that lowering to it needs no privilege; unique for 800,000 calls.
         Tag(819_199 - n % 800_000)
@@ -136,6 +142,9 @@ pub struct Child {
 
 impl Child {
     /// Wait for the end; the exit code as a shell reports it.
+    ///
+    /// # Errors
+    /// The system's: it was waited for already.
     pub fn wait(&self) -> io::Result<i32> {
         // SAFETY: all-zero is a valid siginfo_t; the kernel fills it.
         let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
@@ -211,6 +220,9 @@ thread_local! {
 }
 
 /// Start `program`; an error carries the reason of the step that failed (a missing directory, a missing program).
+///
+/// # Errors
+/// The reason of the step that failed (a missing folder, a missing program).
 pub fn spawn(program: &Program, start: &Start<'_>) -> io::Result<Child> {
     let pointers = |strings: &[CString]| -> Vec<*const libc::c_char> {
         strings
@@ -348,6 +360,9 @@ unsafe fn run(arguments: &ChildArguments<'_>) -> libc::c_int {
 }
 
 /// A pipe whose ends no program inherits: `(read, write)`.
+///
+/// # Errors
+/// Where there are no descriptors left.
 pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let mut ends = [-1; 2];
     // SAFETY: the kernel writes two descriptors, which are then ours.
@@ -360,6 +375,9 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 }
 
 /// Open a file for reading that no program inherits.
+///
+/// # Errors
+/// The system's.
 pub fn open(path: &CStr) -> io::Result<OwnedFd> {
     // SAFETY: opens a valid path; the descriptor is ours.
     unsafe {

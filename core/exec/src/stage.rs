@@ -11,6 +11,9 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 pub const STAGE: &str = "/tmp";
 
 /// Mount each of `sources` at `STAGE/<its number>`; needs root, and Linux 5.2. Their descriptors are closed.
+///
+/// # Errors
+/// Where this is not root, or the kernel is older.
 pub fn raise(sources: Vec<OwnedFd>) -> io::Result<()> {
     // Copied while they belong to the namespace that we are in; a mount of another one cannot be bound.
     let trees: Vec<(RawFd, OwnedFd)> = sources

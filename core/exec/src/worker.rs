@@ -4,17 +4,16 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use curserve_native::files::{Glob, List, Read};
+use curserve_native::search::{is_file, Search};
+use curserve_native::{edit, Due, Places};
 use curserve_proto::{Answer, Call, Handler, Identity};
 use serde_json::{json, Value};
 
-use crate::files::{Glob, List, Read};
 use crate::gauges::Gauges;
 use crate::guard::Guard;
-use crate::places::Places;
-use crate::search::{is_file, Search};
 use crate::shell::Runner;
 use crate::world::World;
-use crate::{edit, Due};
 
 /// Executes calls in one world.
 pub struct Worker {
@@ -26,6 +25,9 @@ pub struct Worker {
 
 impl Worker {
     /// Prepare a worker; `alone` says that this process is the first of its own PID namespace, `gauges` what memory is left.
+    ///
+    /// # Errors
+    /// Where the machine has no `bash` or no `/dev/null`.
     pub fn new(world: World, gauges: Gauges, alone: bool) -> io::Result<Self> {
         let guard = Guard::start(world.limits, world.root.clone(), gauges, alone);
         let places = Places::new(&world.root, &world.at);

@@ -11,7 +11,7 @@ use std::os::unix::fs::{fchown, MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use curserve_exec::edit::turn;
+use curserve_native::edit::turn;
 use curserve_shell::{How, Write};
 
 /// Why the writes were not done.

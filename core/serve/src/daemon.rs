@@ -12,9 +12,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use curserve_corpus::{Corpus, Options, Snapshot};
-use curserve_exec::files::{Glob, List, Read};
-use curserve_exec::search::Search;
-use curserve_exec::{edit, late, Due, Limits, Places};
+use curserve_exec::Limits;
+use curserve_native::files::{Glob, List, Read};
+use curserve_native::search::Search;
+use curserve_native::{edit, late, Due, Places};
 use curserve_proto::{Answer, Call, Handler, Identity, Refusal};
 use curserve_shell::Outcome;
 use curserve_tools::{Deadline, Memory, Out, Stdin, World};
@@ -90,6 +91,9 @@ impl Daemon {
     }
 
     /// Wait until the corpus is there; why not, if it cannot be.
+    ///
+    /// # Errors
+    /// The reason why it cannot be.
     pub fn wait(&self) -> Result<(), String> {
         loop {
             match self.corpus.get() {
@@ -224,7 +228,7 @@ impl Daemon {
 
     fn grep(&self, call: &Call, cwd: &str, deadline: Deadline) -> Result<Answer, Answer> {
         let search = Search::new(call, |path| {
-            curserve_exec::search::is_file(&self.places().real(cwd, path))
+            curserve_native::search::is_file(&self.places().real(cwd, path))
         })?;
         let argv: Vec<Vec<u8>> = search
             .arguments()

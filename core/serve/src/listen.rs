@@ -37,6 +37,9 @@ const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Bind `path` with mode 0600. A socket file that nobody listens on is replaced; where somebody does, or where the
 /// path is no socket, this is an error and nothing changes. Of two servers that start at once, one gets the path.
+///
+/// # Errors
+/// Where somebody listens there or begins to, the path is no socket, or nothing can be made in its folder.
 pub fn bind(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     let say = |what: &str| {
         io::Error::new(
@@ -98,6 +101,9 @@ fn soon(mut done: impl FnMut() -> bool) -> bool {
 }
 
 /// Take the listening socket `fd` that the parent left open.
+///
+/// # Errors
+/// Where it is not an open, listening socket.
 pub fn inherit(fd: RawFd) -> io::Result<UnixListener> {
     let mut listening: libc::c_int = 0;
     let mut size = size_of::<libc::c_int>() as libc::socklen_t;

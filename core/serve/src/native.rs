@@ -9,8 +9,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use curserve_corpus::{Entry, Kind, Node, Snapshot, Verdict};
-use curserve_exec::files::{Found, Glob, List, Read};
-use curserve_exec::{Due, Places};
+use curserve_native::files::{Found, Glob, List, Read};
+use curserve_native::{Due, Places};
 use curserve_proto::Answer;
 
 /// After so many entries of a walk the clock is looked at.

@@ -15,6 +15,9 @@ use crate::seats::{is_out_of_descriptors, Seats};
 use crate::shared::{Counters, Limits, Shared, Stop};
 
 /// Serve `handler` on `listener` until `stop`; returns when the calls in flight are answered or the grace is over.
+///
+/// # Errors
+/// Where the system gives no descriptor or no thread to begin with.
 pub fn serve<H: Handler>(
     listener: UnixListener,
     handler: Arc<H>,

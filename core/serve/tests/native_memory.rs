@@ -4,8 +4,9 @@ use std::os::unix::fs::{symlink, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use curserve_exec::files::{Glob, List, Read};
-use curserve_exec::{Due, Limits, Places};
+use curserve_exec::Limits;
+use curserve_native::files::{Glob, List, Read};
+use curserve_native::{Due, Places};
 use curserve_proto::{Answer, Call, Handler};
 use curserve_serve::Daemon;
 use curserve_tools::World;

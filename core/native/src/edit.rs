@@ -24,6 +24,9 @@ pub fn turn() -> MutexGuard<'static, ()> {
 }
 
 /// Replace a string in a file; no file may be longer than `most` bytes, before or after.
+///
+/// # Errors
+/// What to answer where an argument is missing or of a wrong type, or the path leads out of the workspace.
 pub fn edit(call: &Call, places: &Places, cwd: &str, most: u64) -> Result<Answer, Wrong> {
     let (path, old) = (text(call, "path")?, text(call, "old")?);
     let new = optional_text(call, "new")?.unwrap_or("");
@@ -101,6 +104,9 @@ fn replace(
 }
 
 /// Create or replace a file.
+///
+/// # Errors
+/// As [`edit`].
 pub fn write(call: &Call, places: &Places, cwd: &str) -> Result<Answer, Wrong> {
     let (path, content) = (text(call, "path")?, text(call, "content")?);
     let _turn = turn();

@@ -7,11 +7,17 @@ use serde_json::Value;
 pub type Wrong = Answer;
 
 /// The required string `name`.
+///
+/// # Errors
+/// What to answer where it is missing, or no string.
 pub fn text<'a>(call: &'a Call, name: &str) -> Result<&'a str, Wrong> {
     optional_text(call, name)?.ok_or_else(|| wrong(call, name, "is missing"))
 }
 
 /// The string `name`, if it is there.
+///
+/// # Errors
+/// What to answer where it is something else.
 pub fn optional_text<'a>(call: &'a Call, name: &str) -> Result<Option<&'a str>, Wrong> {
     match call.arguments.get(name) {
         None | Some(Value::Null) => Ok(None),
@@ -21,6 +27,9 @@ pub fn optional_text<'a>(call: &'a Call, name: &str) -> Result<Option<&'a str>, 
 }
 
 /// The boolean `name`, or `default`.
+///
+/// # Errors
+/// What to answer where it is something else.
 pub fn flag(call: &Call, name: &str, default: bool) -> Result<bool, Wrong> {
     match call.arguments.get(name) {
         None | Some(Value::Null) => Ok(default),
@@ -30,6 +39,9 @@ pub fn flag(call: &Call, name: &str, default: bool) -> Result<bool, Wrong> {
 }
 
 /// The number `name` (not negative), if it is there.
+///
+/// # Errors
+/// What to answer where it is something else.
 pub fn number(call: &Call, name: &str) -> Result<Option<u64>, Wrong> {
     match call.arguments.get(name) {
         None | Some(Value::Null) => Ok(None),
@@ -41,6 +53,9 @@ pub fn number(call: &Call, name: &str) -> Result<Option<u64>, Wrong> {
 }
 
 /// The string or list of strings `name`.
+///
+/// # Errors
+/// What to answer where it is something else.
 pub fn texts<'a>(call: &'a Call, name: &str) -> Result<Vec<&'a str>, Wrong> {
     match call.arguments.get(name) {
         None | Some(Value::Null) => Ok(Vec::new()),

@@ -29,6 +29,9 @@ enum Order {
 
 impl Search {
     /// Translate `call`; `is_file` tells whether a path, as commands see it, is a file.
+    ///
+    /// # Errors
+    /// What to answer where an argument is missing or of a wrong type.
     pub fn new(call: &Call, is_file: impl Fn(&str) -> bool) -> Result<Self, Wrong> {
         let mut arguments: Vec<String> =
             vec!["rg".into(), "--no-config".into(), "--color=never".into()];
