@@ -15,3 +15,4 @@ pub mod search;
 
 pub use due::{late, Due};
 pub use places::Places;
+pub use put::InPlace;

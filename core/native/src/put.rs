@@ -5,8 +5,10 @@
 //! written in place: space is reserved first, and what was there is written back if anything fails. Only whoever is
 //! killed in the middle of that leaves a mixture.
 
+use std::ffi::OsStr;
 use std::fs::{File, Permissions};
 use std::io::{self, Read, Seek, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{fchown, FileExt, MetadataExt, PermissionsExt};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,6 +22,9 @@ use crate::beneath::Spot;
 const NAMES: usize = 64;
 
 /// Give the file at `spot` the content `bytes`, as the module tells; there need not be one.
+///
+/// # Errors
+/// Where it cannot be written: then the old file is what it was.
 pub(crate) fn put(spot: &Spot, bytes: &[u8]) -> io::Result<()> {
     let Some(old) = spot.stat()? else {
         return replace(spot, bytes, None);
@@ -32,11 +37,11 @@ pub(crate) fn put(spot: &Spot, bytes: &[u8]) -> io::Result<()> {
     // What may not be written must not be replaced either.
     let file = File::from(spot.open(OFlags::WRONLY)?);
     if old.st_nlink > 1 || has_attributes(&file) {
-        return overwrite(spot, file, bytes);
+        return overwrite(spot, &file, bytes);
     }
     match replace(spot, bytes, Some(&old)) {
         // No new file is to be had there, or none like the old one; that it cannot be written is an answer.
-        Err(error) if !is_full(&error) => overwrite(spot, file, bytes),
+        Err(error) if !is_full(&error) => overwrite(spot, &file, bytes),
         done => done,
     }
 }
@@ -91,21 +96,82 @@ fn create(spot: &Spot) -> io::Result<(File, String)> {
     Err(last.into())
 }
 
-/// Write into the file itself, which `file` has open for writing.
-fn overwrite(spot: &Spot, file: File, bytes: &[u8]) -> io::Result<()> {
-    let length = file.metadata()?.len();
-    let before = first_bytes(spot, &file, length.min(bytes.len() as u64))?;
-    // Not every file system can; there, what was there is written back.
-    let reserved = match bytes.len() {
-        0 => Ok(()),
-        wanted => fallocate(&file, FallocateFlags::KEEP_SIZE, 0, wanted as u64),
-    };
-    let write = || match reserved {
-        Err(error @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => Err(error.into()),
-        _ => {
-            file.write_all_at(bytes, 0)?;
-            file.set_len(bytes.len() as u64)
+/// A regular file that is to be written as a shell's `>` and `>>` write it: whoever has it open sees the change, and other
+/// names of it do.
+#[derive(Debug)]
+pub struct InPlace {
+    spot: Spot,
+    file: File,
+    append: bool,
+}
+
+impl InPlace {
+    /// Opens the file `name` in `folder`, to be written as a whole, or to `append` to it. Nothing changes.
+    ///
+    /// # Errors
+    /// Where it may not be written, is a link or not a regular file, or is not there.
+    pub fn open(folder: OwnedFd, name: &OsStr, append: bool) -> io::Result<Self> {
+        let spot = Spot {
+            folder,
+            name: name.to_owned(),
+        };
+        let flags = match append {
+            true => OFlags::WRONLY | OFlags::APPEND,
+            false => OFlags::WRONLY,
+        };
+        let file = File::from(spot.open(flags)?);
+        match file.metadata()?.is_file() {
+            true => Ok(InPlace { spot, file, append }),
+            false => Err(io::Error::other("not a regular file")),
         }
+    }
+
+    /// Writes `bytes`.
+    ///
+    /// # Errors
+    /// Where they cannot all be written: then the file is what it was.
+    pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        match self.append {
+            true => append(&self.file, bytes),
+            false => overwrite(&self.spot, &self.file, bytes),
+        }
+    }
+}
+
+/// Write behind what is in `file`, which was opened to be appended to.
+fn append(mut file: &File, bytes: &[u8]) -> io::Result<()> {
+    let length = file.metadata()?.len();
+    reserve(file, length, bytes.len())?;
+    file.write_all(bytes).inspect_err(|_| {
+        // What somebody else has appended meanwhile is not cut off.
+        let is_ours = |now: u64| now.saturating_sub(length) <= bytes.len() as u64;
+        if file.metadata().is_ok_and(|now| is_ours(now.len())) {
+            let _ = file.set_len(length);
+        }
+    })
+}
+
+/// Asks for room for `wanted` bytes from `offset` on; what cannot be asked for is found out in writing.
+fn reserve(file: &File, offset: u64, wanted: usize) -> io::Result<()> {
+    let reserved = match wanted {
+        0 => Ok(()),
+        wanted => fallocate(file, FallocateFlags::KEEP_SIZE, offset, wanted as u64),
+    };
+    match reserved {
+        Err(error @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Write into the file itself, which `file` has open for writing.
+fn overwrite(spot: &Spot, file: &File, bytes: &[u8]) -> io::Result<()> {
+    let length = file.metadata()?.len();
+    let before = first_bytes(spot, file, length.min(bytes.len() as u64))?;
+    // Not every file system can; there, what was there is written back.
+    let write = || {
+        reserve(file, 0, bytes.len())?;
+        file.write_all_at(bytes, 0)?;
+        file.set_len(bytes.len() as u64)
     };
     write().inspect_err(|_| {
         let _ = file.write_all_at(&before, 0);
@@ -174,6 +240,11 @@ mod tests {
 
     /// Whether `put` succeeds in a child process that may write no more than `most` bytes into a file.
     fn put_limited(spot: &Spot, bytes: &[u8], most: u64) -> bool {
+        limited(most, || put(spot, bytes))
+    }
+
+    /// Whether `write` succeeds in such a child.
+    fn limited(most: u64, write: impl Fn() -> io::Result<()>) -> bool {
         // SAFETY: the child only makes system calls and allocates, which the C library allows after a fork, and exits.
         unsafe {
             let child = libc::fork();
@@ -184,7 +255,7 @@ mod tests {
                     rlim_max: most,
                 };
                 libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit);
-                libc::_exit(i32::from(put(spot, bytes).is_err()));
+                libc::_exit(i32::from(write().is_err()));
             }
             let mut status = 0;
             assert_eq!(libc::waitpid(child, &raw mut status, 0), child);
@@ -301,6 +372,50 @@ mod tests {
         }
     }
 
+    fn in_place(folder: &Path, append: bool) -> io::Result<InPlace> {
+        InPlace::open(File::open(folder)?.into(), OsStr::new("f"), append)
+    }
+
+    #[test]
+    fn what_is_written_in_place_stays_the_same_file() {
+        let _alone = alone();
+        for (shape, make) in SHAPES {
+            for append in [false, true] {
+                let folder = tempfile::tempdir().unwrap();
+                make(folder.path());
+                let number =
+                    |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().ino();
+                let (before, old) = (number("f"), seen(folder.path()));
+                in_place(folder.path(), append)
+                    .unwrap()
+                    .write(b"new\n")
+                    .unwrap();
+                assert_eq!(before, number("f"), "{shape}");
+                let start = if append { old[0].6.clone() } else { Vec::new() };
+                let wanted = [start.as_slice(), b"new\n"].concat();
+                assert!(
+                    seen(folder.path()).iter().all(|one| one.6 == wanted),
+                    "{shape}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_write_in_place_that_fails_leaves_everything_as_it_was() {
+        let _alone = alone();
+        for (shape, make) in SHAPES {
+            for (append, most) in [(false, 5), (false, 499_999), (true, 5), (true, 499_999)] {
+                let folder = tempfile::tempdir().unwrap();
+                make(folder.path());
+                let before = seen(folder.path());
+                let write = || in_place(folder.path(), append)?.write(&[b'n'; 500_000]);
+                assert!(!limited(most, write), "{shape} {append} {most}");
+                assert!(before == seen(folder.path()), "{shape} {append} {most}");
+            }
+        }
+    }
+
     #[test]
     fn a_full_file_system_leaves_everything_as_it_was() {
         let _alone = alone();
@@ -336,6 +451,11 @@ mod tests {
                 let done = put(&spot(folder.path(), "f"), &[b'n'; 700_000]);
                 assert!(done.is_err(), "{shape} {fill}");
                 assert!(before == seen(folder.path()), "{shape} {fill}");
+                for append in [false, true] {
+                    let file = in_place(folder.path(), append).unwrap();
+                    assert!(file.write(&[b'n'; 700_000]).is_err(), "{shape} {fill}");
+                    assert!(before == seen(folder.path()), "{shape} {fill}");
+                }
                 for name in names(folder.path()) {
                     std::fs::remove_file(folder.path().join(name)).unwrap();
                 }

@@ -1,17 +1,20 @@
 //! Does the writes that a command line planned: all of them made ready first, then put in place.
 //!
 //! What can fail (folders, permissions, space for new contents) fails while everything can still be taken back; then
-//! the line counts as refused and the real programs run it. No link is followed below the root.
+//! the line counts as refused and the real programs run it. A file that is written in place is what it was where that
+//! fails. No link is followed below the root.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::fs::{File, Permissions};
 use std::io::{self, Write as _};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{fchown, MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use curserve_native::edit::turn;
+use curserve_native::InPlace;
 use curserve_shell::{How, Write};
 
 /// Why the writes were not done.
@@ -29,14 +32,15 @@ enum Ready<'w> {
     Beside(OwnedFd, CString, CString),
     /// Created, and complete.
     Created(OwnedFd, CString),
-    /// Open; emptied first or not.
-    Open(File, &'w [u8], bool),
+    /// Open, to be written into.
+    Open(InPlace, &'w [u8]),
 }
 
 /// Does `writes` below `root`, which callers see at `at`.
 ///
 /// # Errors
-/// [`Failure::Nothing`] where nothing has changed; [`Failure::Half`] where the disk failed while contents were written.
+/// [`Failure::Nothing`] where nothing has changed; [`Failure::Half`] where one of several files could not be written and
+/// others had been.
 pub fn apply(root: &Path, at: &[u8], writes: &[Write]) -> Result<(), Failure> {
     let _turn = turn();
     let mut ready = Vec::with_capacity(writes.len());
@@ -50,17 +54,23 @@ pub fn apply(root: &Path, at: &[u8], writes: &[Write]) -> Result<(), Failure> {
             }
         }
     }
-    for one in &mut ready {
-        let done = match one {
+    let mut done = false;
+    for (at, one) in ready.iter().enumerate() {
+        let put = match one {
             Ready::Beside(folder, from, to) => rename(folder, from, to),
-            Ready::Created(..) => Ok(()),
-            Ready::Open(file, bytes, empty) => match empty {
-                true => file.set_len(0).and_then(|()| file.write_all(bytes)),
-                false => file.write_all(bytes),
-            },
+            Ready::Created(..) => continue,
+            Ready::Open(file, bytes) => file.write(bytes),
         };
-        if let Err(error) = done {
-            return Err(Failure::Half(format!("a write failed half-way: {error}")));
+        match put {
+            Ok(()) => done = true,
+            Err(error) if done => {
+                ready[at..].iter().for_each(take_back);
+                return Err(Failure::Half(format!("a write failed half-way: {error}")));
+            }
+            Err(error) => {
+                ready.iter().for_each(take_back);
+                return Err(Failure::Nothing(format!("a write failed: {error}")));
+            }
         }
     }
     Ok(())
@@ -116,13 +126,8 @@ fn prepare<'w>(root: &Path, at: &[u8], write: &'w Write) -> io::Result<Ready<'w>
         }
         How::Truncate | How::Append => {
             let append = write.how == How::Append;
-            let flags = libc::O_WRONLY | libc::O_NOFOLLOW | libc::O_NONBLOCK;
-            let flags = flags | if append { libc::O_APPEND } else { 0 };
-            let file = File::from(open(&folder, &name, flags, 0)?);
-            if !file.metadata()?.is_file() {
-                return refuse("no longer a plain file");
-            }
-            Ok(Ready::Open(file, &write.bytes, !append))
+            let file = InPlace::open(folder, OsStr::from_bytes(name.as_bytes()), append)?;
+            Ok(Ready::Open(file, &write.bytes))
         }
     }
 }
