@@ -11,6 +11,9 @@ use lexopt::{Arg, Parser, ValueExt};
 use crate::Failure;
 
 /// Run the verb; returns only where it failed.
+///
+/// # Errors
+/// A wrong word of the command line, or the step that failed.
 pub fn run(mut parser: Parser) -> Result<(), Failure> {
     let mut limits = Limits::default();
     let (mut outer, mut at) = (None, None);

@@ -16,6 +16,9 @@ use lexopt::{Arg, Parser, ValueExt};
 use crate::Failure;
 
 /// Run the verb; returns only where it failed.
+///
+/// # Errors
+/// A wrong word of the command line, or the step that failed.
 pub fn run(mut parser: Parser) -> Result<(), Failure> {
     let (mut join, mut staged, mut give) = (Vec::new(), Vec::new(), None);
     let (mut identity, mut program) = (None, None::<RawFd>);

@@ -19,6 +19,9 @@ use crate::Failure;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Run the verb until the program has ended, and all that came of it.
+///
+/// # Errors
+/// A wrong word of the command line, or a program that cannot be started.
 pub fn run(mut parser: Parser) -> Result<(), Failure> {
     let (mut join, mut words) = (Vec::new(), Vec::<OsString>::new());
     while let Some(argument) = parser.next()? {

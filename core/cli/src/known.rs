@@ -26,6 +26,9 @@ pub fn socket(folder: &Path, root: &Path) -> PathBuf {
 }
 
 /// Make `folder`, private to this user.
+///
+/// # Errors
+/// Where it cannot be made, or is somebody else's.
 pub fn prepare(folder: &Path) -> io::Result<()> {
     match std::fs::DirBuilder::new().mode(0o700).create(folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {

@@ -42,6 +42,9 @@ pub struct Options {
 
 impl Options {
     /// Read the command line of `verb`.
+    ///
+    /// # Errors
+    /// A wrong word, or a root that is no folder.
     pub fn read(verb: &'static str, mut parser: Parser) -> Result<Self, Failure> {
         let (mut socket, mut listen_fd, mut root, mut at) = (None, None, None::<PathBuf>, None);
         let (mut limits, mut persistent, mut lifeline) = (Limits::default(), false, false);
@@ -116,6 +119,9 @@ impl Options {
     }
 
     /// Where no socket was named, take the well-known one of the root, at which the shim looks.
+    ///
+    /// # Errors
+    /// Where its folder cannot be made, or is somebody else's.
     pub fn default_socket(&mut self) -> Result<(), Failure> {
         if self.socket.is_none() && self.listen_fd.is_none() {
             let folder = known::folder();
@@ -126,6 +132,9 @@ impl Options {
     }
 
     /// End `stop`'s server on SIGTERM and SIGINT. Before any thread: they must inherit the mask.
+    ///
+    /// # Errors
+    /// Where there is no thread to be had.
     pub fn stop_on_signals(&self, stop: Stop) -> std::io::Result<()> {
         // SAFETY: blocks two signals in this thread and those it will start; programs are started with none blocked.
         let set = unsafe {
@@ -148,6 +157,9 @@ impl Options {
     }
 
     /// Confine this process, and all it will start, as far as nobody has done so around it. Before any thread.
+    ///
+    /// # Errors
+    /// That of the step that failed; this process is to end then.
     pub fn confine(&self) -> Result<(), Failure> {
         let sockets = match &self.landlock {
             None => confine::Sockets::Namespaced,
@@ -169,6 +181,9 @@ impl Options {
     }
 
     /// Bind or inherit the socket; a bound one has a file, to be removed in the end.
+    ///
+    /// # Errors
+    /// Where both or neither were named, or the path cannot be bound.
     pub fn listen(&self) -> Result<(UnixListener, Option<SocketFile>), Failure> {
         match (&self.socket, self.listen_fd) {
             (Some(path), None) => {
@@ -184,6 +199,9 @@ impl Options {
     }
 
     /// Tie this process to whoever started it, if asked to. Before any thread and any confinement.
+    ///
+    /// # Errors
+    /// Where there is no thread to be had.
     pub fn hold_lifeline(&self) -> std::io::Result<()> {
         if !self.lifeline {
             return Ok(());

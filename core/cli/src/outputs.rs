@@ -37,6 +37,9 @@ pub fn is_null(meta: &Metadata) -> bool {
 }
 
 /// Writes all of `bytes`, waiting where the descriptor does not block.
+///
+/// # Errors
+/// The system's: the reader has gone, the disk is full.
 pub fn write(fd: RawFd, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         // SAFETY: the bytes live through the call.

@@ -10,6 +10,9 @@ use crate::options::Options;
 use crate::Failure;
 
 /// Run the verb.
+///
+/// # Errors
+/// A wrong word of the command line, a socket that cannot be had, or no thread.
 pub fn run(parser: Parser) -> Result<(), Failure> {
     let mut options = Options::read("serve", parser)?;
     options.default_socket()?;

@@ -9,6 +9,9 @@ use crate::options::Options;
 use crate::Failure;
 
 /// Run the verb.
+///
+/// # Errors
+/// A wrong word of the command line, a socket that cannot be had, or a machine without `bash`.
 pub fn run(parser: Parser) -> Result<(), Failure> {
     let options = Options::read("worker", parser)?;
     let (listener, file) = options.listen()?;

@@ -79,6 +79,9 @@ impl<'s> Node<'s> {
     }
 
     /// A file's bytes. For anything but a file: `Unreadable::Unknown`.
+    ///
+    /// # Errors
+    /// Where it is no file, could not be read, or is too large.
     pub fn bytes(&self) -> Result<&'s Content, Unreadable> {
         match &self.data().body {
             Body::File { content, .. } => content.as_ref().map_err(|why| *why),
@@ -96,6 +99,9 @@ impl<'s> Node<'s> {
 
     /// A folder's entries in the file system's own order (readdir), without `.` and `..`.
     /// For anything but a folder: `Unreadable::Errno(ENOTDIR)`.
+    ///
+    /// # Errors
+    /// Where it is no folder (ENOTDIR), or could not be read.
     #[inline]
     pub fn entries(&self) -> Result<impl ExactSizeIterator<Item = Entry<'s>> + 's, Unreadable> {
         let (state, listing) = (self.state, self.listing()?);
@@ -103,6 +109,9 @@ impl<'s> Node<'s> {
     }
 
     /// The same, sorted by name as bytes compare.
+    ///
+    /// # Errors
+    /// As [`Node::entries`].
     #[inline]
     pub fn entries_by_name(
         &self,
@@ -114,6 +123,9 @@ impl<'s> Node<'s> {
 
     /// A folder's entries in the order in which `grep -r` and `find` walk: readdir's, but by inode in folders above
     /// 10,000 entries (not on tmpfs).
+    ///
+    /// # Errors
+    /// As [`Node::entries`].
     #[inline]
     pub fn entries_as_walked(
         &self,

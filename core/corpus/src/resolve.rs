@@ -44,6 +44,9 @@ enum Place {
 impl Snapshot {
     /// The node that `path` names, seen from `cwd` (absolute). `follow_last`: whether a link in the last component is
     /// followed (`stat` or `lstat`); a trailing slash always follows and asks for a folder.
+    ///
+    /// # Errors
+    /// The kernel's, and [`Errno::Outside`] where the path leads to what is not here.
     pub fn resolve(&self, cwd: &[u8], path: &[u8], follow_last: bool) -> Result<Node<'_>, Errno> {
         let mut walk = Walk::new(self);
         let place = walk.resolve(cwd, path, follow_last)?;
@@ -93,6 +96,9 @@ impl<'s> Lookup<'s> {
     }
 
     /// As [`Snapshot::resolve`].
+    ///
+    /// # Errors
+    /// The kernel's, and [`Errno::Outside`] where the path leads to what is not here.
     pub fn resolve(&mut self, path: &[u8], follow_last: bool) -> Result<Node<'s>, Errno> {
         let slash = memchr::memrchr(b'/', path).filter(|at| at + 1 < path.len());
         if let (Some(slash), true) = (slash, path.len() < PATH_MAX) {

@@ -111,6 +111,9 @@ pub struct Times {
 }
 
 /// Carry out a plan.
+///
+/// # Errors
+/// Where a socket cannot be made or connected, or the peer goes away.
 pub fn measure(plan: &Plan) -> io::Result<Times> {
     let connect = |plan: &Plan| -> io::Result<(TcpStream, i64)> {
         let start = clock::now();

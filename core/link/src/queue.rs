@@ -75,6 +75,9 @@ pub struct Queue {
 
 impl Queue {
     /// Join `client` and `server`; `up` is the way from client to server.
+    ///
+    /// # Errors
+    /// Where there is no descriptor or no thread left.
     pub fn start(client: Wire, server: Wire, up: Shape, down: Shape) -> io::Result<Self> {
         // SAFETY: a system call that returns a new descriptor.
         let stop = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) };

@@ -80,6 +80,9 @@ impl Relay {
     }
 
     /// Listen on `address`, and relay to `server`; returns the port that was given.
+    ///
+    /// # Errors
+    /// Where the address is not this host's, or there is no thread left.
     pub fn listen(&self, address: Ipv4Addr, server: SocketAddr) -> io::Result<u16> {
         let wanted = SocketAddrV4::new(address, server.port());
         let listener = TcpListener::bind(wanted).or_else(|_| TcpListener::bind((address, 0)))?;

@@ -69,6 +69,9 @@ impl Shared {
 
 impl Pacer {
     /// Makes a pool with one thread ready; an error when there is no descriptor or no thread to be had.
+    ///
+    /// # Errors
+    /// Where there is no descriptor or no thread to be had.
     pub fn new() -> io::Result<Self> {
         // SAFETY: no pointers are passed.
         let event = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
@@ -89,6 +92,9 @@ impl Pacer {
     }
 
     /// Hands `stream` to a thread; returns the number under which [`Pacer::take`] will report it.
+    ///
+    /// # Errors
+    /// Where its cuts are wrong, or there is no thread to be had.
     pub fn submit(&self, stream: Stream) -> io::Result<u64> {
         stream
             .check()

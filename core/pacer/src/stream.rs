@@ -41,6 +41,9 @@ pub struct Written {
 
 impl Stream {
     /// Says what is wrong with the cuts, if anything: they must ascend and end at the end of the data.
+    ///
+    /// # Errors
+    /// What is wrong with them.
     pub fn check(&self) -> Result<(), String> {
         let ascending = self.cuts.windows(2).all(|pair| pair[0] <= pair[1]);
         match self.cuts.last() {

@@ -56,6 +56,9 @@ impl From<io::Error> for FrameError {
 /// Read one frame; `None` where the peer closed between frames.
 ///
 /// Memory grows with the bytes that really arrive, never with what the peer announces.
+///
+/// # Errors
+/// The reader's; a frame that is cut off, or longer than the protocol allows.
 pub fn read_frame(reader: &mut impl Read) -> Result<Option<Frame>, FrameError> {
     let mut lengths = [0u8; 8];
     let mut have = 0;
@@ -104,6 +107,9 @@ fn read_exactly(reader: &mut impl Read, length: usize) -> Result<Vec<u8>, FrameE
 }
 
 /// Write one frame whose payload is `parts` in a row, in as few system calls as the socket takes it.
+///
+/// # Errors
+/// The writer's.
 ///
 /// # Panics
 /// If header or payload are longer than the protocol allows: the callers limit both.

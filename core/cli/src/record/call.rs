@@ -15,6 +15,9 @@ use crate::streams::Streams;
 use crate::{program, signals};
 
 /// Runs the real program and tells `log`; how the program ended.
+///
+/// # Errors
+/// Where the program cannot be started, or its streams cannot be had.
 pub fn run(
     configuration: &Configuration,
     mut log: Log,

@@ -54,6 +54,9 @@ pub fn write_all(fd: i32, mut bytes: &[u8]) -> bool {
 }
 
 /// A pipe: the end to read from, the end to write to.
+///
+/// # Errors
+/// Where there are no descriptors left.
 pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
     let mut ends = [-1; 2];
     // SAFETY: the kernel writes two descriptors, which are then ours.
@@ -66,6 +69,9 @@ pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
 }
 
 /// A terminal of the size of `like`, which changes nothing that is written to it: `like` itself does, as without us.
+///
+/// # Errors
+/// Where there are no terminals left.
 pub fn terminal(like: i32) -> Result<(OwnedFd, OwnedFd)> {
     let (mut master, mut slave) = (-1, -1);
     // SAFETY: valid pointers; the two descriptors are then ours.

@@ -20,6 +20,9 @@ pub struct Streams(Vec<Stream>);
 
 impl Streams {
     /// Where the program writes: a pipe, or a terminal where ours is one; one for both streams where ours are one file.
+    ///
+    /// # Errors
+    /// Where there are no descriptors or terminals left.
     pub fn outputs(&mut self, merged: bool) -> Result<(Stdio, Stdio)> {
         let mut open = |to: i32, kind: u8| -> Result<OwnedFd> {
             let (from, into) = if is_terminal(to) {

@@ -83,6 +83,9 @@ impl Wire {
     }
 
     /// A way out on the same device, for the thread of the other direction.
+    ///
+    /// # Errors
+    /// Where there is no descriptor left.
     pub fn out(&self) -> io::Result<Out> {
         // SAFETY: a system call on an open descriptor; its result is checked and owned.
         let copy = unsafe {

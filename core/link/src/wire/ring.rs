@@ -57,6 +57,9 @@ fn option<T>(fd: RawFd, name: libc::c_int, value: &T) -> io::Result<()> {
 
 impl Ring {
     /// Open `device` of the calling thread's network namespace, for frames of up to `mtu` bytes and their header.
+    ///
+    /// # Errors
+    /// Where there is no such device, this is not root in its namespace, or memory for its ring is short.
     pub fn open(device: &str, mtu: usize) -> io::Result<Self> {
         let name = CString::new(device)?;
         // SAFETY: a system call with a valid C string.

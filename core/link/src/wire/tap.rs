@@ -19,6 +19,9 @@ pub struct Tap {
 
 impl Tap {
     /// Take over an open device (IFF_TAP, IFF_NO_PI) for frames of up to `mtu` bytes and their header.
+    ///
+    /// # Errors
+    /// Where it is not open.
     pub fn new(fd: OwnedFd, mtu: usize) -> io::Result<Self> {
         // SAFETY: system calls on a descriptor that we own.
         let set = unsafe {
