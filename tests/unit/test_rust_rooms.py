@@ -111,7 +111,13 @@ def circle(crate: Crate, below: Names = ()) -> list[str]:
 
 @pytest.mark.parametrize(
     ("crate", "below"),
-    [("corpus", ()), ("serve", ()), ("exec", ()), ("native", ()), ("proto", ())],
+    [
+        *(
+            (name, ())
+            for name in ("cli", "corpus", "exec", "link", "native", "pacer", "proto", "sched", "serve", "sim")
+        ),
+        ("tools", ("find",)),
+    ],
     ids=lambda value: value if isinstance(value, str) else "::".join(value) or "all",
 )
 def test_no_file_needs_itself_by_way_of_others(crate: str, below: Names) -> None:
