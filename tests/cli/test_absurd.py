@@ -30,6 +30,8 @@ TOLD = (
     Case("replay", tuple(BASES["replay"].split()), "no output"),
     Case("call", tuple(BASES["call"].split()), "no streams"),
     Case("trace import", tuple(BASES["trace import"].split()), "small files"),
+    Case("trace check", ("TRACE", "--workspace", "LOOP")),
+    Case("bench search", (*BASES["bench search"].split(), "--out", "NEW")),
 )
 
 

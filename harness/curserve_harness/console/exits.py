@@ -81,9 +81,16 @@ def code_of(error: BaseException) -> int | None:
         code = _FOREIGN.get(f"{ancestor.__module__}.{ancestor.__qualname__}")
         if code is not None:
             return code
+    if _is_loop(error):
+        return BAD_INPUT
     if _is_of_memory(error) or (isinstance(error, OSError) and not isinstance(error, ConnectionError)):
         return EXECUTION_FAILED
     return None
+
+
+def _is_loop(error: BaseException) -> bool:
+    """Whether a path is a circle of links, of which Path.resolve makes an error of its own before Python 3.13."""
+    return isinstance(error, RuntimeError) and str(error).startswith("Symlink loop")
 
 
 def _is_of_memory(error: BaseException) -> bool:
@@ -103,6 +110,8 @@ def line_of(error: BaseException) -> str:
         return (
             "not enough memory; give it more (`ulimit -v`, the control group's limit), or fewer or smaller traces"
         )
+    if _is_loop(error):
+        return f"{error}: links in a circle; give a path that leads somewhere"
     if not isinstance(error, OSError) or not error.strerror:
         said = str(error)
         return said if len(said) <= _LONGEST else f"{said[:_LONGEST]}… ({len(said) - _LONGEST} characters more)"

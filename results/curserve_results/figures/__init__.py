@@ -50,7 +50,10 @@ def write_figures(runs: Sequence[Path], out: Path, model: str | None = None) -> 
     index: list[dict[str, Any]] = []
     for run in runs:
         if (run / search.FILE).is_file():
-            name, drawn = run.name, [_search(run)]
+            name, drawn = (
+                run.name,
+                [drawing for drawing in (_search(run),) if drawing.data.height],
+            )  # rg alone: none
         else:
             summary = summarise(run)
             check(scan(run))  # figures look at more columns than tables do
