@@ -141,8 +141,10 @@ fn steps_are_clear(text: &str) -> bool {
             !name[start].is_ascii_digit()
         };
         let name_after = after.is_some_and(|b| word(b) && !b.is_ascii_digit());
+        let beside_one = before.is_some_and(word) != after.is_some_and(word);
         alone
-            && name_before != name_after
+            && beside_one
+            && (name_before || name_after)
             && before.is_none_or(|b| *b != b')')
             && after.is_none_or(|b| *b != b'(')
     })

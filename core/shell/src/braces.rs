@@ -65,7 +65,9 @@ fn shape(word: &str) -> Shape {
                 Some(end) if is_name(&bytes[at + 2..at + end]) => at += end,
                 _ => (odd, at) = (true, at + 1),
             },
-            (_, b'$') if matches!(next, Some(b'(' | b'[' | b'\'' | b'"')) => odd = true,
+            // Where such a quote ends is not looked for.
+            (_, b'$') if next == Some(&b'\'') => (odd, found) = (true, true),
+            (_, b'$') if matches!(next, Some(b'(' | b'[' | b'"')) => odd = true,
             (_, b'`') => odd = true,
             (Some(_), _) => {}
             (None, b'\'' | b'"') => quote = Some(b),
