@@ -229,3 +229,98 @@ fn rg_equals_the_real_rg() {
         "{answered:?} answered, {refused:?} refused"
     );
 }
+
+/// Folders that `git worktree add`, `git submodule add` and `git init` leave: a `.git` that is a file, or lies deep. Their rules are
+/// those of the repository that they belong to, as far as the real rg looks for them.
+#[test]
+fn worktrees_submodules_and_nested_repositories_are_searched_as_by_the_real_rg() {
+    let Some(rg) = common::rg() else {
+        eprintln!("skipped: no rg 15 in .venv/bin or on PATH");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().canonicalize().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = root.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let at = |name: &str| root.join(name).to_str().unwrap().to_string();
+    for place in [
+        "main",
+        "tree",
+        "main/sub",
+        "main/nested",
+        "stray",
+        "odd",
+        "empty",
+    ] {
+        for file in ["a.py", "a.log", "a.tmp", "a.txt", "deep/b.log", "deep/.hid"] {
+            write(&format!("{place}/{file}"), "x\n");
+        }
+        write(&format!("{place}/.gitignore"), "*.log\n");
+    }
+    write("main/.git/HEAD", "ref: refs/heads/main\n");
+    write("main/.git/info/exclude", "# only here\n*.tmp\n");
+    write("main/.git/worktrees/tree/commondir", "../..\n");
+    write("main/.git/modules/sub/HEAD", "ref: refs/heads/main\n");
+    write("main/.git/modules/sub/info/exclude", "*.txt\n");
+    write("main/nested/.git/info/exclude", "*.txt\n");
+    write(
+        "tree/.git",
+        &format!("gitdir: {}\n", at("main/.git/worktrees/tree")),
+    );
+    write("main/sub/.git", "gitdir: ../.git/modules/sub\n");
+    write("stray/.git", &format!("gitdir: {}\n", at("main/.git/none")));
+    write("odd/.git", "no such line\n");
+    write("empty/.git", "");
+    let corpus = load(&root);
+    let mut answered = 0;
+    let places = [
+        "",
+        "main",
+        "tree",
+        "main/sub",
+        "main/nested",
+        "stray",
+        "odd",
+        "empty",
+        "main/deep",
+        "tree/deep",
+    ];
+    for place in places {
+        for words in [
+            "rg --files",
+            "rg --files --hidden",
+            "rg --files --no-ignore",
+            "rg -l x",
+            "rg --files --no-ignore-vcs",
+            "rg --files -g *.log",
+        ] {
+            let args: Vec<String> = words
+                .split(' ')
+                .map(str::to_string)
+                .chain((!place.is_empty()).then(|| place.to_string()))
+                .collect();
+            let answer =
+                ours(&corpus, &args, None).unwrap_or_else(|refusal| panic!("{args:?}: {refusal}"));
+            answered += 1;
+            assert_eq!(
+                unordered(answer),
+                unordered(theirs(&rg, &root, &args, None)),
+                "{args:?}"
+            );
+        }
+    }
+    assert_eq!(answered, 60);
+    // What lies beyond the root is looked at when asked: a worktree alone, with and without rules in its repository.
+    let corpus = load(&root.join("tree"));
+    let args = ["rg", "--files"].map(str::to_string);
+    assert!(ours(&corpus, &args, None).is_err());
+    write("main/.git/info/exclude", "# nothing\n");
+    let answer = ours(&corpus, &args, None).unwrap();
+    assert_eq!(
+        unordered(answer),
+        unordered(theirs(&rg, &root.join("tree"), &args, None))
+    );
+}
