@@ -82,7 +82,10 @@ pub struct Answer {
     pub stderr: Vec<u8>,
 }
 
-/// Answers `command` as `bash -c` would in `cwd` (absolute), from `snapshot`, in `world`; a refusal says why not.
+/// Answers `command` as `bash -c` would in `cwd` (absolute), from `snapshot`, in `world`.
+///
+/// # Errors
+/// Where the answer is not known exactly, needs what is not in memory, or passes one of `limits`; nothing has happened then.
 pub fn run_in(
     world: &World,
     snapshot: &Snapshot,
@@ -123,6 +126,9 @@ pub struct Outcome {
 /// `lasting`: the shell lasts from call to call. What it carries on beside its folder (variables, its status, its
 /// options) is refused then, as is what depends on it, and so are its own messages, which name the file that it reads
 /// the line from.
+///
+/// # Errors
+/// As [`run_in`], and where a write could be seen by what comes after it.
 pub fn run_writing(
     world: &World,
     snapshot: &Snapshot,
@@ -153,6 +159,9 @@ pub fn run_writing(
 }
 
 /// As [`run_in`], in the pinned world.
+///
+/// # Errors
+/// As [`run_in`].
 pub fn run(
     snapshot: &Snapshot,
     command: &str,

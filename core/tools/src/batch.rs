@@ -11,6 +11,9 @@ const WORD: usize = 128 << 10;
 const WORDS: usize = 1 << 20;
 
 /// Refuses a command line that the kernel might not start a program with.
+///
+/// # Errors
+/// Where a word, or all of them, may be longer than the kernel takes.
 pub fn fits(words: &[Vec<u8>]) -> Result<(), Refusal> {
     let pointers = words.len() * size_of::<usize>();
     match words.iter().any(|word| word.len() >= WORD) || size(words) + pointers > WORDS {

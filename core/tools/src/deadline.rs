@@ -24,6 +24,9 @@ impl Deadline {
     }
 
     /// Goes on, unless it is over.
+    ///
+    /// # Errors
+    /// Where it is over.
     pub fn check(&self) -> Result<(), Refusal> {
         match self.has_passed() {
             false => Ok(()),
@@ -49,6 +52,9 @@ impl Watch {
     }
 
     /// A line (or a step) of so many bytes is done with.
+    ///
+    /// # Errors
+    /// Where the clock was looked at, and the time is over.
     #[inline]
     pub fn pass(&mut self, bytes: usize) -> Result<(), Refusal> {
         self.passed += bytes + 16; // an empty one takes its time too

@@ -111,7 +111,10 @@ pub fn is_tool(name: &[u8]) -> bool {
     look_up(name).is_some()
 }
 
-/// Runs the tool `name`; refuses where there is none.
+/// Runs the tool `name`.
+///
+/// # Errors
+/// Where there is no such tool, or it refuses; what it has written until then does not count.
 pub fn run(name: &[u8], call: &mut Call<'_>) -> Result<i32, Refusal> {
     if call.writes.is_some_and(Writes::pending) && !Writes::harmless(call.args) {
         return Err(Refusal::new(

@@ -34,6 +34,9 @@ impl Memory {
     }
 
     /// Takes so many bytes for the rest of the call, or until they are given back.
+    ///
+    /// # Errors
+    /// Where so many are not left.
     pub fn take(&self, bytes: usize) -> Result<(), Refusal> {
         let left = self.0.get().checked_sub(bytes);
         self.0.set(left.ok_or_else(spent)?);
@@ -46,6 +49,9 @@ impl Memory {
     }
 
     /// Takes so many bytes until what this returns is dropped.
+    ///
+    /// # Errors
+    /// Where so many are not left.
     pub fn hold(&self, bytes: usize) -> Result<Held, Refusal> {
         self.take(bytes)?;
         Ok(Held {
@@ -64,6 +70,9 @@ pub struct Held {
 
 impl Held {
     /// Takes more.
+    ///
+    /// # Errors
+    /// Where so many are not left.
     pub fn more(&mut self, bytes: usize) -> Result<(), Refusal> {
         self.memory.take(bytes)?;
         self.bytes += bytes;

@@ -15,6 +15,9 @@ pub fn left() -> usize {
 }
 
 /// Goes on, unless too little of this thread's stack is left.
+///
+/// # Errors
+/// Where it is.
 #[inline]
 pub fn check() -> Result<(), Refusal> {
     match left() < RESERVE {
