@@ -1,6 +1,8 @@
 //! The grammar of POSIX 9.5: an expression is branches, a branch is pieces, a piece is an atom, repeated or not.
 
-use regex_syntax::hir::{Capture, Class, ClassUnicode, ClassUnicodeRange, Hir, Look, Repetition};
+use regex_syntax::hir::{
+    Capture, Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look, Repetition,
+};
 
 use super::symbols::{symbols, Symbol};
 use super::{cases, refuse, Dialect, Expression};
@@ -24,6 +26,9 @@ pub(super) fn read(pattern: &str, dialect: Dialect) -> Result<Expression, Refusa
     if !grammar.rest.is_empty() {
         return refuse("a group that was not opened");
     }
+    if dialect.is_sed() && has_inner_anchor(&hir, false, false) {
+        return refuse("an anchor with something before or behind it");
+    }
     let is_edge =
         |look: &Look| !matches!(look, Look::Start | Look::End | Look::StartLF | Look::EndLF);
     let all = || symbols.all.iter();
@@ -41,6 +46,25 @@ pub(super) fn read(pattern: &str, dialect: Dialect) -> Result<Expression, Refusa
         repeats_group: grammar.repeats_group,
         hir,
     })
+}
+
+/// Whether something may be matched before a `^`, or behind a `$`: seen, sed then takes some ends of lines for the text's.
+fn has_inner_anchor(hir: &Hir, before: bool, behind: bool) -> bool {
+    let takes = |part: &Hir| part.properties().maximum_len() != Some(0);
+    match hir.kind() {
+        HirKind::Look(Look::Start) => before,
+        HirKind::Look(Look::End) => behind,
+        HirKind::Concat(parts) => parts.iter().enumerate().any(|(at, part)| {
+            let before = before || parts[..at].iter().any(takes);
+            let behind = behind || parts[at + 1..].iter().any(takes);
+            has_inner_anchor(part, before, behind)
+        }),
+        HirKind::Alternation(branches) => branches
+            .iter()
+            .any(|branch| has_inner_anchor(branch, before, behind)),
+        HirKind::Capture(capture) => has_inner_anchor(&capture.sub, before, behind),
+        _ => false,
+    }
 }
 
 struct Grammar<'s> {

@@ -123,6 +123,11 @@ impl<'p> Visitor for Same<'p> {
                 if text.starts_with("[:") || text.starts_with("[.") || text.starts_with("[=") {
                     return refuse("a class of -P without its brackets");
                 }
+                // A range there, characters here.
+                let list = text[1..].strip_prefix('^').unwrap_or(&text[1..]);
+                if list.starts_with("]-") || list.starts_with("--") {
+                    return refuse("a range of -P that begins at ] or -");
+                }
             }
             Ast::Flags(flags) => self.flags(&flags.flags)?,
             Ast::Literal(literal) => same_literal(literal)?,

@@ -162,11 +162,14 @@ impl<'t> Reader<'t> {
             }
             Interval::Invalid => refuse("an interval without sense"),
             Interval::None if self.dialect.is_sed() => refuse("an interval that is none"),
-            Interval::None if self.is_after(&Symbol::Open) => refuse("a brace that begins a group"),
             Interval::None => {
                 let last = self.found.all.last();
-                self.found.opens_with_brace |=
-                    self.begins() || matches!(last, Some(Symbol::Look(_)));
+                let begins = self.begins() || matches!(last, Some(Symbol::Look(_)));
+                // Seen: `(a${)` is a group that is not closed.
+                if begins && self.open > 0 {
+                    return refuse("a brace that begins a branch of a group");
+                }
+                self.found.opens_with_brace |= begins;
                 Ok(Symbol::Character('{'))
             }
         }
