@@ -56,6 +56,9 @@ pub fn cut(call: &mut Call) -> Result<i32, Refusal> {
                 return Err(Refusal::new("a delimiter of cut that is not one byte"))
             }
             (Key::OnlyDelimited, _) => only = true,
+            (Key::Joiner, []) => {
+                return Err(Refusal::new("an empty joiner of cut, which is a NUL"))
+            }
             (Key::Joiner, text) => joiner = Some(text),
             (Key::Complement, _) => complement = true,
             (Key::Ignored, _) => {}

@@ -240,6 +240,10 @@ fn run(call: &mut Call, tail: bool) -> Result<i32, Refusal> {
         match given.key {
             Key::Quiet => (quiet, verbose) = (true, false),
             Key::Verbose => (quiet, verbose) = (false, true),
+            // A sign was seen to hold for the counts behind it, too.
+            Key::Lines | Key::Bytes if want.other_end => {
+                return Err(Refusal::new("a second count of head or tail"))
+            }
             Key::Lines | Key::Bytes => want = self::want(given, other_end)?,
         }
     }

@@ -219,7 +219,8 @@ fn complaint(args: &[&[u8]]) -> Option<&'static [u8]> {
                     Some([b'a'..=b'z' | b'A'..=b'Z' | b'.', ..] | b"0") => {
                         return Some(b"Invalid level, must be greater than 0.")
                     }
-                    Some(_) => {}
+                    Some(level) if LEVELS.read(level).is_ok() => {}
+                    Some(_) => return None,
                 },
             }
         }

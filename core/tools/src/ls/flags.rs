@@ -139,6 +139,26 @@ pub enum TimeStyle {
     FullIso,
 }
 
+/// A pattern of names, whose wildcards match no dot that a name begins with.
+pub struct Glob {
+    pattern: Pattern,
+    has_dot: bool,
+}
+
+impl Glob {
+    fn new(glob: &[u8]) -> Result<Glob, Refusal> {
+        Ok(Glob {
+            pattern: Pattern::new(glob, false)?,
+            has_dot: glob.strip_prefix(b"\\").unwrap_or(glob).starts_with(b"."),
+        })
+    }
+
+    /// Whether the name matches.
+    pub fn matches(&self, name: &[u8]) -> Result<bool, Refusal> {
+        Ok((self.has_dot || !name.starts_with(b".")) && self.pattern.matches(name)?)
+    }
+}
+
 /// What is asked for.
 #[derive(Default)]
 pub struct Flags {
@@ -181,9 +201,9 @@ pub struct Flags {
     /// How times are printed.
     pub style: TimeStyle,
     /// Names that match one of these are left out.
-    pub ignore: Vec<Pattern>,
+    pub ignore: Vec<Glob>,
     /// And these, unless hidden names are listed.
-    pub hide: Vec<Pattern>,
+    pub hide: Vec<Glob>,
     /// Now, in seconds and nanoseconds: times long past are printed otherwise.
     pub now: (i64, i64),
 }
@@ -217,8 +237,8 @@ impl Flags {
                 (Key::NoGroup, _) => f.no_group = true,
                 (Key::Human, _) => f.human = true,
                 (Key::Inode, _) => f.inode = true,
-                (Key::Ignore, Value::Text(glob)) => f.ignore.push(Pattern::new(glob, false)?),
-                (Key::Hide, Value::Text(glob)) => f.hide.push(Pattern::new(glob, false)?),
+                (Key::Ignore, Value::Text(glob)) => f.ignore.push(Glob::new(glob)?),
+                (Key::Hide, Value::Text(glob)) => f.hide.push(Glob::new(glob)?),
                 (Key::Long, _) => f.long = true,
                 (Key::Follow, _) => f.follow = true,
                 (Key::Numeric, _) => (f.long, f.numeric) = (true, true),

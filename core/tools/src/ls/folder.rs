@@ -112,7 +112,9 @@ fn entries<'a>(call: &Call<'a>, node: Node<'a>, flags: &Flags) -> Result<Vec<Ent
         .map_err(|_| Refusal::NotInMemory("a folder not in memory".into()))?;
     let mut entries = Vec::new();
     if flags.all {
-        entries.push(Entry::dots(b".", *node.meta()));
+        if !is_left_out(b".", flags)? {
+            entries.push(Entry::dots(b".", *node.meta()));
+        }
         let parent = match node.parent() {
             Some(parent) => *parent.meta(),
             None if !flags.long && !flags.blocks && !flags.inode && flags.sort == Sort::Name => {
@@ -123,7 +125,9 @@ fn entries<'a>(call: &Call<'a>, node: Node<'a>, flags: &Flags) -> Result<Vec<Ent
                 .parent_meta()
                 .ok_or_else(|| Refusal::new("what lies above the root"))?,
         };
-        entries.push(Entry::dots(b"..", parent));
+        if !is_left_out(b"..", flags)? {
+            entries.push(Entry::dots(b"..", parent));
+        }
     }
     for child in children {
         if is_left_out(child.name, flags)? {
