@@ -7,10 +7,11 @@ the workspace, else a first model turn that is short (or virtual) would decide h
 
 from __future__ import annotations
 
+import json
 import time
 from contextlib import ExitStack
 
-from curserve_engines import programs, sandbox
+from curserve_engines import imitated, programs, sandbox
 from curserve_engines.client import Client, ProtocolError
 from curserve_engines.protocol import EngineError, EngineInfo, Placement, World
 from curserve_engines.renewed import Renewed
@@ -27,7 +28,8 @@ class DaemonEngine:
     placement: Placement = "server"
 
     def info(self) -> EngineInfo:
-        """Tell the daemon's version."""
+        """Tell the daemon's version; what it imitates is asked for its own here, before anything begins."""
+        imitated.unknown()
         return programs.info(("curserve",), needed=("curserve", "rg", "bash"))
 
     def open(self, world: World) -> Renewed:
@@ -38,7 +40,9 @@ class DaemonEngine:
         with ExitStack() as started:
             worker = sandbox.launch(world, engine=self.name)
             started.callback(worker.close)
-            daemon = sandbox.launch(world, verb="serve", engine=self.name)
+            unknown = imitated.unknown()
+            told = () if unknown is None else (f"--unknown={json.dumps(unknown)}",)
+            daemon = sandbox.launch(world, verb="serve", options=told, engine=self.name)
             started.callback(daemon.close)
             _wait_until_loaded(daemon.client)
             close = started.pop_all().close

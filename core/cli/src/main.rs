@@ -13,11 +13,13 @@ mod outputs;
 mod probe;
 mod serve;
 mod shim;
+mod versions;
 mod worker;
 
 const USAGE: &str = "\
 usage: curserve worker (--socket PATH | --listen-fd N) --root DIR [--at PATH] [limits]
        curserve serve [--socket PATH | --listen-fd N] --root DIR [--at PATH] [limits]
+       curserve versions
        curserve --version
 
 limits: --timeout-s S  --output-bytes N  --memory-bytes N  --processes N  --file-bytes N  --call-bytes N";
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
     let verb = arguments.next();
     let result = match verb.as_ref().and_then(|verb| verb.to_str()) {
         Some("worker") => worker::run(lexopt::Parser::from_args(arguments)),
+        Some("versions") => versions::run(lexopt::Parser::from_args(arguments)),
         Some("serve") => serve::run(lexopt::Parser::from_args(arguments)),
         Some("enter") => enter::run(lexopt::Parser::from_args(arguments)),
         Some("confined") => confined::run(lexopt::Parser::from_args(arguments)),

@@ -1,5 +1,6 @@
 //! What `worker` and `serve` have in common on the command line, and how both start.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::os::fd::RawFd;
@@ -38,6 +39,8 @@ pub struct Options {
     pub limits: Limits,
     /// What memory is left.
     pub gauges: Gauges,
+    /// The programs whose version is not known, and why, where somebody has asked them before.
+    pub unknown: Option<BTreeMap<String, String>>,
 }
 
 impl Options {
@@ -49,7 +52,7 @@ impl Options {
         let (mut socket, mut listen_fd, mut root, mut at) = (None, None, None::<PathBuf>, None);
         let (mut limits, mut persistent, mut lifeline) = (Limits::default(), false, false);
         let (mut tmp, mut bin, mut outer) = (None, None, None);
-        let mut gauges = Gauges::default();
+        let (mut gauges, mut unknown) = (Gauges::default(), None);
         while let Some(argument) = parser.next()? {
             match argument {
                 Arg::Long("socket") => socket = Some(parser.value()?.into()),
@@ -76,6 +79,13 @@ impl Options {
                         Failure::Usage(format!("{verb}: --gauge {word}: {what}"))
                     })?;
                     gauges.groups.push(gauge);
+                }
+                Arg::Long("unknown") => {
+                    let text = parser.value()?.string()?;
+                    unknown = Some(serde_json::from_str(&text).map_err(|error| {
+                        let what = "expected an object of programs and reasons";
+                        Failure::Usage(format!("{verb}: --unknown: {what}: {error}"))
+                    })?);
                 }
                 Arg::Long("kills-fd") => gauges.kills = adopt(parser.value()?.parse()?),
                 Arg::Long("call-bytes") => limits.values = parser.value()?.parse()?,
@@ -115,6 +125,7 @@ impl Options {
             landlock: tmp.zip(bin),
             limits,
             gauges,
+            unknown,
         })
     }
 

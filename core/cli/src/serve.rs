@@ -7,6 +7,7 @@ use curserve_tools::World;
 use lexopt::Parser;
 
 use crate::options::Options;
+use crate::versions;
 use crate::Failure;
 
 /// Run the verb.
@@ -21,11 +22,22 @@ pub fn run(parser: Parser) -> Result<(), Failure> {
     let (listener, file) = options.listen()?;
     options.confine()?;
     options.hold_lifeline()?;
+    let world = World::of_this_machine().unasked();
+    let unknown = Arc::clone(&world.unknown);
+    match options.unknown.take() {
+        Some(told) => drop(unknown.set(told)),
+        // Meanwhile the folder loads.
+        None => drop(
+            std::thread::Builder::new()
+                .name("versions".into())
+                .spawn(move || unknown.set(versions::unknown()))?,
+        ),
+    }
     let daemon = Daemon::start(
         options.followed.clone(),
         options.at.clone(),
         options.limits,
-        World::of_this_machine(),
+        world,
     )?
     .lasting(options.persistent);
     let served = curserve_serve::serve(

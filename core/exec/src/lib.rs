@@ -20,6 +20,7 @@ mod script;
 pub mod shell;
 pub mod spawn;
 pub mod stage;
+pub mod versions;
 pub mod worker;
 pub mod world;
 

@@ -371,7 +371,7 @@ impl Handler for Daemon {
 
     fn stats(&self) -> Value {
         let mut stats = json!({
-            "loaded": matches!(self.corpus.get(), Some(Ok(_))),
+            "loaded": matches!(self.corpus.get(), Some(Ok(_))) && self.world.unknown.get().is_some(),
             "load_s": self.load_ns.load(Ordering::Relaxed) as f64 / 1e9,
             "panics": self.panics.load(Ordering::Relaxed),
         });

@@ -94,12 +94,21 @@ pub fn run_in(
     limits: Limits,
 ) -> Result<Answer, Refusal> {
     deep_enough(command, || {
+        is_known(world)?;
         let program = syntax::parse(command)?;
         let mut shell = state::Shell::new(world, snapshot, cwd, limits)?;
         shell.many_lines = command.contains('\n');
         let exit_code = shell.program(&program)?;
         shell.answer(exit_code)
     })
+}
+
+/// Refuses all of a line where the machine's shell is another version than the one that is here.
+fn is_known(world: &World) -> Result<(), Refusal> {
+    match world.refuses(b"bash") {
+        Some(why) => Err(Refusal::new(why)),
+        None => Ok(()),
+    }
 }
 
 /// Runs `answer`, which parses `command`, on a stack that is long enough for it.
@@ -139,6 +148,7 @@ pub fn run_writing(
 ) -> Result<Outcome, Refusal> {
     let writes = Writes::new();
     let (answer, folder) = deep_enough(command, || {
+        is_known(world)?;
         let program = syntax::parse(command)?;
         let mut shell = state::Shell::new(world, snapshot, cwd, limits)?;
         shell.writes = Some(&writes);

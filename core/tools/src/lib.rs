@@ -14,6 +14,7 @@ mod find;
 pub mod fuzzing;
 mod grep;
 mod headtail;
+pub mod imitated;
 mod input;
 mod intake;
 mod locale;
@@ -120,6 +121,9 @@ pub fn run(name: &[u8], call: &mut Call<'_>) -> Result<i32, Refusal> {
         return Err(Refusal::new(
             "a program that may read what was written before it",
         ));
+    }
+    if let Some(why) = call.world.refuses(name) {
+        return Err(Refusal::new(why));
     }
     call.deadline.check()?;
     stack::check()?; // `xargs xargs …` and `find -exec` come here again

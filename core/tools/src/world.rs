@@ -1,6 +1,8 @@
 //! What a tool sees of the machine besides the workspace: names of users, environment.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 /// The pinned world of a session, as the commands in it see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub struct World {
     pub mapped: Option<(u32, u32)>,
     /// The whole environment of a command.
     pub environment: Vec<(String, String)>,
+    /// The programs whose version here is not known, and why: none of them is imitated. Empty: it has not been asked yet.
+    pub unknown: Arc<OnceLock<BTreeMap<String, String>>>,
 }
 
 /// The id that a user namespace shows for one that it does not map.
@@ -44,6 +48,7 @@ impl World {
             gid: 1000,
             mapped: None,
             environment: curserve_pinned::environment(),
+            unknown: Arc::new(OnceLock::from(BTreeMap::new())),
         }
     }
 
@@ -66,6 +71,23 @@ impl World {
             *value = "C".to_string();
         }
         world
+    }
+
+    /// The same world on a machine whose programs have yet to be asked for their versions.
+    pub fn unasked(self) -> Self {
+        World {
+            unknown: Arc::default(),
+            ..self
+        }
+    }
+
+    /// Why `program` is not imitated; None where it is.
+    pub fn refuses(&self, program: &[u8]) -> Option<String> {
+        let Some(unknown) = self.unknown.get() else {
+            return Some("the versions of the programs here have not been asked yet".to_owned());
+        };
+        let why = unknown.get(std::str::from_utf8(program).ok()?)?;
+        Some(format!("a version that is not known: {why}"))
     }
 
     /// Whether the locale is C.

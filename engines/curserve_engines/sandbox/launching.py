@@ -21,14 +21,17 @@ from curserve_traces import scratch
 Command = Callable[[Path, int, Sources], list[str]]
 
 
-def launch(world: World, *, verb: str = "worker", engine: str = "engine") -> Sandboxed:
-    """Start `curserve VERB` on `world`; raises EngineError when it cannot be had."""
+def launch(
+    world: World, *, verb: str = "worker", options: Sequence[str] = (), engine: str = "engine"
+) -> Sandboxed:
+    """Start `curserve VERB OPTIONS` on `world`; raises EngineError when it cannot be had."""
     check_place(world, engine)
     kind = choose(world.sandbox, engine)
     root = world.at if kind == "bwrap" else str(world.root.resolve())
     words = [verb, "--listen-fd={fd}", "--lifeline", f"--root={root}", f"--at={world.at}", *limits(world.limits)]
     if world.shell == "persistent":
         words.append("--persistent")
+    words += options
 
     def command(folder: Path, fd: int, sources: Sources) -> list[str]:
         filled = [word.replace("{fd}", str(fd)) for word in words]

@@ -37,7 +37,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Examine everything; takes about two seconds."""
-    return [*_machine(), *_sandboxes(), *_backends(), *_programs()]
+    return [*_machine(), *_sandboxes(), *_backends(), *_programs(), *_imitated()]
 
 
 def _machine() -> Iterator[Finding]:
@@ -68,6 +68,20 @@ def _sandboxes() -> Iterator[Finding]:
         held = f"{tested.held} probes held from inside; {as_whom}"
         yield Finding("sandbox bwrap", "missing" if tested.reason else "works", tested.reason or held)
     yield Finding("sandbox landlock", "note", f"only if asked for, never as root: {LANDLOCK_LIMITS}")
+
+
+def _imitated() -> Iterator[Finding]:
+    """Say which programs the daemon leaves alone, since their version is another one than it knows."""
+    from curserve_engines import imitated
+
+    unknown = imitated.unknown()
+    if unknown is None:
+        yield Finding("imitated programs", "missing", "cannot be asked for their versions; pip install curserve")
+    elif not unknown:
+        yield Finding("imitated programs", "works", "all of the versions that the daemon knows")
+    else:
+        for program, why in unknown.items():
+            yield Finding(f"imitated {program}", "note", f"{why}; the daemon leaves its calls to the real program")
 
 
 def _backends() -> Iterator[Finding]:
