@@ -1,7 +1,7 @@
 """The search daemon: answers from memory, and a worker beside it for what it refuses.
 
 Both are processes of their own sandboxes on one workspace. A refused call costs the refusal and the real program,
-inside the same wall time, and is told in the Result. The daemon is resident: a session begins once it has loaded
+inside the same wall time; the Result says so. The daemon is resident: a session begins once it has loaded
 the workspace, else a first model turn that is short (or virtual) would decide how many calls it refuses.
 """
 

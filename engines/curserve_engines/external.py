@@ -42,7 +42,7 @@ class ExternalEngine:
     sandboxed: bool = True
 
     def info(self) -> EngineInfo:
-        """Run the version command; a missing program is told."""
+        """Run the version command; a missing program is reported."""
         if shutil.which(self.command[0]) is None:
             return EngineInfo(
                 "", f"{self.command[0]} not found; install it, or correct `command` in its engine.toml"

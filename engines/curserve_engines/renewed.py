@@ -71,6 +71,6 @@ class Renewed(Closing):
         """Close a session that broke; calls that it still executes say so, too."""
         with self._lock:
             if self._session is not broken:
-                return  # another call was told before
+                return  # another call has reported it
             self._session = None
         broken.close()

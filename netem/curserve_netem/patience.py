@@ -1,4 +1,4 @@
-"""How long measuring a link takes, told before it begins. Main names: `Effort`, `effort`.
+"""How long measuring a link takes, said before it begins. Main names: `Effort`, `effort`.
 
 The probe gives a round trip 30 s, and a person waits some minutes: an upload that would need more is left out, and
 a calibration that would last longer than LONGEST_S is refused with its length.

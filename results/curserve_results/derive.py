@@ -58,7 +58,7 @@ def round_trips(turns: pl.DataFrame) -> pl.DataFrame:
 
 
 def _in_order(turns: pl.DataFrame) -> pl.DataFrame:
-    """Return turns sorted by cell and number; as a run writes them they are, and sorting is dear."""
+    """Return turns sorted by cell and number; as a run writes them they are, and sorting is costly."""
     import polars as pl
 
     later = pl.col("key").diff()

@@ -1,6 +1,6 @@
 """Is a run fit to be believed: drift, effects of the order within blocks, outliers. Main name: `diagnose`.
 
-Nothing is removed for what is found here; it is told under the table.
+Nothing is removed for what is found here; it is reported under the table.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from curserve_results.summary import Summary
 
 SUSPICIOUS = 0.001
-"""A p-value below this is told as drift or as an order effect."""
+"""A p-value below this is reported as drift or as an order effect."""
 
 MATTERS = 0.05
 """An outlier nearer than this (of a logarithm, so about 5 %) is not worth a line."""

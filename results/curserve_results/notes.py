@@ -112,7 +112,7 @@ def _not_compared(summary: Summary) -> list[str]:
 
 
 def _link(link: LinkRecord, *, shown: bool) -> str:
-    """Describe one link as requested and as achieved; `shown`: it is in the tables, be it void."""
+    """Describe one link as requested and as achieved; `shown`: it is in the tables, even if void."""
     text = f"Link {link.name}: {link.backend}, RTT requested {_ms(link.requested_rtt_ns)}"
     if link.achieved_before_ns is not None:
         text += f", achieved {_ms(link.achieved_before_ns)}"

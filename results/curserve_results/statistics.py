@@ -131,7 +131,7 @@ def rank_correlation(x: Sequence[float] | Floats, y: Sequence[float] | Floats) -
 
 
 def outliers(values: Sequence[float] | Floats) -> list[int]:
-    """Return the places of outliers: modified z above 3.5 (Iglewicz, Hoaglin 1993); they are kept, and told.
+    """Return the places of outliers: modified z above 3.5 (Iglewicz, Hoaglin 1993); they are kept, and reported.
 
     Modified z = 0.6745 (x - median) / MAD. Where more than half the values are equal, none is called one.
     """

@@ -1,7 +1,7 @@
 """Secrets and home folders in traces: found by pattern, masked with a word for what they were.
 
 Masking changes recorded outputs, so a masked trace is for publishing; its calls no longer compare with a replay
-where something was masked. Every mask is counted and told.
+where something was masked. Every mask is counted and reported.
 """
 
 from __future__ import annotations

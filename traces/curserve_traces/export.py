@@ -2,7 +2,7 @@
 
 AIPerf (`--custom-dataset-type multi_turn`) sends what is new in each turn, after the tools' recorded time;
 MLPerf Endpoints (agentic inference) sends the recorded conversation. What a recording lacks is left out, not made
-up; what the other program would refuse is left out and told.
+up; what the other program would refuse is left out and reported.
 """
 
 from __future__ import annotations

@@ -306,7 +306,7 @@ unsafe fn run(arguments: &ChildArguments<'_>) -> libc::c_int {
                 return errno();
             }
         }
-        // Everything of ours is marked so already; that a command never gets a socket or a control file hangs on no list.
+        // Everything of ours is marked so already; that a command never gets a socket or a control file depends on no list.
         libc::syscall(
             libc::SYS_close_range,
             3,

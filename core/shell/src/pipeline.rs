@@ -2,7 +2,7 @@
 //!
 //! The parts of a real pipeline run at once. A part that stops reading (`head`) kills those before it with SIGPIPE at
 //! their next write. That is silent, but for two: `find -exec` and `xargs` report a child that died so. It also ends
-//! messages that would have come later. Where the outcome hangs on timing, the pipeline is refused.
+//! messages that would have come later. Where the outcome depends on timing, the pipeline is refused.
 
 use brush_parser::ast::Command;
 use curserve_tools::{Intake, Out};

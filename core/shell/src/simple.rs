@@ -150,7 +150,7 @@ impl Shell<'_> {
         Ok(Flow::On)
     }
 
-    /// Runs the program that `words` name, be it by a path or behind another.
+    /// Runs the program that `words` name, by a path or behind another.
     fn program_in(&mut self, world: &World, words: &[Vec<u8>], io: &Io) -> Result<i32, Refusal> {
         let Named {
             name, at, by_path, ..

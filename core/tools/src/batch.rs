@@ -7,7 +7,7 @@ pub const SIZE: usize = 128 * 1024;
 
 /// What the kernel takes of one word, with its NUL (MAX_ARG_STRLEN).
 const WORD: usize = 128 << 10;
-/// What it takes of all words and the environment hangs on the limit of the stack; never less than this.
+/// What it takes of all words and the environment depends on the limit of the stack; never less than this.
 const WORDS: usize = 1 << 20;
 
 /// Refuses a command line that the kernel might not start a program with.

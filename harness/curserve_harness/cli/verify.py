@@ -55,8 +55,8 @@ def command(
     """Run every read of a file with an engine and with the real programs, on one tree; compare both.
 
     Exit code 0 where every answered call is right, 1 where one is wrong or failed. Calls that are no reads are
-    left out, since a tree can only be changed once; their number is told. A call that the real programs do not
-    answer (a time-out) is unjudged.
+    left out, since a tree can only be changed once; their number is reported. A call that the real programs do
+    not answer (a time-out) is not judged.
     """
     import orjson
 
@@ -73,7 +73,7 @@ def command(
     reads = [one for one in asked if one.effect == "read"]
     chosen, real = registry.load(engine), registry.load("server-subprocess")
     if details is not None:
-        output.check(details)  # a path that cannot be written is told before the work, not after it
+        output.check(details)  # a path that cannot be written is reported before the work, not after it
     found = list(_run(reads[:limit], chosen, real, workspace, at, sandbox, timeout_s, repeat, direct))
     total = {
         "engine": engine,

@@ -18,7 +18,7 @@ PROGRAMS = ("bash", "grep", "sed", "find", "ls", "rg", "git", "bwrap", "curserve
 
 
 def machine() -> Machine:
-    """Return the machine that this process runs on; what is not told is left at its default."""
+    """Return the machine that this process runs on; what the machine does not say is left at its default."""
     cpuinfo = Path("/proc/cpuinfo").read_text(errors="replace")
     model = re.search(r"^(?:model name|CPU part)\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
     return Machine(

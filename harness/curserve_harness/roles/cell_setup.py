@@ -21,7 +21,7 @@ from curserve_traces.errors import TraceError, WorkspaceError
 from curserve_traces.model import Trace
 
 REPORTED = (BadMessage, BadReply, EngineError, OSError, TraceError, WireError, WorkspaceError)
-"""What can go wrong with a cell and is told in one line; anything else is a defect, and is told with its type."""
+"""What can go wrong with a cell, reported in one line; anything else is a defect, reported with its type."""
 
 
 def load_cell(cell: CellSpec) -> tuple[Trace, Script]:

@@ -55,7 +55,7 @@ class RoleProcess:
             self._process.stdin.write(json.dumps(message).encode() + b"\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            pass  # its end is told by the answer that does not come
+            pass  # its end shows in the answer that does not come
         return self._answer(str(message["op"]))
 
     def _answer(self, op: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ COLUMN = 3.4
 
 WIDE = 7.0
 
-# Okabe and Ito's palette (https://jfly.uni-koeln.de/color/), told apart by all common forms of colour blindness
+# Okabe and Ito's palette (https://jfly.uni-koeln.de/color/), distinct in all common forms of colour blindness
 COLOURS = {
     "recorded-client": "#999999",
     "recorded-server": "#bbbbbb",

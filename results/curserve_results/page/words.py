@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from curserve_results.table import Table
 
 SENTENCES = 6
-"""Findings told in words; with more, the default model's only. The table has them all."""
+"""Findings in words; with more, the default model's only. The table has them all."""
 
 
 def words(summary: Summary, tables: Sequence[Table]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Removal of a tree that something untrusted wrote: by descriptor, of any depth, and told where it fails."""
+"""Removal of a tree that something untrusted wrote: by descriptor, of any depth; failures are reported."""
 
 from __future__ import annotations
 

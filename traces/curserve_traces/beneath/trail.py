@@ -127,7 +127,7 @@ def walk(
 ) -> Iterator[Found]:
     """Yield everything beneath the folder `fd`, in order of names; a folder before its contents, or after them.
 
-    What `skip` takes is left out. A folder that cannot be listed is told to `unread` (default: its OSError is
+    What `skip` takes is left out. A folder that cannot be listed is passed to `unread` (default: its OSError is
     raised), and so is one whose path no program could name (PATH_MAX).
     """
     with Trail(fd) as trail:

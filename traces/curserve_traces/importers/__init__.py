@@ -3,7 +3,7 @@
 An importer is a module in the entry-point group `curserve.importers` with `sniff(source) -> bool` (cheap: looks at
 the head, never raises) and `read(source) -> Iterator[Imported]`; one that would take other formats' files as well
 sets `GENERIC` and is asked last. It guesses nothing: what a recording lacks stays `None`, and what cannot be kept
-is told in the report.
+is in the report.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def read_source(source: Source, name: str = "auto") -> Iterator[Imported]:
 
 
 def _with_turns(traces: Iterator[Imported], source: Source, chosen: str) -> Iterator[Imported]:
-    """Yield the traces that hold turns; what the others held, and damaged lines, are told with the last one."""
+    """Yield the traces that hold turns; what the others held, and damaged lines, is reported with the last one."""
     held: Imported | None = None
     dropped: Counter[str] = Counter()
     for imported in traces:

@@ -95,7 +95,7 @@ class Builder:
         self.report = Report(self.format)
 
     def copied(self, record: object, *identity: str | None) -> bool:
-        """Whether a record whose line has this identity was met before: then it is a copy, told with its calls."""
+        """Whether a record of this identity came before: then it is a copy, reported with its calls."""
         if None in identity or (key := hash(identity)) not in self._lines:
             if None not in identity:
                 self._lines.add(key)

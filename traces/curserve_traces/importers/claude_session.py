@@ -2,7 +2,7 @@
 
 One answer of the model spreads over several lines with one message id, since 2.1.29 with results between them: one
 id is one turn. Its token count there is a streaming placeholder: the largest is taken and marked. Calls and lines
-copied by forks and checkpoints are told by their ids.
+copied by forks and checkpoints are recognised by their ids.
 """
 
 from __future__ import annotations

@@ -112,4 +112,4 @@ def _usage(builder: Builder, usage: Json, first: int) -> None:
             output_tokens=an_integer(usage.get("output_tokens")),
         )
     elif usage:
-        builder.report.note("token counts are told for several steps together: left out")
+        builder.report.note("token counts are given for several steps together: left out")

@@ -71,7 +71,7 @@ class Ends:
             self.builder.report.drop(f"event {event.get('type')} without a call")
 
     def result(self, identity: str | None, raw: object) -> None:
-        """Give a call its output, and the end that an event has told."""
+        """Give a call its output, and the end that an event gave."""
         seen = observe(self.builder, raw)
         event = self._by_call.pop(identity, {}) if identity is not None else {}
         refused = refusal(seen.shown()) if seen.exit_code is None else None

@@ -2,7 +2,7 @@
 
 Agents copy the turns so far into the new file. Each turn and each call counts once: a trace that another one holds
 whole is withdrawn, and where both go on by themselves, the later one begins behind what they share and says so.
-What is a copy is told by the agent's own ids of messages and calls, with the arguments; formats whose ids repeat
+What is a copy shows in the agent's own ids of messages and calls, with the arguments; formats whose ids repeat
 take no part.
 """
 

@@ -34,7 +34,7 @@ def sniff(source: Source) -> bool:
 
 
 def read(source: Source) -> Iterator[Imported]:
-    """Yield a trace for every sample of the log; a damaged sample is told and the others still come."""
+    """Yield a trace for every sample of the log; a damaged sample is reported and the others still come."""
     if not source.data.startswith(b"PK"):
         yield from _document(source)
         return

@@ -129,7 +129,7 @@ def _seen(part: Json, shown: str) -> Observation:
 
 
 def _invocation(builder: Builder, part: Json) -> None:
-    """Add a call that is told by what the editor showed of it."""
+    """Add a call that is known by what the editor showed of it."""
     special, details = an_object(part.get("toolSpecificData")), an_object(part.get("resultDetails"))
     line = an_object(special.get("commandLine"))
     command = next((words for k in ("original", "toolEdited") if (words := a_string(line.get(k)))), None)

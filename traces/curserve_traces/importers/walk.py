@@ -1,4 +1,4 @@
-"""From what a user names to sources: files, folders, zips, event folders; what cannot be read is told."""
+"""From what a user names to sources: files, folders, zips, event folders; what cannot be read is reported."""
 
 from __future__ import annotations
 

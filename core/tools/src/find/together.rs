@@ -31,7 +31,7 @@ impl Candidates {
     pub fn of<'e>(expr: &'e Expr, memory: &Memory) -> Option<(Candidates, &'e [Vec<u8>])> {
         let mut actions = Vec::new();
         collect(expr, &mut actions);
-        // Whether what stands behind a command is reached hangs on how the command ends.
+        // Whether what stands behind a command is reached depends on how the command ends.
         let behind = actions.iter().position(|a| matches!(a, Expr::Exec(_)))?;
         let [.., Expr::Exec(command)] = actions.as_slice() else {
             return None;

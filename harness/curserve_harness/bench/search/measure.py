@@ -116,7 +116,7 @@ def _edit(corpus: Corpus, engine: SearchEngine, scratch: Path) -> dict[str, Any]
     """Save a file, and make a new one; tell whether the very next query sees each, and what that query takes.
 
     `*_unedited_ns` is what the same query takes after a file outside the corpus was written: the difference is
-    the edit's. Times are medians over the edits. Where an edit is not seen, the time to renew the index is told.
+    the edit's. Times are medians over the edits. Where an edit is not seen, that to renew the index is given.
     The corpus is as before afterwards.
     """
     victim = _text_file(corpus.root)

@@ -2,7 +2,7 @@
 
 A call belongs to the answer that asked for it; what ran between this answer and the agent's next request, with
 the call's own command in it, is its execution: exit code, bytes and times are the real ones, and the text that the
-model was shown stands beside them where it differs. What ran unasked is the agent's own, and is told apart.
+model was shown stands beside them where it differs. What ran unasked is the agent's own, and is kept apart.
 """
 
 from __future__ import annotations
