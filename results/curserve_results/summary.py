@@ -73,7 +73,7 @@ class Summary:
         return {name: int(calls[name].sum()) for name in _COUNTS}
 
     def knows_the_whole(self) -> bool:
-        """Whether `whole_ns` is the time of the whole task, as it is where every call was executed."""
+        """Whether `whole_ns` is the time of the whole task: recorded calls have their times, or there are none."""
         counts = self.counts()
         return counts["timed"] > 0 or counts["recorded"] == 0
 
