@@ -62,8 +62,10 @@ test: test-rust test-python
 test-rust: setup
 	cd core && cargo test --release --locked -q
 
+# Most tests wait for a process or a clock, so two files at a time; those marked `alone` come after them.
 test-python: setup
-	$(BIN)/pytest tests -m 'not prove'
+	$(BIN)/pytest tests -m 'not prove and not alone' -n 2 --dist loadfile
+	$(BIN)/pytest tests -m 'not prove and alone'
 
 # Receipts go where git does not look; RECEIPTS=results/proofs renews those that the documents cite.
 prove: setup

@@ -17,6 +17,22 @@ from curserve_traces import classify, codec
 from curserve_traces.model import Message, RecordedCall, ToolCall, Trace, Turn, Workspace
 from curserve_traces.workspace import diff, pristine_copy, snapshot
 
+ALONE = (
+    *("bench/", "hosts/", "hostile/"),
+    *(f"cli/test_{name}.py" for name in ("bench_search", "ended", "gate_end_to_end", "killed", "link", "replay")),
+    "unit/engines/test_vllm_server.py",
+)
+"""Where every test is `alone`: they measure links, end processes, or look whether any is left."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what must run with nothing beside it."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(here).as_posix().startswith(ALONE):
+            item.add_marker(pytest.mark.alone)
+
+
 SCRIPT: tuple[tuple[str, ...], ...] = (
     ("grep -rn 'def ' .", "ls -la pkg"),
     ("sed -n '1,3p' pkg/one.py", "cat pkg/two.py", "find . -name '*.py' | sort"),
