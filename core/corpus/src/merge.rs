@@ -13,6 +13,7 @@ use crate::order::SORTED_ABOVE;
 use crate::read::{Reading, Wanted};
 use crate::scan::{Found, FoundBody, FoundFolder};
 use crate::state::{Body, Indexed, Memo, NodeData, State, Unreadable, ROOT};
+use crate::volume::WalkOrder;
 use crate::watch::Watches;
 use crate::watched::Watched;
 
@@ -279,7 +280,12 @@ impl State {
     fn note_readable(&mut self, id: u32) {
         let lacks = self.tree.try_get(id).is_some_and(|data| match &data.body {
             Body::File { content, .. } => content.is_err(),
-            Body::Folder { listing, .. } => listing.is_err(),
+            Body::Folder { listing, .. } => match listing {
+                Ok(listing) => {
+                    listing.len() > SORTED_ABOVE && self.place.walk == WalkOrder::Unknown
+                }
+                Err(_) => true,
+            },
             Body::Link(_) | Body::Other => false,
         });
         if lacks != self.unreadable.contains(&id) {

@@ -4,6 +4,7 @@
 use crate::ids::IdMap;
 use crate::listing::Listing;
 use crate::state::{Body, State, Tree, ROOT};
+use crate::volume::WalkOrder;
 
 /// A folder was seen to be walked by inode when it has more entries than this (`find` 4.9 and `grep -r` on folders of 9,999,
 /// 10,000 and 10,001 files on ext4) …
@@ -28,7 +29,7 @@ impl State {
 
     fn by_inode(&self, mut items: Vec<u32>, id: impl Fn(u32) -> u32) -> Vec<u32> {
         let large = |batch: &&mut [u32]| batch.len() > SORTED_ABOVE;
-        if !self.place.walked_as_listed {
+        if self.place.walk == WalkOrder::ByInode {
             for batch in items.chunks_mut(SORTED_AT_ONCE).filter(large) {
                 batch.sort_by_key(|&item| self.tree.get(id(item)).meta.ino);
             }

@@ -3,7 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::volume::walked_as_listed;
+use crate::volume::{walk, WalkOrder};
 
 /// Where the root lies, and how its large folders are walked.
 #[derive(Clone, Debug)]
@@ -12,8 +12,8 @@ pub(crate) struct Place {
     pub(crate) at: Vec<u8>,
     pub(crate) components: Vec<Box<[u8]>>,
     pub(crate) real: PathBuf,
-    /// Large folders too are walked in readdir's order here.
-    pub(crate) walked_as_listed: bool,
+    /// How large folders are walked here.
+    pub(crate) walk: WalkOrder,
 }
 
 impl Place {
@@ -30,7 +30,7 @@ impl Place {
             at,
             components,
             real: root.to_path_buf(),
-            walked_as_listed: walked_as_listed(root),
+            walk: walk(root),
         }
     }
 }

@@ -12,18 +12,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 const TMPFS: u32 = 0x0102_1994;
+const EXT4: u32 = 0x0000_EF53;
+const OVERLAY: u32 = 0x794C_7630;
 
 /// Local file systems, by the numbers of statfs(2): all that changes in them goes through this kernel's own calls.
 const REPORTING: [u32; 24] = [
     TMPFS,
     0x8584_58F6, // ramfs
-    0x0000_EF53, // ext2, ext3, ext4
+    EXT4,        // and ext2, ext3
     0x5846_5342, // xfs
     0x9123_683E, // btrfs
     0xF2F5_2010, // f2fs
     0x2FC1_2FC1, // zfs
     0xCA45_1A4E, // bcachefs
-    0x794C_7630, // overlay
+    OVERLAY,
     0x7371_7368, // squashfs
     0xE0F5_E1E2, // erofs
     0x28CD_3D45, // cramfs
@@ -60,9 +62,24 @@ pub(crate) fn reports(kind: u32) -> bool {
     REPORTING.contains(&kind)
 }
 
-/// Whether large folders are walked in readdir's order: seen on tmpfs.
-pub(crate) fn walked_as_listed(root: &Path) -> bool {
-    kind(root) == Some(TMPFS)
+/// In which order `find` and `grep -r` walk a large folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WalkOrder {
+    /// readdir's: seen on tmpfs.
+    AsListed,
+    /// By inode: seen on ext4 and overlay.
+    ByInode,
+    /// Nobody has looked.
+    Unknown,
+}
+
+/// The order on the file system of `root`.
+pub(crate) fn walk(root: &Path) -> WalkOrder {
+    match kind(root) {
+        Some(TMPFS) => WalkOrder::AsListed,
+        Some(EXT4 | OVERLAY) => WalkOrder::ByInode,
+        _ => WalkOrder::Unknown,
+    }
 }
 
 /// The file systems that lie below a root.
