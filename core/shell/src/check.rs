@@ -103,6 +103,11 @@ impl Check<'_> {
                 return refuse("a process substitution")
             }
         };
+        self.ends_behind(word)
+    }
+
+    /// Whether a separator stands behind `word`, or the end.
+    fn ends_behind(&self, word: &Word) -> Result<(), Refusal> {
         let Some(place) = &word.loc else {
             return refuse("a redirection out of place");
         };
@@ -116,6 +121,14 @@ impl Check<'_> {
     fn simple(&self, command: &SimpleCommand) -> Result<(), Refusal> {
         let prefix = command.prefix.iter().flat_map(|list| &list.0);
         let suffix = command.suffix.iter().flat_map(|list| &list.0);
+        // Behind these `done` is a word, which the parser leaves to the loop around it.
+        if let (None, Some(prefix)) = (&command.word_or_name, &command.prefix) {
+            match prefix.0.last() {
+                Some(Item::IoRedirect(last)) => self.ends_there(std::slice::from_ref(last))?,
+                Some(Item::AssignmentWord(_, word) | Item::Word(word)) => self.ends_behind(word)?,
+                Some(Item::ProcessSubstitution(..)) | None => {}
+            }
+        }
         if let Some(name) = &command.word_or_name {
             let end = name
                 .value
