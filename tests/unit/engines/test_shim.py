@@ -7,6 +7,7 @@ import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ CURSERVE = programs.need("curserve", "test")
 
 
 @pytest.fixture
-def shim(tmp_path: Path) -> dict[str, str]:
+def shim(tmp_path: Path) -> Iterator[dict[str, str]]:
     """An environment in which `rg` and `grep` are the shim, in front of the real ones."""
     folder = tmp_path / "bin"
     folder.mkdir()
@@ -32,7 +33,8 @@ def shim(tmp_path: Path) -> dict[str, str]:
     (tmp_path / "bin2").mkdir()
     (tmp_path / "copy-of-it").rename(tmp_path / "bin2/grep")  # a second shim, as a copy: never a loop
     path = f"{folder}:{tmp_path / 'bin2'}:{os.environ['PATH']}"
-    return {"PATH": path, "XDG_RUNTIME_DIR": str(tmp_path), "LC_ALL": "C.UTF-8"}
+    with tempfile.TemporaryDirectory() as runtime:  # the path of a socket has room for 107 bytes
+        yield {"PATH": path, "XDG_RUNTIME_DIR": runtime, "LC_ALL": "C.UTF-8"}
 
 
 def grep(root: Path, env: dict[str, str], *words: str, **options) -> subprocess.CompletedProcess[str]:
@@ -57,9 +59,9 @@ def test_without_a_daemon_it_is_the_real_program(root: Path, shim: dict[str, str
     assert "not on PATH" in nowhere.stderr
 
 
-def test_with_a_daemon_it_forwards_and_falls_back(root: Path, shim: dict[str, str], tmp_path: Path) -> None:
+def test_with_a_daemon_it_forwards_and_falls_back(root: Path, shim: dict[str, str]) -> None:
     """A stand-in at the well-known place answers one command line and refuses the rest."""
-    folder = tmp_path / "curserve"
+    folder = Path(shim["XDG_RUNTIME_DIR"]) / "curserve"
     folder.mkdir(mode=0o700)
     value = 0xCBF29CE484222325
     for byte in os.fsencode(root):

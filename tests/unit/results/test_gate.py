@@ -149,6 +149,7 @@ def test_faults_name_what_makes_a_run_worthless(tmp_path: Path) -> None:
     frame = scan(bad).filter(block=0).collect()
     damaged = frame.filter(pl.col("engine") != "daemon").with_columns(
         answer=pl.when(pl.col("answer") == "identical").then(pl.lit("different")).otherwise("answer"),
+        right=pl.when(pl.col("answer") == "identical").then(pl.lit(False)).otherwise("right"),
         **{
             name: pl.when((pl.col("engine") == "server-subprocess") & (pl.col("turn") > 0))
             .then(pl.col("last_token_ns").shift(1) + 200_000)
