@@ -8,13 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from curserve_results.errors import BadSamples
-from curserve_results.schema import ANSWERS, LABELS, WORKSPACES
+from curserve_results.schema import ANSWERS, LABELS, PHASES, WORKSPACES
 
 if TYPE_CHECKING:
     import polars as pl
 
 _ORDERED = (
     ("started_ns", "done_ns"),
+    ("began_ns", "done_ns"),
     ("sent_ns", "prompt_read_ns"),
     ("prompt_read_ns", "first_token_ns"),
     ("first_token_ns", "last_token_ns"),
@@ -26,9 +27,10 @@ _ORDERED = (
 _PLACE = ("block", "cell", "turn", "call")
 _AT_LEAST_ZERO = (
     *("wall_ns", "service_ns", "recorded_ns", "ttft_ns", "decode_ns", "rtt_ns", "prompt_tokens", "output_tokens"),
-    *("bytes_up", "bytes_down", "output_bytes"),
+    *("bytes_up", "bytes_down", "output_bytes", "client_cpu_ns", "client_wait_ns", "server_cpu_ns"),
+    *("server_wait_ns", "queued_ns", "cached_tokens", "computed_tokens", "preemptions"),
 )
-_WORDS = {"answer": ANSWERS, "label": LABELS, "workspace": WORKSPACES}
+_WORDS = {"answer": ANSWERS, "label": LABELS, "workspace": WORKSPACES, "phase": PHASES}
 _NEVER_NULL = ("block", "cell", "trace", "engine", "placement", "model", "api", "link")
 
 

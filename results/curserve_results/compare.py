@@ -87,6 +87,7 @@ def require_comparable(a: Manifest, b: Manifest) -> None:
         ("traces", dict(a.traces), dict(b.traces)),
         ("pace", a.pace, b.pace),
         ("links", _links(a), _links(b)),
+        ("load", a.extra.get("load"), b.extra.get("load")),
         ("links at once", a.links_at_once, b.links_at_once),
         ("models", {n: m.tpot_ns for n, m in a.models.items()}, {n: m.tpot_ns for n, m in b.models.items()}),
     ):

@@ -18,6 +18,8 @@ KINDS = ("cell", "turn", "call")
 ANSWERS = ("identical", "reordered", "different", "unchecked")
 LABELS = ("executed", "recorded", "refused", "failed")
 WORKSPACES = ("known", "unknown", "undetermined")
+PHASES = ("warm-up", "measured", "cool-down", "void")
+"""Of a session of a load: only measured ones enter tables; the `reason` of a void one says why."""
 
 ORDER_UNDEFINED = "order undefined"
 """How the `reason` of a right `reordered` answer begins in files without the column `right`."""
@@ -49,6 +51,14 @@ COLUMNS: dict[str, str] = {
     # a cell: player's start to the end of the last turn. a call: asked for to answered, at the caller
     "started_ns": "Int64",
     "done_ns": "Int64",
+    # a session of a load, which is a cell whose `started_ns` is when it was meant to start
+    "session": "Int32",  # its number in the plan, the same in every engine
+    "phase": "String",
+    "began_ns": "Int64",  # when it did start
+    "client_cpu_ns": "Int64",  # processor time of its player and its tools there
+    "client_wait_ns": "Int64",  # they were ready to run, and no core was free
+    "server_cpu_ns": "Int64",
+    "server_wait_ns": "Int64",
     # a turn, in the order of time; the middle three at the model, the others at the player or loop
     "intended_ns": "Int64",  # when the loop was ready to send
     "sent_ns": "Int64",  # first byte of the request written
@@ -63,6 +73,10 @@ COLUMNS: dict[str, str] = {
     "decode_ns": "Int64",
     "prompt_tokens": "Int64",
     "output_tokens": "Int64",
+    "queued_ns": "Int64",  # from the prompt read to the first step that has a part of it
+    "cached_tokens": "Int64",  # of the prompt, found in the prefix cache
+    "computed_tokens": "Int64",  # of the prompt; what a preemption made it compute again counts again
+    "preemptions": "Int32",
     "bytes_up": "Int64",
     "bytes_down": "Int64",
     # a call
@@ -81,7 +95,13 @@ COLUMNS: dict[str, str] = {
     "workspace": "String",  # whether it was, at the call, what it was in the recording
 }
 
-ADDED = ("workspace", "recorded_ns", "right", "refusal")
+LOAD = (
+    *("session", "phase", "began_ns", "client_cpu_ns", "client_wait_ns", "server_cpu_ns", "server_wait_ns"),
+    *("queued_ns", "cached_tokens", "computed_tokens", "preemptions"),
+)
+"""Columns that only a load (or a simulated one) fills."""
+
+ADDED = ("workspace", "recorded_ns", "right", "refusal", *LOAD)
 """Columns that files of this version may lack, since they came later; they read as null."""
 
 

@@ -27,6 +27,7 @@ from curserve_results.schema import (
     COLUMNS,
     KINDS,
     LABELS,
+    PHASES,
     SCHEMA_VERSION,
     WORKSPACES,
     polars_schema,
@@ -40,7 +41,7 @@ VERSION_KEY = "curserve.schema_version"
 _BLOCK = re.compile(r"block-(\d{6,})\.parquet")
 _BLOCKS = re.compile(r"blocks-(\d{6,})-(\d{6,})\.parquet")
 _MOST_BLOCKS = 1_000_000
-_ENUMS = {"kind": KINDS, "answer": ANSWERS, "label": LABELS, "workspace": WORKSPACES}
+_ENUMS = {"kind": KINDS, "answer": ANSWERS, "label": LABELS, "workspace": WORKSPACES, "phase": PHASES}
 _REQUIRED = ("run", "block", "cell", "kind", "trace", "engine", "model", "link")
 
 

@@ -176,8 +176,9 @@ def _derive(
     check_cells(began, run)
     check_rows(turns, ("block", "cell", "turn"))
     check_rows(calls, ("block", "cell", "turn", "call"))
-    if void:
-        began = began.filter(~pl.col("link").is_in(void))
+    counted = pl.col("phase").fill_null("measured") == "measured"
+    if void or not began.select(counted.all()).item():
+        began = began.filter(counted & ~pl.col("link").is_in(void))
         turns, calls = (frame.join(began, on=["block", "cell"], how="semi") for frame in (turns, calls))
     cells = derive.cells(began).filter(pl.col("end_to_end_ns").is_not_null())
     adjacent = derive.cell_key().rle().struct.field("value")  # rows of a cell are: few values are left to compare
@@ -220,7 +221,7 @@ def _derive(
 
 _CELL_COLUMNS = (
     *("block", "cell", "trace", "repetition", "engine", "placement", "model", "api", "link", "backend", "rtt_ns"),
-    *("order", "started_ns", "done_ns", "run", "path"),
+    *("order", "started_ns", "done_ns", "run", "path", "phase"),
 )
 _CALL_COLUMNS = (
     *("block", "cell", "turn", "call", "started_ns", "done_ns", "wall_ns", "service_ns"),

@@ -8,7 +8,7 @@ from typing import Literal
 
 from curserve_results.errors import ResultsError
 
-Kind = Literal["text", "seconds", "duration", "ratio", "tokens", "share", "count"]
+Kind = Literal["text", "seconds", "duration", "ratio", "tokens", "share", "count", "rate"]
 
 NOTHING = "–"
 """Shown where the samples do not carry a value."""
@@ -67,7 +67,7 @@ def shown(kind: Kind, cell: Value) -> str:
     if isinstance(value, str):
         return value
     text = _number(kind, value)
-    if kind == "ratio" and cell.low is not None and cell.high is not None:
+    if kind in ("ratio", "rate") and cell.low is not None and cell.high is not None:
         low, high = (_number(kind, limit) for limit in (cell.low, cell.high))
         text += f" [{low.removesuffix('×')}–{high.removesuffix('×')}]"
     return text
@@ -81,7 +81,7 @@ def _number(kind: Kind, value: float) -> str:
         return _duration(value)
     if kind == "ratio":
         return f"{value:.2f}×"
-    if kind == "tokens":
+    if kind in ("tokens", "rate"):
         return f"{value:.2f}" if value < 1 else f"{value:.1f}" if value < 100 else f"{value:,.0f}"
     if kind == "share":
         return _share(value)

@@ -220,6 +220,10 @@ def _over(duration: Value, tpot: float | None) -> Value:
 
 def main_tables(summary: Summary) -> tuple[Table, ...]:
     """Return the main table of every tier and model of a run; the notes stand under the last one."""
+    if "load" in summary.manifest.extra:
+        from curserve_results.load.table import load_tables
+
+        return load_tables(summary)
     tables = [main_table(summary, *group) for group in summary.groups()]
     last = tables[-1]
     with_notes = Table(last.name, last.title, last.columns, last.rows, notes(summary))

@@ -13,6 +13,7 @@ import click
 from curserve_results.render import FORMS
 
 if TYPE_CHECKING:
+    from curserve_results.summary import Summary
     from curserve_results.table import Table
 
 TABLES = ("main", "models", "tiers", "grid", "napkin")
@@ -25,6 +26,7 @@ TABLES = ("main", "models", "tiers", "grid", "napkin")
 @click.option("--link", help="The tier of `--table models` (default: the longest).")
 @click.option("--model", help="The model of `--table tiers` (default: the first).")
 @click.option("--columns", metavar="KEY[,KEY…]|all", help="Only these columns; all: however narrow the terminal.")
+@click.option("--slo", "slos", multiple=True, help="Judge a load by this SLO instead of its own; repeatable.")
 @click.option("--no-notes", is_flag=True, help="Without the lines under the tables.")
 @click.option("--explain", "address", metavar="[TABLE:]ENGINE:COLUMN", help="Print samples, filter and formula.")
 @click.option("--html", "page", type=click.Path(path_type=Path), help="Write one self-contained page.")
@@ -40,6 +42,7 @@ def command(
     link: str | None,
     model: str | None,
     columns: str | None,
+    slos: tuple[str, ...],
     no_notes: bool,
     address: str | None,
     page: Path | None,
@@ -82,7 +85,14 @@ def command(
         click.echo(f"{page}: {size / 1e6:.1f} MB", err=is_standard_output(page))
     else:
         click.echo(
-            text_of(run, form, which, link, model, columns=columns, no_notes=no_notes, void_too=void_too), nl=False
+            text_of(
+                *(run, form, which, link, model),
+                columns=columns,
+                no_notes=no_notes,
+                void_too=void_too,
+                slos=slos,
+            ),
+            nl=False,
         )
 
 
@@ -96,6 +106,7 @@ def text_of(
     columns: str | None = None,
     no_notes: bool = False,
     void_too: bool = False,
+    slos: Sequence[str] = (),
 ) -> str:
     """Return the chosen tables of a run in the chosen form; `void_too`: with void links, marked."""
     from curserve_results import search
@@ -122,9 +133,23 @@ def text_of(
         from curserve_results.napkin import napkin_tables
 
         tables = napkin_tables(summary)
+    elif slos:
+        tables = _by_slo(summary, slos)
     else:
         tables = main_tables(summary)
     return render_tables(_noted(tables, no_notes), form, keys)
+
+
+def _by_slo(summary: Summary, slos: Sequence[str]) -> Sequence[Table]:
+    """Return a load's tables by an SLO that its run did not declare."""
+    from curserve_results.load.table import load_tables
+    from curserve_results.slo import parse_slo
+
+    if "load" not in summary.manifest.extra:
+        raise click.UsageError(
+            f"--slo: {summary.folder} is no load of many sessions; only those are judged by one"
+        )
+    return load_tables(summary, parse_slo(slos))
 
 
 def _noted(tables: Sequence[Table], no_notes: bool) -> Sequence[Table]:
@@ -160,6 +185,7 @@ def from_marker(arguments: list[str], beside: Path) -> str:
         *(given["which"], given["link"], given["model"]),
         columns=given["columns"],
         no_notes=given["no_notes"],
+        slos=given["slos"],
         void_too=given["void_too"],
     )
     return f"```\n{text.strip()}\n```" if as_block else text
