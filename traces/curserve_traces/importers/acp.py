@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import orjson
 
-from curserve_traces.importers.blocks import milliseconds
 from curserve_traces.importers.builder import Builder, clean
 from curserve_traces.importers.refusals import BY_USER
 from curserve_traces.importers.report import Imported
@@ -20,6 +19,7 @@ from curserve_traces.importers.values import (
     elapsed,
     given,
     iso_ns,
+    milliseconds,
     seconds_ns,
 )
 from curserve_traces.model import Observation, Workspace

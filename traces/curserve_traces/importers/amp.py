@@ -6,12 +6,22 @@ from collections.abc import Iterator
 
 import orjson
 
-from curserve_traces.importers.blocks import heard, milliseconds, said, total
+from curserve_traces.importers.blocks import heard, said
 from curserve_traces.importers.builder import Builder, clean, text_of
 from curserve_traces.importers.refusals import BY_USER
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
-from curserve_traces.importers.values import Json, a_list, a_string, an_integer, an_object, given, iso_ns
+from curserve_traces.importers.values import (
+    Json,
+    a_list,
+    a_string,
+    an_integer,
+    an_object,
+    given,
+    iso_ns,
+    milliseconds,
+    total,
+)
 from curserve_traces.model import Observation, Workspace
 
 

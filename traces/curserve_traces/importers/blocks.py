@@ -58,16 +58,3 @@ def observation(builder: Builder, block: Json) -> Observation:
     """Return the observation of a `tool_result` whose content is what the tool printed."""
     text = builder.text(block.get("content"), "a result")
     return Observation(stdout=text.encode(), merged=True, is_error=a_flag(block.get("is_error")))
-
-
-def milliseconds(value: object) -> int | None:
-    """Return a moment or duration in milliseconds as nanoseconds; `None` for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 4e12:
-        return None
-    return round(value * 1e6)
-
-
-def total(usage: Json, *keys: str) -> int | None:
-    """Return the sum of the token counts that a usage has; `None` where it has none of them."""
-    known = [count for key in keys if (count := an_integer(usage.get(key))) is not None]
-    return sum(known) if known else None

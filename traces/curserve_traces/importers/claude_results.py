@@ -13,7 +13,16 @@ from typing import Any
 from curserve_traces.importers.builder import Builder, clean
 from curserve_traces.importers.gemini_results import observation as gemini_observation
 from curserve_traces.importers.refusals import BY_USER, refusal
-from curserve_traces.importers.values import Json, a_flag, a_list, an_integer, an_object, json_object, seconds_ns
+from curserve_traces.importers.values import (
+    Json,
+    a_flag,
+    a_list,
+    an_integer,
+    an_object,
+    json_object,
+    milliseconds,
+    seconds_ns,
+)
 from curserve_traces.model import Observation
 
 _EXIT = re.compile(r"(?:Error: )?Exit code (\d+)(?:\n|\Z)")
@@ -37,7 +46,7 @@ def observe(builder: Builder, name: str, block: Json, structured: object) -> tup
     error = a_flag(block.get("is_error"))
     refused = BY_USER if structured == "User rejected tool use" else None if error is False else refusal(text)
     known = an_object(structured)
-    took = an_integer(known.get("durationMs", known.get("totalDurationMs")))
+    took = milliseconds(known.get("durationMs", known.get("totalDurationMs")))
     out, err, code, display = text, "", None, name in _PROGRAMS and refused is None
     if error and (match := _EXIT.match(text)):
         code, out = int(match[1]), text[match.end() :]
@@ -49,9 +58,7 @@ def observe(builder: Builder, name: str, block: Json, structured: object) -> tup
         stderr=err.encode(),
         merged=not err,
         text=None if text == out + err else text,
-        duration_ns=took * 1_000_000
-        if took is not None and took >= 0
-        else seconds_ns(known.get("durationSeconds")),
+        duration_ns=took if took is not None else seconds_ns(known.get("durationSeconds")),
         is_error=error,
     )
     return seen, refused, display

@@ -15,7 +15,17 @@ from curserve_traces.importers.builder import Builder, clean
 from curserve_traces.importers.claude_results import observe
 from curserve_traces.importers.refusals import BY_USER
 from curserve_traces.importers.report import Imported
-from curserve_traces.importers.values import Json, a_list, a_string, an_integer, an_object, elapsed, given, iso_ns
+from curserve_traces.importers.values import (
+    Json,
+    a_list,
+    a_string,
+    an_integer,
+    an_object,
+    elapsed,
+    given,
+    iso_ns,
+    total,
+)
 from curserve_traces.model import Workspace
 
 _AGENTS = {"session": "iflow", "T": "amp"}
@@ -163,14 +173,11 @@ def _usage(builder: Builder, usage: Json) -> None:
     if turn is None or not usage:
         return
     output = an_integer(usage.get("output_tokens"))
-    parts = [
-        an_integer(usage.get(key))
-        for key in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-    ]
-    known = [part for part in parts if part is not None]
+    prompt = total(usage, "input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+    cached = an_integer(usage.get("cache_read_input_tokens"))
     builder.amend(
-        prompt_tokens=sum(known) if known else turn.prompt_tokens,
-        cached_tokens=parts[2] if parts[2] is not None else turn.cached_tokens,
+        prompt_tokens=prompt if prompt is not None else turn.prompt_tokens,
+        cached_tokens=cached if cached is not None else turn.cached_tokens,
         output_tokens=max(filter(None, (output, turn.output_tokens)), default=output),
         extra={**turn.extra, "output_tokens": "largest of the streaming placeholders: a lower bound"},
     )

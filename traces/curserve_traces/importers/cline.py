@@ -9,12 +9,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from curserve_traces.importers.blocks import heard, milliseconds, said, total
+from curserve_traces.importers.blocks import heard, said
 from curserve_traces.importers.builder import Builder, text_of
 from curserve_traces.importers.markup import between
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
-from curserve_traces.importers.values import Json, a_flag, a_list, a_string, an_integer, an_object, given
+from curserve_traces.importers.values import (
+    Json,
+    a_flag,
+    a_list,
+    a_string,
+    an_integer,
+    an_object,
+    given,
+    milliseconds,
+    total,
+)
 from curserve_traces.model import Observation, Workspace
 
 _TOOLS = (

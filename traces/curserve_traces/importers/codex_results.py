@@ -110,5 +110,5 @@ def _duration_ns(value: object) -> int | None:
     """Return a duration as Codex writes it: `{secs, nanos}`, or a number of seconds."""
     if isinstance(value, dict):
         seconds, rest = an_integer(value.get("secs")), an_integer(value.get("nanos"))
-        return seconds * 10**9 + (rest or 0) if seconds is not None and 0 <= seconds < 4e9 else None
+        return an_integer(seconds * 10**9 + (rest or 0)) if seconds is not None and 0 <= seconds < 4e9 else None
     return seconds_ns(value)

@@ -10,12 +10,11 @@ import re
 from collections.abc import Iterator
 
 from curserve_traces.importers import values
-from curserve_traces.importers.blocks import total
 from curserve_traces.importers.builder import Builder, clean
 from curserve_traces.importers.refusals import BY_USER
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
-from curserve_traces.importers.values import Json
+from curserve_traces.importers.values import Json, total
 from curserve_traces.model import Observation, Workspace
 
 _EXIT = re.compile(r"\n?<exited with exit code (-?\d+)>\s*\Z")

@@ -77,13 +77,13 @@ def _result(builder: Builder, data: Json) -> None:
     metadata = values.json_object(data.get("metadata")) or {}
     text = builder.text(data.get("content"), "a result")
     out = metadata.get("output") if isinstance(metadata.get("output"), str) else text
-    started, ended = _milliseconds(metadata.get("start_time")), _milliseconds(metadata.get("end_time"))
+    started, ended = values.milliseconds(metadata.get("start_time")), values.milliseconds(metadata.get("end_time"))
     seen = Observation(
         stdout=clean(str(out)).encode(),
         merged=True,
         text=None if out == text else text,
         started_at_ns=started,
-        duration_ns=ended - started if started is not None and ended is not None and ended >= started else None,
+        duration_ns=values.elapsed(started, ended),
         is_error=values.a_flag(data.get("is_error")),
     )
     builder.result(values.a_string(data.get("tool_call_id")), seen)
@@ -91,12 +91,4 @@ def _result(builder: Builder, data: Json) -> None:
 
 def _moment(value: object) -> int | None:
     """Return a moment in seconds or, as older versions wrote, milliseconds."""
-    return values.seconds_ns(value) if isinstance(value, int) and value < 10**11 else _milliseconds(value)
-
-
-def _milliseconds(value: object) -> int | None:
-    return (
-        value * 10**6
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 4 * 10**12
-        else None
-    )
+    return values.seconds_ns(value) if isinstance(value, int) and value < 10**11 else values.milliseconds(value)

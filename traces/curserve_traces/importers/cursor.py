@@ -9,12 +9,21 @@ from collections.abc import Iterator
 
 import orjson
 
-from curserve_traces.importers.blocks import heard, milliseconds, said
+from curserve_traces.importers.blocks import heard, said
 from curserve_traces.importers.builder import Builder, clean
 from curserve_traces.importers.refusals import BY_USER
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
-from curserve_traces.importers.values import Json, a_string, an_integer, an_object, arguments_of, elapsed, given
+from curserve_traces.importers.values import (
+    Json,
+    a_string,
+    an_integer,
+    an_object,
+    arguments_of,
+    elapsed,
+    given,
+    milliseconds,
+)
 from curserve_traces.model import Observation, Workspace
 
 _TYPES = ("system", "user", "assistant", "thinking", "tool_call", "result")

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from curserve_traces.importers import chat_turns, values
-from curserve_traces.importers.blocks import total
 from curserve_traces.importers.builder import Builder, clean, text_of
 from curserve_traces.importers.refusals import BY_USER
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
-from curserve_traces.importers.values import Json
+from curserve_traces.importers.values import Json, total
 from curserve_traces.model import Observation
 
 _MARKS = ("_checkpoint", "_usage", "_system_prompt")

@@ -15,7 +15,7 @@ from curserve_traces.importers.builder import Builder, clean, text_of
 from curserve_traces.importers.refusals import BY_USER, refusal
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
-from curserve_traces.importers.values import a_list, a_string, an_integer, an_object, given
+from curserve_traces.importers.values import a_list, a_string, an_integer, an_object, given, seconds_ns
 from curserve_traces.model import Observation, Workspace
 
 _BLOCK = re.compile(r"```(?:bash|mswea_bash_command)\s*\n(.*?)\n```", re.DOTALL)
@@ -118,7 +118,7 @@ def _turn(builder: Builder, message: dict[str, Any], text: str, extra: dict[str,
         prompt_tokens=an_integer(usage.get("prompt_tokens", usage.get("input_tokens"))),
         cached_tokens=an_integer(details.get("cached_tokens")),
         output_tokens=an_integer(usage.get("completion_tokens", usage.get("output_tokens"))),
-        extra=given(answered_at_ns=_ns(extra.get("timestamp"))),
+        extra=given(answered_at_ns=seconds_ns(extra.get("timestamp"))),
     )
     actions = extra.get("actions")
     if isinstance(actions, list):
@@ -157,7 +157,7 @@ def _observation(text: str, extra: dict[str, Any]) -> Observation:
 
 def _times(builder: Builder, extra: dict[str, Any]) -> dict[str, Any]:
     """Return what the recording says of time: when the result was there, and how long after the model."""
-    at = _ns(extra.get("timestamp"))
+    at = seconds_ns(extra.get("timestamp"))
     turn = builder.current
     if at is None or turn is None:
         return {}
@@ -167,7 +167,3 @@ def _times(builder: Builder, extra: dict[str, Any]) -> dict[str, Any]:
         builder.report.note("tool time: only an upper bound (model answered → result), dispatch included")
         found["since_model_ns"] = at - answered
     return found
-
-
-def _ns(value: object) -> int | None:
-    return round(value * 1e9) if isinstance(value, int | float) and 0 < value < 4e9 else None

@@ -12,12 +12,11 @@ from collections.abc import Iterator
 import orjson
 
 from curserve_traces.importers import values
-from curserve_traces.importers.blocks import milliseconds, total
 from curserve_traces.importers.builder import Builder, clean
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
 from curserve_traces.importers.sqlite import is_database, rows
-from curserve_traces.importers.values import Json
+from curserve_traces.importers.values import Json, milliseconds, total
 from curserve_traces.model import Observation, Workspace
 
 _FILE = re.compile(r"(?:<path>[^\n]*</path>\n<type>file</type>\n<(content)>|<(file)>)\n")

@@ -85,7 +85,7 @@ def _result(builder: Builder, message: Json, at: int | None) -> None:
     details = values.an_object(message.get("details"))
     code, took, out = (
         values.an_integer(details.get("exitCode")),
-        values.an_integer(details.get("durationMs")),
+        values.milliseconds(details.get("durationMs")),
         text,
     )
     shell = recorded is not None and recorded.call.tool == "bash"
@@ -98,7 +98,7 @@ def _result(builder: Builder, message: Json, at: int | None) -> None:
         stdout=out.encode(),
         merged=True,
         text=None if out == text else text,
-        duration_ns=took * 1_000_000 if took is not None and took >= 0 else None,
+        duration_ns=took,
         is_error=values.a_flag(message.get("isError")),
     )
     if builder.result(identity, seen, values.given(interval_ns=values.elapsed(started, at))):
@@ -107,7 +107,6 @@ def _result(builder: Builder, message: Json, at: int | None) -> None:
 
 def _assistant(builder: Builder, message: Json, at: int | None, state: Json, name: str | None) -> None:
     usage = values.an_object(message.get("usage"))
-    known = [values.an_integer(usage.get(key)) for key in ("input", "cacheRead", "cacheWrite")]
     state["model"] = values.a_string(message.get("model")) or state.get("model")
     parts = [values.an_object(part) for part in values.a_list(message.get("content"))]
     thoughts = [clean(part["thinking"]) for part in parts if isinstance(part.get("thinking"), str)]
@@ -116,8 +115,8 @@ def _assistant(builder: Builder, message: Json, at: int | None, state: Json, nam
         text=text_of([part for part in parts if part.get("type") == "text"]),
         reasoning="\n".join(thoughts) or None,
         model=values.a_string(message.get("model")),
-        prompt_tokens=sum(filter(None, known)) if any(part is not None for part in known) else None,
-        cached_tokens=known[1],
+        prompt_tokens=values.total(usage, "input", "cacheRead", "cacheWrite"),
+        cached_tokens=values.an_integer(usage.get("cacheRead")),
         output_tokens=values.an_integer(usage.get("output")),
         extra=values.given(answered_at_ns=at),
     )

@@ -12,7 +12,16 @@ from curserve_traces.importers.builder import Builder, clean, text_of
 from curserve_traces.importers.gemini import respond
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
-from curserve_traces.importers.values import Json, a_list, a_string, an_integer, an_object, given, iso_ns
+from curserve_traces.importers.values import (
+    Json,
+    a_list,
+    a_string,
+    an_integer,
+    an_object,
+    given,
+    iso_ns,
+    milliseconds,
+)
 from curserve_traces.model import Workspace
 
 _TOLD = {"qwen-code.api_response": "model_ns", "qwen-code.tool_call": "agent_ns"}
@@ -55,13 +64,9 @@ def read(source: Source) -> Iterator[Imported]:
             task = task or text
             builder.message("user", text)
         elif event := an_object(an_object(record.get("systemPayload")).get("uiEvent")):
-            milliseconds = an_integer(event.get("duration_ms"))
-            if (
-                (name := _TOLD.get(str(event.get("event.name"))))
-                and milliseconds is not None
-                and milliseconds >= 0
-            ):
-                told[name] = milliseconds * 1_000_000
+            took = milliseconds(event.get("duration_ms"))
+            if (name := _TOLD.get(str(event.get("event.name")))) and took is not None:
+                told[name] = took
         else:
             builder.report.drop(f"record {kind} (no message)")
     yield builder.finish(

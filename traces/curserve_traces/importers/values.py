@@ -40,7 +40,14 @@ def seconds_ns(value: object) -> int | None:
     """Return a number of seconds as nanoseconds; `None` for anything that is no plausible duration or time."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 4e9:
         return None
-    return round(value * 1e9)
+    return value * 10**9 if isinstance(value, int) else round(value * 1e9)
+
+
+def milliseconds(value: object) -> int | None:
+    """Return a moment or duration in milliseconds as nanoseconds; `None` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 4e12:
+        return None
+    return value * 10**6 if isinstance(value, int) else round(value * 1e6)
 
 
 def iso_ns(value: object) -> int | None:
@@ -50,7 +57,7 @@ def iso_ns(value: object) -> int | None:
     try:
         moment = datetime.fromisoformat(value)
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return round(moment.timestamp() * 1e6) * 1000
+        return an_integer(round(moment.timestamp() * 1e6) * 1000)  # the year 9999 has no nanoseconds of 64 bits
     except (ValueError, OverflowError):
         return None
 
@@ -85,7 +92,13 @@ def arguments_of(value: object) -> Json:
 
 def elapsed(start: int | None, end: int | None) -> int | None:
     """Return the time between two recorded moments; `None` where one lacks or the clock ran backwards."""
-    return end - start if start is not None and end is not None and end >= start else None
+    return an_integer(end - start) if start is not None and end is not None and end >= start else None
+
+
+def total(usage: Json, *keys: str) -> int | None:
+    """Return the sum of the token counts that a usage has; `None` where it has none of them."""
+    known = [count for key in keys if (count := an_integer(usage.get(key))) is not None]
+    return an_integer(sum(known)) if known else None
 
 
 def given(**values: Any) -> Json:

@@ -9,12 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from curserve_traces.importers.blocks import milliseconds
 from curserve_traces.importers.builder import Builder, clean
 from curserve_traces.importers.refusals import BY_USER
 from curserve_traces.importers.report import Imported
 from curserve_traces.importers.source import Source
-from curserve_traces.importers.values import Json, a_list, a_string, an_integer, an_object, arguments_of
+from curserve_traces.importers.values import (
+    Json,
+    a_list,
+    a_string,
+    an_integer,
+    an_object,
+    arguments_of,
+    milliseconds,
+)
 from curserve_traces.model import Observation
 
 
