@@ -1,0 +1,46 @@
+"""The core's own fuzz targets (`core/fuzz`), ten minutes each under libFuzzer: no defect, no overrun of memory.
+
+They need nightly Rust and cargo-fuzz (`cargo install --locked cargo-fuzz`), so `make prove` alone runs them. What
+a target found lies in the folder that its message names; `FUZZ_SECONDS` gives them another time.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from receipts import write_receipt
+
+CORE = Path(__file__).parents[2] / "core"
+TARGETS = sorted(path.relative_to(CORE / "fuzz") for path in CORE.glob("fuzz/*/fuzz_targets/*.rs"))
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(2 * 3600)
+@pytest.mark.parametrize("target", TARGETS, ids=lambda path: f"{path.parts[0]}-{path.stem}")
+def test_fresh_inputs(target: Path, tmp_path: Path) -> None:
+    folder, name, seconds = target.parts[0], target.stem, int(os.environ.get("FUZZ_SECONDS", "600"))
+    (tmp_path / "corpus").mkdir()
+    done = subprocess.run(
+        [
+            *("cargo", "+nightly", "fuzz", "run", "--fuzz-dir", f"fuzz/{folder}", name, tmp_path / "corpus", "--"),
+            *(f"-max_total_time={seconds}", "-timeout=10", "-print_final_stats=1"),
+            f"-artifact_prefix={tmp_path}/",
+        ],
+        cwd=CORE,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{tmp_path}: {done.stderr[-4000:]}"
+    stats = dict(re.findall(r"^stat::(\w+):\s+(\d+)$", done.stderr, re.MULTILINE))
+    inputs = int(stats["number_of_executed_units"])
+    assert inputs > 0
+    write_receipt(
+        "fuzz-core",
+        {"seconds": seconds, "inputs": inputs, "peak_mb": int(stats["peak_rss_mb"])},
+        part=f"{folder}: {name}",
+    )
