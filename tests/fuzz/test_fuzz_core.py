@@ -26,7 +26,19 @@ def test_fresh_inputs(target: Path, tmp_path: Path) -> None:
     (tmp_path / "corpus").mkdir()
     done = subprocess.run(
         [
-            *("cargo", "+nightly", "fuzz", "run", "--fuzz-dir", f"fuzz/{folder}", name, tmp_path / "corpus", "--"),
+            *(
+                "cargo",
+                "+nightly",
+                "fuzz",
+                "run",
+                "--fuzz-dir",
+                f"fuzz/{folder}",
+                "--target-dir",
+                "fuzz/target",
+                name,
+                tmp_path / "corpus",
+                "--",
+            ),
             *(f"-max_total_time={seconds}", "-timeout=10", "-print_final_stats=1"),
             f"-artifact_prefix={tmp_path}/",
         ],

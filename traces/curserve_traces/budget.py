@@ -19,6 +19,9 @@ MOST = 1 << 30
 DEEPEST = 200
 """Levels of nesting; recorded arguments have some ten, and every writer of JSON here can write this many."""
 
+DEEPEST_RECORDED = DEEPEST - 32
+"""Levels in what agents wrote: the native file puts its values some levels down, and must stay readable."""
+
 _OBJECT, _ARRAY, _ITEM, _WIDEST = 200, 64, 60, 4
 """Bytes of a small dict, an empty list, a further item (its slot and a small value); bytes of a character."""
 
@@ -101,10 +104,10 @@ class Spending:
             need(self._spent, self._where)
 
 
-def check_depth(value: Any, where: str) -> None:
-    """Raise TooLarge where lists and objects are nested more than DEEPEST levels."""
+def check_depth(value: Any, where: str, deepest: int) -> None:
+    """Raise TooLarge where lists and objects are nested more than `deepest` levels."""
     level: list[Any] = [value] if isinstance(value, dict | list) else []
-    for _ in range(DEEPEST):
+    for _ in range(deepest):
         if not level:
             return
         level = [
@@ -113,4 +116,4 @@ def check_depth(value: Any, where: str) -> None:
             for inner in (outer.values() if isinstance(outer, dict) else outer)
             if isinstance(inner, dict | list)
         ]
-    raise TooLarge(f"{where}: nested more than {DEEPEST} levels deep, which no agent writes")
+    raise TooLarge(f"{where}: nested more than {deepest} levels deep, which no agent writes")

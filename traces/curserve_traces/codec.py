@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from curserve_traces import budget
 from curserve_traces.errors import MalformedTrace
 from curserve_traces.files import json_bytes, parse_json, write_atomic
 from curserve_traces.model import Trace
@@ -37,7 +38,7 @@ def load_all(path: Path | str) -> list[Trace]:
     data = source.data
     if data[:1] in (b"{", b" ", b"\n"):
         try:
-            document = parse_json(data, str(path))
+            document = parse_json(data, str(path), budget.DEEPEST)
         except MalformedTrace:
             document = None  # JSON lines start with a brace too; the importers say what is wrong
         if is_native(document):
@@ -49,7 +50,7 @@ def load_all(path: Path | str) -> list[Trace]:
 
 def loads(data: bytes, where: str = "trace") -> Trace:
     """Return the trace in the bytes of a native file."""
-    document = parse_json(data, where)
+    document = parse_json(data, where, budget.DEEPEST)
     if not is_native(document):
         raise MalformedTrace(f"{where}: not a native trace file (ATIF with an extra.curserve block)")
     return from_document(document, where)

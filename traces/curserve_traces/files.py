@@ -127,15 +127,18 @@ def _pieces(file: IO[bytes], where: str) -> Iterator[bytes]:
 def loads(text: str) -> Any:
     """Return the JSON value in a text of a recording; raises orjson.JSONDecodeError, or TooLarge."""
     budget.check(text.encode("utf-8", errors="surrogatepass"), "a text in it")
-    return orjson.loads(text)
+    value = orjson.loads(text)
+    if text.count("[") + text.count("{") > budget.DEEPEST_RECORDED:
+        budget.check_depth(value, "a text in it", budget.DEEPEST_RECORDED)
+    return value
 
 
-def parse_json(data: bytes, where: str) -> Any:
+def parse_json(data: bytes, where: str, deepest: int = budget.DEEPEST_RECORDED) -> Any:
     """Return the JSON value in `data`; raises MalformedTrace with the place of the damage, or TooLarge."""
     budget.check(data, where)
     value = _parsed(data, where)
-    if data.count(b"[") + data.count(b"{") > budget.DEEPEST:
-        budget.check_depth(value, where)
+    if data.count(b"[") + data.count(b"{") > deepest:
+        budget.check_depth(value, where, deepest)
     return value
 
 

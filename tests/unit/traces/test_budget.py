@@ -85,9 +85,9 @@ def test_what_is_read_can_be_written(opening: str, closing: str, depth: int) -> 
     text = opening * depth + "1" + closing * depth
     if depth > budget.DEEPEST:
         with pytest.raises(TraceError, match=r"deep|not JSON"):
-            parse_json(text.encode(), "x")
+            parse_json(text.encode(), "x", budget.DEEPEST)
     else:
-        assert json.dumps(parse_json(text.encode(), "x"), separators=(",", ":")) == text
+        assert json.dumps(parse_json(text.encode(), "x", budget.DEEPEST), separators=(",", ":")) == text
 
 
 json_values = st.recursive(

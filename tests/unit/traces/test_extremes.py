@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -31,3 +32,26 @@ def test_a_number_or_a_day_may_be_anything(name: str, tmp_path: Path) -> None:
             continue
         for trace in traces:
             assert codec.loads(codec.dump(trace)) == trace, (found, other)
+
+
+def a_chat(arguments: str) -> str:
+    """Return a recorded chat of one call; `arguments` is JSON."""
+    call = '{"id": "a", "type": "function", "function": {"name": "f", "arguments": ' + arguments + "}}"
+    asked = '{"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": ['
+    return '{"messages": [' + asked + call + "]}]}"
+
+
+@pytest.mark.parametrize("open_, close", [("[", "]"), ('{"a": ', "}")])
+def test_arguments_may_be_as_deep_as_they_are_taken(open_: str, close: str, tmp_path: Path) -> None:
+    taken = 0
+    for levels in range(1, 260, 3):
+        deep = f'{{"v": {open_ * levels}1{close * levels}}}'
+        for data in (a_chat(deep), a_chat(json.dumps(deep))):
+            (tmp_path / "chat.json").write_text(data)
+            try:
+                (trace,) = codec.load_all(tmp_path / "chat.json")
+            except TraceError:
+                continue
+            assert codec.loads(codec.dump(trace)) == trace
+            taken += 1
+    assert taken > 60
