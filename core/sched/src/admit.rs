@@ -26,6 +26,12 @@ impl<K: Kv> Scheduler<K> {
             };
             self.pop_waiting();
             let request = &mut self.requests[id];
+            if part.tokens == 0 {
+                request.status = Status::Loading;
+                step.hit_tokens += u64::from(part.computed);
+                step.loads.push((id, request.external - part.computed));
+                continue;
+            }
             step.hit_tokens += u64::from(part.computed - request.computed);
             request.status = Status::Running;
             request.computed = part.computed;
@@ -68,7 +74,12 @@ impl<K: Kv> Scheduler<K> {
             _ => Hit::default(),
         };
         let computed = request.computed + hit.blocks * config.block_size;
-        let tokens = (request.tokens() - computed).min(chunk);
+        let loads = request.computed == 0 && request.external > computed;
+        let tokens = if loads {
+            0
+        } else {
+            (request.tokens() - computed).min(chunk)
+        };
         if !config.enable_chunked_prefill && tokens > budget {
             return None;
         }
@@ -88,7 +99,11 @@ impl<K: Kv> Scheduler<K> {
         if config.scheduler_reserve_full_isl && missing(request.tokens()) > room {
             return None;
         }
-        let new = missing(computed + tokens);
+        let new = missing(if loads {
+            request.external
+        } else {
+            computed + tokens
+        });
         (new <= room).then_some(Fit {
             found: hit.blocks,
             computed,
@@ -111,6 +126,7 @@ impl<K: Kv> Scheduler<K> {
             self.kv.take(&mut request.holding, &request.path, found);
         }
         self.kv.grow(&mut request.holding, new);
+        // What is loaded is not there before it was: only what the cache had is whole.
         self.kv.publish(&mut request.holding, &request.path, whole);
         Some(Scheduled {
             request: id,

@@ -82,25 +82,11 @@ const ROOT: NodeId = NodeId::MAX;
 impl Tree {
     /// Let `path` go on with `segment`; a segment that goes on in the last one's stream stays in its node.
     pub fn append(&mut self, path: &mut Path, segment: Segment) {
-        if segment.tokens == 0 {
+        if segment.tokens == 0 || self.go_on(path, segment) {
             return;
         }
         let depth = path.tokens();
-        if let Some(last) = path.steps.last_mut() {
-            let node = self.nodes[last.node as usize];
-            if node.stream == segment.stream && node.offset + (depth - node.depth) == segment.offset
-            {
-                last.end += segment.tokens;
-                return;
-            }
-        }
-        let parent = path.steps.last().map_or(ROOT, |step| step.node);
-        let node = Node {
-            parent,
-            depth,
-            stream: segment.stream,
-            offset: segment.offset,
-        };
+        let node = self.after(path, segment);
         let next = self.nodes.len() as NodeId;
         let id = *self.ids.entry(node).or_insert(next);
         if id == next {
@@ -111,6 +97,48 @@ impl Tree {
             start: depth,
             end: depth + segment.tokens,
         });
+    }
+
+    /// The way of a sequence, as far as any other went it.
+    pub fn known(&self, prompt: &[Segment]) -> Path {
+        let mut path = Path::default();
+        for &segment in prompt.iter().filter(|segment| segment.tokens > 0) {
+            if !self.go_on(&mut path, segment) {
+                let node = self.after(&path, segment);
+                let Some(&node) = self.ids.get(&node) else {
+                    break;
+                };
+                let start = path.tokens();
+                let end = start + segment.tokens;
+                path.steps.push(Step { node, start, end });
+            }
+        }
+        path
+    }
+
+    /// Let `path` go on in its last node, if `segment` is what follows there.
+    fn go_on(&self, path: &mut Path, segment: Segment) -> bool {
+        let depth = path.tokens();
+        let Some(last) = path.steps.last_mut() else {
+            return false;
+        };
+        let node = self.nodes[last.node as usize];
+        let goes_on =
+            node.stream == segment.stream && node.offset + (depth - node.depth) == segment.offset;
+        if goes_on {
+            last.end += segment.tokens;
+        }
+        goes_on
+    }
+
+    /// The node that `segment` begins after `path`.
+    fn after(&self, path: &Path, segment: Segment) -> Node {
+        Node {
+            parent: path.steps.last().map_or(ROOT, |step| step.node),
+            depth: path.tokens(),
+            stream: segment.stream,
+            offset: segment.offset,
+        }
     }
 
     /// How many nodes there are.

@@ -16,7 +16,7 @@
 //! let config = Config { async_scheduling: false, ..Config::new(1000) };
 //! let mut scheduler = Scheduler::<RunCache>::new(config);
 //! let prompt = vec![Segment { stream: 1, offset: 0, tokens: 100 }];
-//! let request = scheduler.add(Turn { prompt, reply: (1, 100), max_tokens: 2, arrival: 0 }, 0, false);
+//! let request = scheduler.add(Turn { prompt, reply: (1, 100), max_tokens: 2, ..Turn::default() }, 0, false);
 //! let step = scheduler.schedule();
 //! assert_eq!(step.load().prefill_tokens, 100);
 //! assert_eq!(scheduler.update(&step)[0].request, request);

@@ -16,6 +16,19 @@ impl RequestId {
     pub fn slot(&self) -> usize {
         self.slot as usize
     }
+
+    /// The id as one number, for callers that cannot keep it as it is.
+    pub fn to_bits(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.slot)
+    }
+
+    /// The id that gave this number; any other number names no request.
+    pub fn from_bits(bits: u64) -> Self {
+        Self {
+            slot: bits as u32,
+            generation: (bits >> 32) as u32,
+        }
+    }
 }
 
 /// What is asked of the model: a whole request, or a session's next turn.
@@ -29,6 +42,8 @@ pub struct Turn {
     pub max_tokens: u32,
     /// When it came, in any unit; only compared, by [`crate::Policy::Priority`].
     pub arrival: u64,
+    /// Tokens of a new request, from its first one on, whose KV lies elsewhere (a tier below, another replica) and can be loaded.
+    pub external: u32,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -38,6 +53,8 @@ pub(crate) enum Status {
     Preempted,
     /// A session between two turns: its blocks stay.
     Paused,
+    /// It has blocks, and waits for what is to be in them: in no queue until [`crate::Scheduler::loaded`].
+    Loading,
 }
 
 #[derive(Debug)]
@@ -63,6 +80,8 @@ pub(crate) struct Request<H> {
     pub stale: u32,
     /// Whether what stale steps sampled is thrown away.
     pub drop_stale: bool,
+    /// Tokens whose KV can be loaded, if the cache has less of it.
+    pub external: u32,
     /// A session: after a turn it waits for the next.
     pub resumable: bool,
     /// Turns that came before the one before them was over; None: no more will come.
@@ -113,17 +132,17 @@ impl<H> Requests<H> {
     }
 
     pub fn get(&self, id: RequestId) -> Option<&Request<H>> {
-        let (generation, request) = &self.slots[id.slot as usize];
+        let (generation, request) = self.slots.get(id.slot as usize)?;
         request.as_ref().filter(|_| *generation == id.generation)
     }
 
     pub fn get_mut(&mut self, id: RequestId) -> Option<&mut Request<H>> {
-        let (generation, request) = &mut self.slots[id.slot as usize];
+        let (generation, request) = self.slots.get_mut(id.slot as usize)?;
         request.as_mut().filter(|_| *generation == id.generation)
     }
 
     pub fn remove(&mut self, id: RequestId) -> Option<Request<H>> {
-        let (generation, request) = &mut self.slots[id.slot as usize];
+        let (generation, request) = self.slots.get_mut(id.slot as usize)?;
         if *generation != id.generation {
             return None;
         }

@@ -59,6 +59,11 @@ impl<K: Kv> Scheduler<K> {
         self.waiting.iter()
     }
 
+    /// Tokens a block.
+    pub fn block_size(&self) -> u32 {
+        self.config.block_size
+    }
+
     /// Blocks that nobody holds.
     pub fn free_blocks(&self) -> u32 {
         self.kv.free()
@@ -74,6 +79,22 @@ impl<K: Kv> Scheduler<K> {
         self.requests
             .get(id)
             .map_or(0, |request| K::held(&request.holding))
+    }
+
+    /// Tokens of a prompt that the cache would find now.
+    pub fn found(&self, prompt: &[crate::Segment]) -> u32 {
+        let path = self.tree.known(prompt);
+        let tokens = prompt.iter().map(|segment| segment.tokens).sum::<u32>();
+        match self.config.enable_prefix_caching {
+            true => self.kv.hit(&path, tokens.saturating_sub(1)).blocks * self.config.block_size,
+            false => 0,
+        }
+    }
+
+    /// Tokens that a session between two turns keeps; None if it is not one.
+    pub fn kept_tokens(&self, id: RequestId) -> Option<u32> {
+        let request = self.requests.get(id)?;
+        (request.status == Status::Paused).then_some(request.computed)
     }
 
     /// Hashed blocks that were given to somebody else, so far.

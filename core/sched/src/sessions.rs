@@ -31,6 +31,7 @@ impl<K: Kv> Scheduler<K> {
             in_flight: 0,
             stale: 0,
             drop_stale: false,
+            external: turn.external,
             resumable,
             next: VecDeque::new(),
         });
@@ -78,6 +79,22 @@ impl<K: Kv> Scheduler<K> {
         }
         let mut request = self.requests.remove(id).expect("it was there");
         self.kv.release(&mut request.holding);
+    }
+
+    /// Say that what a request waited for ([`crate::Step::loads`]) is in its blocks: it goes on ahead of those that hold none.
+    pub fn loaded(&mut self, id: RequestId) {
+        let Some(request) = self.requests.get_mut(id) else {
+            return;
+        };
+        if request.status != Status::Loading {
+            return;
+        }
+        // The last token is computed in any case: something must be sampled from.
+        request.computed = std::mem::take(&mut request.external).min(request.tokens() - 1);
+        request.status = Status::Waiting;
+        let whole = request.computed / self.config.block_size;
+        self.kv.publish(&mut request.holding, &request.path, whole);
+        self.enqueue(id);
     }
 
     /// Go on from what was computed: the last sampled token was not, and is forgotten.

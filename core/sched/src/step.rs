@@ -31,6 +31,8 @@ pub struct Step {
     pub admitted: usize,
     /// Requests that lost their blocks.
     pub preempted: Vec<RequestId>,
+    /// Requests that were given blocks and wait for so many tokens to be loaded into them: say [`crate::Scheduler::loaded`].
+    pub loads: Vec<(RequestId, u32)>,
     /// Tokens that admitted requests found in the cache.
     pub hit_tokens: u64,
     /// Hashed blocks that were given to somebody else.

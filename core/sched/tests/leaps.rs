@@ -68,7 +68,7 @@ impl Run {
             prompt,
             reply: (ask.stream, ask.own),
             max_tokens: ask.reply,
-            arrival: 0,
+            ..Turn::default()
         };
         self.scheduler.add(turn, 0, ask.session);
     }

@@ -113,6 +113,7 @@ impl<K: Kv> Run<K> {
             reply: (stream, offset),
             max_tokens,
             arrival: self.clock,
+            external: 0,
         }
     }
 

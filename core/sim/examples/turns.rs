@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use curserve_sched::{Config, StepTime};
-use curserve_sim::{simulate_into, Chance, Cluster, Policy, TurnPlan, Workload};
+use curserve_sim::{simulate_into, Chance, Cluster, Policy, Start, TurnPlan, Workload};
 
 /// 60 turns of 1,000 new tokens and replies of 60, after a task of 60,000: 90,000 tokens of context in the mean.
 struct Long {
@@ -17,8 +17,8 @@ impl Workload for Long {
         self.sessions
     }
 
-    fn start_ns(&self, session: u32) -> u64 {
-        u64::from(session) * 20_000_000_000
+    fn start(&self, session: u32) -> Start {
+        Start::At(u64::from(session) * 20_000_000_000)
     }
 
     fn turn(&self, session: u32, number: u32) -> Option<TurnPlan> {
@@ -29,6 +29,7 @@ impl Workload for Long {
             new,
             reply: 60,
             gap_ns,
+            ..TurnPlan::default()
         })
     }
 }
@@ -57,14 +58,15 @@ fn main() {
         ..Config::new(200_000)
     };
     let cluster = Cluster {
-        config,
-        step_time: h100,
-        replicas: 1,
         policy,
-        step_by_step: false,
+        ..Cluster::new(config, h100)
     };
     let began = Instant::now();
-    let outcome = simulate_into(&Long { sessions }, &cluster, &mut |_| ());
+    let outcome = simulate_into(
+        &Long { sessions },
+        &cluster,
+        &mut |_: &curserve_sim::TurnRecord| (),
+    );
     let (seconds, turns) = (began.elapsed().as_secs_f64(), outcome.turns);
     println!(
         "{turns} turns in {seconds:.2} s: {:.0} a second",

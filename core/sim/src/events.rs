@@ -3,54 +3,84 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// Something that happens at a replica.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+use curserve_sched::RequestId;
+
+/// Something that happens.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Event {
     /// A session's next turn arrives.
     Turn(u32),
-    /// The replica's oldest step is over.
-    Step,
+    /// A session asks for the present turn again: the replica that had it is gone.
+    Again(u32),
     /// A session's blocks were kept long enough, if it has been idle since then.
     Expiry(u32, u64),
+    /// What a request waited for is in its blocks: replica, how often that replica had failed before, request.
+    Loaded(u32, u32, RequestId),
+    /// A replica fails: which, and for how many nanoseconds.
+    Failure(u32, u64),
+    /// A replica's oldest step that is no copy of the one before it is over; the count of its plans tells old ones.
+    Step(u32, u64),
 }
 
-/// Events by time in nanoseconds; at one time by replica, then in the order in which they were planned.
+impl Event {
+    /// What happens at one time goes by this: first what comes from outside, then the replicas in their order.
+    fn place(&self) -> u32 {
+        match *self {
+            Event::Step(replica, _) => replica + 1,
+            _ => 0,
+        }
+    }
+}
+
+/// Events by time in nanoseconds; at one time by their place, then in the order in which they were planned.
 #[derive(Debug, Default)]
 pub struct Events {
-    heap: BinaryHeap<Reverse<(u64, u32, u64, Event)>>,
+    heap: BinaryHeap<Reverse<Planned>>,
     planned: u64,
-    /// For each replica, when its sessions do something next.
-    sessions: Vec<BinaryHeap<Reverse<u64>>>,
+}
+
+/// The key, and what happens.
+#[derive(Debug)]
+struct Planned(u64, u32, u64, Event);
+
+impl Planned {
+    fn key(&self) -> (u64, u32, u64) {
+        (self.0, self.1, self.2)
+    }
+}
+
+impl PartialEq for Planned {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Planned {}
+
+impl PartialOrd for Planned {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Planned {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.key().cmp(&other.key())
+    }
 }
 
 impl Events {
     /// Let something happen at `time_ns`.
-    pub fn plan(&mut self, time_ns: u64, replica: u32, event: Event) {
-        if event != Event::Step {
-            let replicas = self.sessions.len().max(replica as usize + 1);
-            self.sessions.resize_with(replicas, BinaryHeap::new);
-            self.sessions[replica as usize].push(Reverse(time_ns));
-        }
-        self.heap
-            .push(Reverse((time_ns, replica, self.planned, event)));
+    pub fn plan(&mut self, time_ns: u64, event: Event) {
+        let planned = Planned(time_ns, event.place(), self.planned, event);
+        self.heap.push(Reverse(planned));
         self.planned += 1;
     }
 
-    /// Take what happens next: time, replica, event.
-    pub fn pop(&mut self) -> Option<(u64, u32, Event)> {
-        let Reverse((time, replica, _, event)) = self.heap.pop()?;
-        if event != Event::Step {
-            self.sessions[replica as usize].pop(); // the earliest: it is this one, or as early
-        }
-        Some((time, replica, event))
-    }
-
-    /// When one of a replica's sessions does something next.
-    pub fn next_of_sessions(&self, replica: u32) -> Option<u64> {
-        self.sessions
-            .get(replica as usize)?
-            .peek()
-            .map(|&Reverse(time)| time)
+    /// Take what happens next, and when.
+    pub fn pop(&mut self) -> Option<(u64, Event)> {
+        let Reverse(Planned(time, .., event)) = self.heap.pop()?;
+        Some((time, event))
     }
 }
 
@@ -59,18 +89,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ties_go_by_replica_then_by_the_order_of_planning() {
+    fn ties_go_by_place_then_by_the_order_of_planning() {
         let mut events = Events::default();
-        events.plan(5, 1, Event::Step);
-        events.plan(5, 0, Event::Turn(7));
-        events.plan(5, 0, Event::Step);
-        events.plan(4, 9, Event::Turn(1));
+        events.plan(5, Event::Step(1, 0));
+        events.plan(5, Event::Step(0, 0));
+        events.plan(5, Event::Turn(7));
+        events.plan(5, Event::Turn(3));
+        events.plan(4, Event::Step(9, 0));
         let order: Vec<_> = std::iter::from_fn(|| events.pop()).collect();
         let expected = [
-            (4, 9, Event::Turn(1)),
-            (5, 0, Event::Turn(7)),
-            (5, 0, Event::Step),
-            (5, 1, Event::Step),
+            (4, Event::Step(9, 0)),
+            (5, Event::Turn(7)),
+            (5, Event::Turn(3)),
+            (5, Event::Step(0, 0)),
+            (5, Event::Step(1, 0)),
         ];
         assert_eq!(order, expected);
     }

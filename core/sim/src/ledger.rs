@@ -82,6 +82,11 @@ impl Ledger {
         self.settle()
     }
 
+    /// Sessions whose turns wait, in their order.
+    pub fn queued(&self) -> impl Iterator<Item = u32> + '_ {
+        self.queue.iter().map(|&(session, _)| session)
+    }
+
     fn drop_entry(&mut self, session: u32) {
         if let Some(entry) = self.entries.remove(&session) {
             self.held -= entry.blocks;

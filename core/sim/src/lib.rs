@@ -6,39 +6,53 @@
 //!
 //! ```
 //! use curserve_sched::{Config, StepTime};
-//! use curserve_sim::{simulate, Cluster, Policy, TurnPlan, Workload};
+//! use curserve_sim::{simulate, Cluster, Start, TurnPlan, Workload};
 //!
 //! struct Two;
 //! impl Workload for Two {
 //!     fn sessions(&self) -> u32 { 2 }
-//!     fn start_ns(&self, session: u32) -> u64 { u64::from(session) * 1_000_000 }
+//!     fn start(&self, session: u32) -> Start { Start::At(u64::from(session) * 1_000_000) }
 //!     fn turn(&self, _session: u32, number: u32) -> Option<TurnPlan> {
-//!         (number < 3).then_some(TurnPlan { new: 100, reply: 20, gap_ns: 50_000_000 })
+//!         (number < 3).then_some(TurnPlan { new: 100, reply: 20, gap_ns: 50_000_000, work_ns: 0 })
 //!     }
 //! }
 //! let step_time = StepTime { base_ps: 6_130_000_000, prefill_ps: 16_200_000, ..StepTime::default() };
-//! let cluster = Cluster { config: Config::new(1000), step_time, replicas: 1, policy: Policy::Request, step_by_step: false };
-//! let (outcome, turns) = simulate(&Two, &cluster);
+//! let (outcome, turns) = simulate(&Two, &Cluster::new(Config::new(1000), step_time));
 //! assert_eq!((outcome.finished, turns.len()), (2, 6));
 //! ```
 
 mod cells;
 mod chance;
+mod cluster;
 mod endings;
 mod events;
+mod histogram;
+mod leap;
 mod ledger;
+mod placing;
 mod policy;
+mod queues;
 mod record;
 mod replica;
+mod router;
+mod scripted;
 mod session;
 mod simulation;
+mod tally;
+mod tier;
 mod workload;
 
 pub use cells::each_cell;
 pub use chance::Chance;
+pub use cluster::{Cluster, Failure, NextTurn, Offload, Split, Way};
+pub use histogram::Histogram;
 pub use ledger::{Decision, Ledger};
 pub use policy::Policy;
-pub use record::{Outcome, TurnRecord};
+pub use record::{Outcome, SessionRecord, Sink, TurnRecord};
 pub use replica::{Replica, Work};
-pub use simulation::{simulate, simulate_into, Cluster};
-pub use workload::{TurnPlan, Workload};
+pub use router::Router;
+pub use scripted::{Gaps, Place, ScriptTurn, Scripted, Scripts};
+pub use session::TEXTS;
+pub use simulation::{simulate, simulate_into};
+pub use tally::{Metric, Objective, Places, Tally, METRICS};
+pub use workload::{Start, TurnPlan, Workload};

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use curserve_sched::{Config, Load, RunCache, Sampled, Scheduler, Step, StepTime};
+use curserve_sched::{Config, Load, RequestId, RunCache, Sampled, Scheduler, Step, StepTime};
 
 /// A scheduler with a machine.
 #[derive(Debug)]
@@ -10,17 +10,41 @@ pub struct Replica {
     /// Who computes when.
     pub scheduler: Scheduler<RunCache>,
     /// Blocks that there are.
-    blocks: u32,
-    step_time: StepTime,
+    pub(crate) blocks: u32,
+    pub(crate) step_time: StepTime,
     /// Steps that may be planned at once: two with asynchronous stepping.
-    depth: usize,
-    flying: VecDeque<Step>,
+    pub(crate) depth: usize,
+    pub(crate) flying: VecDeque<Step>,
     /// When each of them will be over.
-    ends_ns: VecDeque<u64>,
+    pub(crate) ends_ns: VecDeque<u64>,
+    /// Steps that are alike and were not counted yet.
+    pub(crate) ahead: Option<Leap>,
+    /// Requests that were given blocks and wait for so many tokens to be loaded.
+    pub(crate) loads: Vec<(RequestId, u32)>,
+    /// Requests that were admitted, with the tokens that they need not compute, and of which nobody was told yet.
+    pub(crate) admitted: Vec<(RequestId, u32)>,
+    /// Requests that were preempted, likewise.
+    pub(crate) preempted: Vec<RequestId>,
+    /// How often the end of a step was planned as an event.
+    pub(crate) plans: u64,
+    /// When that end is.
+    pub(crate) planned_ns: Option<u64>,
+    /// Requests that it was given and that are not over.
+    pub(crate) active: u32,
+    /// How often it failed, and until when it is down.
+    pub(crate) failures: u32,
+    pub(crate) down_until_ns: u64,
     /// What it did so far.
     pub work: Work,
     /// Until when blocks are counted.
     counted_ns: u64,
+}
+
+/// So many steps are alike; `load` is that of the last one that was planned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Leap {
+    pub steps: u32,
+    pub load: Load,
 }
 
 /// What a replica did.
@@ -34,6 +58,8 @@ pub struct Work {
     pub prefill_tokens: u64,
     /// Tokens that were found in the cache.
     pub hit_tokens: u64,
+    /// Tokens that were loaded from elsewhere.
+    pub loaded_tokens: u64,
     /// Requests that lost their blocks in the middle of a turn.
     pub preemptions: u64,
     /// Hashed blocks that were given to somebody else.
@@ -55,23 +81,28 @@ impl Replica {
             depth,
             flying: VecDeque::new(),
             ends_ns: VecDeque::new(),
+            ahead: None,
+            loads: Vec::new(),
+            admitted: Vec::new(),
+            preempted: Vec::new(),
+            plans: 0,
+            planned_ns: None,
+            active: 0,
+            failures: 0,
+            down_until_ns: 0,
             work: Work::default(),
             counted_ns: 0,
         }
     }
 
-    /// When the oldest step in flight will be over.
-    pub fn next_end_ns(&self) -> Option<u64> {
-        self.ends_ns.front().copied()
-    }
-
-    /// Count blocks up to now, before anything changes.
-    pub fn count_blocks(&mut self, now_ns: u64) {
+    /// Bring everything up to now, before anything changes.
+    pub fn catch_up(&mut self, now_ns: u64) {
+        self.leap(now_ns);
         let (free, idle) = (self.scheduler.free_blocks(), self.scheduler.idle_blocks());
         self.add_blocks(now_ns, self.blocks - free, idle);
     }
 
-    fn add_blocks(&mut self, until_ns: u64, held: u32, idle: u32) {
+    pub(crate) fn add_blocks(&mut self, until_ns: u64, held: u32, idle: u32) {
         let ns = u128::from(until_ns - self.counted_ns);
         self.work.held_block_ns += u128::from(held) * ns;
         self.work.idle_block_ns += u128::from(idle) * ns;
@@ -81,10 +112,17 @@ impl Replica {
     /// Plan steps as far ahead as may be.
     pub fn plan(&mut self, now_ns: u64) {
         while self.flying.len() < self.depth {
-            let step = self.scheduler.schedule();
+            let mut step = self.scheduler.schedule();
             self.work.preemptions += step.preempted.len() as u64;
             self.work.evictions += step.evicted;
             self.work.hit_tokens += step.hit_tokens;
+            let old = step.batch.len() - step.admitted;
+            let new = step.batch[old..]
+                .iter()
+                .map(|part| (part.request, part.computed));
+            self.admitted.extend(new);
+            self.preempted.extend(&step.preempted);
+            self.loads.append(&mut step.loads);
             if step.batch.is_empty() {
                 if step.preempted.is_empty() {
                     break;
@@ -109,69 +147,16 @@ impl Replica {
         self.scheduler.update(&step)
     }
 
-    /// Count all steps that are alike and end before `until_ns`, instead of planning them one by one.
-    pub fn leap(&mut self, until_ns: u64) {
-        let depth = self.flying.len();
-        let Some(load) = self
-            .flying
-            .back()
-            .filter(|_| depth == self.depth)
-            .map(Step::load)
-        else {
-            return;
+    /// Forget everything but what was done: the machine has failed.
+    pub fn fail(&mut self, config: Config, until_ns: u64) {
+        let fresh = Self::new(config, self.step_time);
+        *self = Self {
+            work: self.work,
+            counted_ns: self.counted_ns,
+            plans: self.plans + 1,
+            failures: self.failures + 1,
+            down_until_ns: until_ns,
+            ..fresh
         };
-        let most = self.scheduler.repeats(&self.flying);
-        let end_ns = *self.ends_ns.back().expect("as many as steps");
-        let end_after = |steps: u32| end_ns + self.step_time.many_ns(&load, steps, load.decodes);
-        // When the last step would be over that makes room for another: up to then nothing else may happen.
-        let over = |steps: u32| match steps.checked_sub(depth as u32) {
-            Some(steps) => end_after(steps),
-            None => self.ends_ns[steps as usize - 1],
-        };
-        let steps = last_true(most, |steps| over(steps) < until_ns);
-        if steps == 0 {
-            return;
-        }
-        let busy_ns = end_after(steps) - end_ns;
-        self.pass(steps, &load);
-        self.work.steps += u64::from(steps);
-        self.work.busy_ns += busy_ns;
-        let evicted = self.scheduler.evicted_blocks();
-        self.scheduler.repeat(steps);
-        self.work.evictions += self.scheduler.evicted_blocks() - evicted;
-        for step in &mut self.flying {
-            step.batch
-                .iter_mut()
-                .for_each(|part| part.computed += steps);
-        }
     }
-
-    /// Let the ends of steps go by, as many as are alike, and count blocks up to each; `load` is that of the last one planned.
-    fn pass(&mut self, steps: u32, load: &Load) {
-        let (free, idle) = (self.scheduler.free_blocks(), self.scheduler.idle_blocks());
-        let (mut held, mut empty, mut load) = (self.blocks - free, free - idle, *load);
-        for new in self.scheduler.growth(steps) {
-            let end = self.ends_ns.pop_front().expect("as many as steps");
-            self.add_blocks(end, held, self.blocks - held - empty);
-            held += new;
-            empty = empty.saturating_sub(new);
-            load.kv_tokens += load.decodes;
-            let last = self.ends_ns.back().copied().unwrap_or(end);
-            self.ends_ns.push_back(last + self.step_time.ns(&load));
-        }
-    }
-}
-
-/// The largest number from 1 to `most` that has a property which all smaller ones have too; 0 if not even 1 has it.
-fn last_true(most: u32, has: impl Fn(u32) -> bool) -> u32 {
-    let (mut yes, mut no) = (0, most.saturating_add(1));
-    while no - yes > 1 {
-        let middle = yes + (no - yes) / 2;
-        if has(middle) {
-            yes = middle;
-        } else {
-            no = middle;
-        }
-    }
-    yes
 }

@@ -1,7 +1,7 @@
 //! Queues with a formula: one server, one request at a time, arrivals by chance.
 
 use curserve_sched::{Config, StepTime};
-use curserve_sim::{simulate, Chance, Cluster, Policy, TurnPlan, Workload};
+use curserve_sim::{simulate, Chance, Cluster, Start, TurnPlan, Workload};
 
 const REQUESTS: u32 = 20_000;
 const WARM_UP: usize = 1_000;
@@ -39,8 +39,8 @@ impl Workload for Arrivals {
         REQUESTS
     }
 
-    fn start_ns(&self, session: u32) -> u64 {
-        self.starts_ns[session as usize]
+    fn start(&self, session: u32) -> Start {
+        Start::At(self.starts_ns[session as usize])
     }
 
     fn turn(&self, session: u32, number: u32) -> Option<TurnPlan> {
@@ -54,6 +54,7 @@ impl Workload for Arrivals {
             new,
             reply: 1,
             gap_ns: 0,
+            ..TurnPlan::default()
         })
     }
 }
@@ -77,13 +78,7 @@ fn waits(load: f64, lengths: [(f64, u32); 2]) -> (f64, f64) {
         kv_ps: 0,
         pair_ps: 0,
     };
-    let cluster = Cluster {
-        config,
-        step_time,
-        replicas: 1,
-        policy: Policy::Request,
-        step_by_step: false,
-    };
+    let cluster = Cluster::new(config, step_time);
     let service = lengths
         .iter()
         .map(|&(share, tokens)| share * service_ns(tokens))

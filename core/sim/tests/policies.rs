@@ -2,7 +2,7 @@
 
 use curserve_sched::{Config, StepTime};
 use curserve_sim::{
-    each_cell, simulate, Chance, Cluster, Outcome, Policy, TurnPlan, TurnRecord, Workload,
+    each_cell, simulate, Chance, Cluster, Outcome, Policy, Start, TurnPlan, TurnRecord, Workload,
 };
 use proptest::prelude::*;
 
@@ -17,8 +17,8 @@ impl Workload for Even {
         self.sessions
     }
 
-    fn start_ns(&self, session: u32) -> u64 {
-        u64::from(session) * 100_000_000
+    fn start(&self, session: u32) -> Start {
+        Start::At(u64::from(session) * 100_000_000)
     }
 
     fn turn(&self, _session: u32, number: u32) -> Option<TurnPlan> {
@@ -27,6 +27,7 @@ impl Workload for Even {
             new,
             reply: 40,
             gap_ns: 1_000_000_000,
+            ..TurnPlan::default()
         })
     }
 }
@@ -52,11 +53,8 @@ fn run_all<W: Workload>(workload: &W, blocks: u32, policy: Policy) -> (Outcome, 
     simulate(
         workload,
         &Cluster {
-            config,
-            step_time: H100,
-            replicas: 1,
             policy,
-            step_by_step: false,
+            ..Cluster::new(config, H100)
         },
     )
 }
@@ -183,8 +181,8 @@ impl Workload for Chancy {
         self.sessions
     }
 
-    fn start_ns(&self, session: u32) -> u64 {
-        Chance::new(self.seed, u64::from(session)).exponential(0, 2e9)
+    fn start(&self, session: u32) -> Start {
+        Start::At(Chance::new(self.seed, u64::from(session)).exponential(0, 2e9))
     }
 
     fn turn(&self, session: u32, number: u32) -> Option<TurnPlan> {
@@ -197,6 +195,7 @@ impl Workload for Chancy {
             new: 1 + (chance.bits(n) % 300) as u32,
             reply: 1 + (chance.bits(n + 1) % 60) as u32,
             gap_ns: chance.exponential(n + 2, self.gap_ns),
+            ..TurnPlan::default()
         })
     }
 
@@ -243,7 +242,7 @@ proptest! {
         let work = Chancy { seed, sessions, gap_ns };
         let order = if priority { curserve_sched::Policy::Priority } else { curserve_sched::Policy::Fcfs };
         let config = Config { max_num_seqs: seqs, async_scheduling: ahead, policy: order, ..Config::new(blocks) };
-        let cluster = Cluster { config, step_time: H100, replicas, policy, step_by_step: false };
+        let cluster = Cluster { replicas, policy, ..Cluster::new(config, H100) };
         let (outcome, turns) = simulate(&work, &cluster);
         prop_assert_eq!(outcome.finished + outcome.too_long + outcome.stuck, sessions);
         if policy == Policy::Request || matches!(policy, Policy::Session { .. }) {

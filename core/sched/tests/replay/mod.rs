@@ -97,6 +97,7 @@ impl From<&Ask> for Turn {
             reply: *reply,
             max_tokens: *max_tokens,
             arrival: *arrival,
+            external: 0,
         }
     }
 }
