@@ -5,7 +5,9 @@ use pyo3::prelude::*;
 mod channel;
 mod link;
 mod pacer;
+mod sched;
 mod search;
+mod sim;
 
 #[pymodule]
 mod _core {
@@ -17,6 +19,11 @@ mod _core {
     use crate::link::{LinkQueue, LinkRelay};
     #[pymodule_export]
     use crate::pacer::{Pacer, Written};
+    #[pymodule_export]
+    use crate::sched::{Scheduler, Step, StepTime};
+
+    #[pymodule_export]
+    use crate::sim::{simulate, Gaps, Scripts, Sessions};
 
     #[pymodule_export]
     use crate::search::{Corpus, Refused};

@@ -99,6 +99,11 @@ def reload(plan: Plan, options: ReplayOptions) -> dict[str, Trace]:
     return traces
 
 
+def load_traces(paths: Sequence[Path], suite: str) -> list[Trace]:
+    """Return the traces of the files that were named, else those of a suite; raises BadInput or TraceError."""
+    return list(_load(_files(paths) or suites.files(suite))[1].values())
+
+
 def _files(paths: Sequence[Path]) -> list[Path]:
     """Return the trace files that were named; of a folder, those with calls (`trace import` writes others too)."""
     found = []

@@ -16,8 +16,10 @@ from curserve_harness.console.exits import BadInput
 BUNDLED = Path(__file__).with_name("step_times.toml")
 _PICOSECONDS = {"base_ms": 10**9, "prefill_us": 10**6, "decode_us": 10**6, "kv_ns": 1000, "pair_ns": 1000}
 """The fields of a table, and how many picoseconds their unit has."""
-_LONGEST_PS = 10**13
-"""Ten seconds: no term of any machine comes near it, and sums of many stay far from what 64 bits hold."""
+_MEMORY = {"kv_bytes_per_token": 1, "kv_gb": 10**9}
+"""Fields that may be left out, and how many bytes their unit has."""
+_MOST_PS = {"base_ms": 10**13, "prefill_us": 10**12, "decode_us": 10**12, "kv_ns": 10**9, "pair_ns": 10**7}
+"""Ten seconds a step, a second a token, 1 ms, 10 µs: no machine comes near, and no sum passes 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +43,17 @@ class StepTime:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A model on a GPU (or several), and where its numbers are from."""
+    """A model on a GPU (or several), and where its numbers are from.
+
+    `kv_bytes_per_token` is that of all its GPUs together, `kv_bytes` the memory left for KV; `None`: unknown.
+    """
 
     model: str
     gpu: str
     step: StepTime
     source: str
+    kv_bytes_per_token: int | None = None
+    kv_bytes: int | None = None
 
 
 def load(path: Path | str | None = None) -> dict[tuple[str, str], Machine]:
@@ -84,18 +91,28 @@ def _read(path: Path) -> dict[tuple[str, str], Machine]:
 
 
 def _machine(model: str, gpu: str, table: dict[str, Any], where: str) -> Machine:
-    unknown, known = set(table) - {*_PICOSECONDS, "source"}, ", ".join(_PICOSECONDS)
+    unknown, known = set(table) - {*_PICOSECONDS, *_MEMORY, "source"}, ", ".join((*_PICOSECONDS, *_MEMORY))
     if unknown:
         raise BadInput(f"{where}: unknown field {', '.join(sorted(unknown))}; known: {known}, source")
     source = table.get("source")
     if not isinstance(source, str) or not source.strip():
         raise BadInput(f"{where}: source must say where the numbers are from")
-    return Machine(model, gpu, StepTime(*(_term(table, field, where) for field in _PICOSECONDS)), source)
+    step = StepTime(*(_term(table, field, where) for field in _PICOSECONDS))
+    return Machine(model, gpu, step, source, *(_bytes(table, field, where) for field in _MEMORY))
+
+
+def _bytes(table: dict[str, Any], field: str, where: str) -> int | None:
+    value, unit = table.get(field), _MEMORY[field]
+    if value is None:
+        return None
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 1 <= value * unit <= 10**15:
+        return round(value * unit)
+    raise BadInput(f"{where}: {field} must be a number above 0, up to {1e15 / unit:g}, got {value!r}")
 
 
 def _term(table: dict[str, Any], field: str, where: str) -> int:
     value, unit = table.get(field), _PICOSECONDS[field]
-    limit = _LONGEST_PS / unit
+    limit = _MOST_PS[field] / unit
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= limit:
         term = round(value * unit)
         if term > 0 or field != "base_ms":

@@ -1,5 +1,6 @@
 import os
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 __version__: str
 
@@ -45,6 +46,110 @@ class LinkRelay:
     def __init__(self, mtu: int, up: dict[str, Any], down: dict[str, Any]) -> None: ...
     def set_delays(self, up_ns: int, down_ns: int) -> None: ...
     def listen(self, address: str, server: str, port: int) -> int: ...
+
+class StepTime:
+    def __init__(self, base_ps: int, prefill_ps: int, decode_ps: int, kv_ps: int, pair_ps: int) -> None: ...
+    def ns(self, *, prefill_tokens: int = 0, decodes: int = 0, kv_tokens: int = 0, pairs: int = 0) -> int: ...
+
+class Step:
+    batch: list[tuple[int, int, int, bool]]
+    admitted: list[int]
+    preempted: list[int]
+    hit_tokens: int
+    evicted_blocks: int
+    prefill_tokens: int
+    decodes: int
+    kv_tokens: int
+    pairs: int
+    def ns(self, step_time: StepTime) -> int: ...
+
+class Scheduler:
+    in_flight: int
+    running: list[int]
+    holding: list[int]
+    waiting: list[int]
+    blocks: int
+    free_blocks: int
+    idle_blocks: int
+    evicted_blocks: int
+    def __init__(
+        self,
+        blocks: int,
+        *,
+        block_size: int = 16,
+        enable_prefix_caching: bool = True,
+        max_num_scheduled_tokens: int = 8192,
+        max_num_seqs: int = 1024,
+        max_model_len: int = 131_072,
+        enable_chunked_prefill: bool = True,
+        scheduler_reserve_full_isl: bool = True,
+        watermark_blocks: int = 0,
+        long_prefill_token_threshold: int = 0,
+        priority: bool = False,
+        async_scheduling: bool = True,
+    ) -> None: ...
+    def add(
+        self,
+        prompt: list[tuple[int, int, int]],
+        reply: tuple[int, int],
+        max_tokens: int,
+        *,
+        arrival: int = 0,
+        priority: int = 0,
+        resumable: bool = False,
+    ) -> int: ...
+    def next_turn(
+        self,
+        request: int,
+        prompt: list[tuple[int, int, int]],
+        reply: tuple[int, int],
+        max_tokens: int,
+        *,
+        arrival: int = 0,
+    ) -> None: ...
+    def close(self, request: int) -> None: ...
+    def abort(self, request: int) -> None: ...
+    def schedule(self) -> Step | None: ...
+    def update(self) -> list[tuple[int, int, Literal["finished", "paused", "continued"] | None]]: ...
+    def blocks_of(self, request: int) -> int: ...
+    def blocks_for(self, tokens: int) -> int: ...
+    def kept_tokens(self, request: int) -> int | None: ...
+
+class Scripts:
+    def __init__(
+        self,
+        scripts: list[tuple[tuple[int, int], list[tuple[int, int, int, int]]]],
+        texts: list[list[tuple[int, int, int]]] | None = None,
+        *,
+        shared: bool = False,
+    ) -> None: ...
+
+class Gaps:
+    def __init__(self, at_user: bool, tiers: list[tuple[float, int, list[list[tuple[int, int]]]]]) -> None: ...
+
+class Sessions:
+    def __init__(
+        self,
+        scripts: Scripts,
+        script: list[int],
+        start_ns: list[int],
+        seed: int,
+        *,
+        users: int = 0,
+        think_ns: int = 0,
+    ) -> None: ...
+
+def simulate(
+    sessions: Sessions,
+    gaps: Gaps,
+    servers: dict[str, Any],
+    step_time: StepTime,
+    *,
+    counted: tuple[int, int],
+    probes: Sequence[int],
+    slo: list[tuple[str, float, int]],
+    every: int,
+) -> dict[str, Any]: ...
 
 class Refused(Exception): ...
 
