@@ -220,6 +220,10 @@ def _over(duration: Value, tpot: float | None) -> Value:
 
 def main_tables(summary: Summary) -> tuple[Table, ...]:
     """Return the main table of every tier and model of a run; the notes stand under the last one."""
+    if "predicted" in summary.manifest.extra:
+        from curserve_results.load.predicted import predicted_tables
+
+        return predicted_tables(summary.manifest)
     if "load" in summary.manifest.extra:
         from curserve_results.load.table import load_tables
 

@@ -31,6 +31,7 @@ ONE_CELL = "--rtt 1ms --repetitions 1 --engine recorded-client --pace virtual --
 
 BASES: Mapping[str, str] = {
     "replay": f"--trace TRACE --workspace CODE {ONE_CELL} --out NEW",
+    "simulate": "--tools RUN --suite quick --sessions 2 --tasks 6 --repetitions 1 --out NEW",
     "report": "RUN",
     "figures": "RUN --out NEW",
     "compare": "RUN RUN",

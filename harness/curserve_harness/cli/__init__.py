@@ -14,6 +14,7 @@ from curserve_harness.console.interrupt import terminable
 VERBS: dict[str, str] = {
     # verb: one line for --help; its module is curserve_harness.cli.<verb>, its command `command`
     "replay": "Replay a suite or traces over a link, against engines; print the table.",
+    "simulate": "Predict a serving cluster under many sessions, with measured tool times.",
     "report": "Print the tables of a run, explain a number, renew a document, write the HTML page.",
     "figures": "Draw every figure of a run as PDF, SVG and PNG.",
     "compare": "Compare two runs, group by group.",

@@ -39,13 +39,13 @@ def _above(console: Console) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def progress(total: int) -> Iterator[On]:
+def progress(total: int, verb: str = "replay") -> Iterator[On]:
     """Show progress over `total` cells while inside; gives the function to report to."""
     if sys.stderr.isatty():
         with _bar(total) as on:
             yield on
     else:
-        yield _lines(total)
+        yield _lines(total, verb)
 
 
 @contextlib.contextmanager
@@ -82,7 +82,7 @@ def _bar(total: int) -> Iterator[On]:
         yield on
 
 
-def _lines(total: int) -> On:
+def _lines(total: int, verb: str) -> On:
     done = 0
 
     def on(what: str, cells: int) -> None:  # noqa: ARG001 - too much for a log
@@ -90,6 +90,6 @@ def _lines(total: int) -> On:
         tenth = 10 * done // max(total, 1)
         done += cells
         if 10 * done // max(total, 1) > tenth:
-            print(f"replay: {done} of {total} cells", file=sys.stderr, flush=True)
+            print(f"{verb}: {done} of {total} cells", file=sys.stderr, flush=True)
 
     return on
