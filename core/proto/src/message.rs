@@ -1,5 +1,7 @@
 //! What frames hold: requests, answers, and the handler that turns one into the other.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -54,6 +56,25 @@ pub struct Call {
     /// Milliseconds; `None`: the program's own limit.
     #[serde(default)]
     pub timeout_ms: Option<u64>,
+    /// In whose place the call is answered, where the commands are not to see the pinned world.
+    #[serde(default)]
+    pub caller: Option<Caller>,
+}
+
+/// A program that somebody started, and what it was given: the call is what that program would do, and it only reads.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Caller {
+    /// Its environment.
+    pub environment: BTreeMap<String, String>,
+    /// What it was called, where it is a shell: bash, unless it is `sh`, which is dash.
+    #[serde(default)]
+    pub shell: Option<String>,
+    /// Whether its standard input is something else than `/dev/null`.
+    #[serde(default)]
+    pub has_input: bool,
+    /// Whether a shell's two outputs are one, so that all it says comes in one stream.
+    #[serde(default)]
+    pub merged: bool,
 }
 
 impl Call {
@@ -166,6 +187,11 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Whether `call` is answered so fast that having the connection looked at meanwhile would cost more.
     fn is_quick(&self, _call: &Call) -> bool {
+        false
+    }
+
+    /// Whether it answers in the place of a [`Caller`].
+    fn serves_callers(&self) -> bool {
         false
     }
 

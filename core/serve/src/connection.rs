@@ -25,6 +25,15 @@ use crate::shared::Shared;
 /// After a call that took longer than this, the next one is not looked out for.
 const SHORT: Duration = Duration::from_millis(1);
 
+/// The name of the mount namespace that this process sees.
+fn mounts() -> String {
+    let name = std::fs::read_link("/proc/self/ns/mnt");
+    name.map_or_else(
+        |_| String::new(),
+        |name| name.to_string_lossy().into_owned(),
+    )
+}
+
 /// What has come.
 enum Came {
     Call(Asked, Instant),
@@ -310,8 +319,8 @@ impl<H: Handler> Connection<H> {
                     let reason = "more output than the protocol carries";
                     answer = Answer::refused(Refusal::TooLarge(reason.into()));
                 }
-                self.count(&answer);
                 let service_ns = u64::try_from(read.elapsed().as_nanos()).unwrap_or(u64::MAX);
+                self.count(&answer, service_ns);
                 self.send(
                     &answer.header(id, service_ns),
                     &[&answer.stdout, &answer.stderr],
@@ -340,11 +349,16 @@ impl<H: Handler> Connection<H> {
             return json!({"id": id, "error": format!("protocol version {asked} asked for; this program speaks {VERSION}")});
         }
         let who = self.shared.handler.identity();
-        json!({"id": id, "version": VERSION, "program": who.program, "program_version": who.program_version,
-               "root": who.root, "at": who.at})
+        let mut hello = json!({"id": id, "version": VERSION, "program": who.program,
+               "program_version": who.program_version, "root": who.root, "at": who.at});
+        if self.shared.handler.serves_callers() {
+            hello["mounts"] = mounts().into();
+        }
+        hello
     }
 
-    fn count(&self, answer: &Answer) {
+    fn count(&self, answer: &Answer, service_ns: u64) {
+        self.shared.account.add(answer, service_ns);
         let counters = &self.shared.counters;
         counters.calls.fetch_add(1, Ordering::Relaxed);
         if answer.refused.is_some() {
@@ -368,10 +382,10 @@ impl<H: Handler> Connection<H> {
             "failed": counters.failed.load(Ordering::Relaxed),
             "protocol_errors": counters.protocol_errors.load(Ordering::Relaxed),
         });
-        if let (Some(all), Value::Object(own)) =
-            (stats.as_object_mut(), self.shared.handler.stats())
-        {
-            all.extend(own);
+        for part in [self.shared.account.show(), self.shared.handler.stats()] {
+            if let (Some(all), Value::Object(part)) = (stats.as_object_mut(), part) {
+                all.extend(part);
+            }
         }
         stats
     }

@@ -16,14 +16,15 @@ use curserve_exec::Limits;
 use curserve_native::files::{Glob, List, Read};
 use curserve_native::search::Search;
 use curserve_native::{edit, late, Due, Places};
-use curserve_proto::{Answer, Call, Handler, Identity, Refusal};
-use curserve_shell::Outcome;
+use curserve_proto::{Answer, Call, Caller, Handler, Identity, Refusal};
+use curserve_shell::{Called, Outcome};
 use curserve_tools::{Deadline, Memory, Out, Stdin, World};
 use serde_json::{json, Value};
 
 use crate::apply::{apply, Failure};
 use crate::idle::Idle;
-use crate::{early, memory, native};
+use crate::programs::Programs;
+use crate::{caller, early, memory, native};
 
 /// Answers the calls of one workspace.
 pub struct Daemon {
@@ -33,6 +34,7 @@ pub struct Daemon {
     places: Option<Places>,
     limits: Limits,
     world: World,
+    programs: Programs,
     corpus: Arc<OnceLock<Result<Corpus, String>>>,
     load_ns: Arc<AtomicU64>,
     idle: Idle,
@@ -76,6 +78,7 @@ impl Daemon {
             places,
             limits,
             world,
+            programs: Programs::default(),
             corpus,
             load_ns,
             idle: Idle::start()?,
@@ -87,6 +90,12 @@ impl Daemon {
     /// The same, for a session whose shell lasts from call to call (docs/PROTOCOL.md, `cwd`).
     pub fn lasting(mut self, lasting: bool) -> Self {
         self.lasting = lasting;
+        self
+    }
+
+    /// The same; what the programs of its callers say of themselves is kept in the file `cache`.
+    pub fn remembering(mut self, cache: Option<PathBuf>) -> Self {
+        self.programs = Programs::new(cache);
         self
     }
 
@@ -159,11 +168,12 @@ impl Daemon {
             });
             let argv =
                 argv.ok_or_else(|| Answer::misused("bash: argv is not a list of strings"))?;
-            return self.program(&argv, cwd, deadline);
+            return self.program(call, &argv, cwd, deadline);
         }
         let command = call
             .text("command")
             .ok_or_else(|| Answer::misused("bash: no command (a string) among the arguments"))?;
+        let world = self.world_of(call)?;
         let snapshot = self.snapshot(command.as_bytes(), cwd)?;
         let limits = curserve_shell::Limits {
             output: self.limits.output,
@@ -171,7 +181,19 @@ impl Daemon {
             memory: self.limits.values,
             ..curserve_shell::Limits::default()
         };
-        let (world, place) = (&self.world, cwd.as_bytes());
+        let (world, place) = (world.as_ref(), cwd.as_bytes());
+        if let Some(caller) = &call.caller {
+            let answer = curserve_shell::run_called(
+                world,
+                &snapshot,
+                command,
+                place,
+                limits,
+                called(caller),
+            );
+            let answer = answer.map_err(Answer::refused)?;
+            return Ok(Answer::done(answer.exit_code, answer.stdout, answer.stderr));
+        }
         let Outcome {
             answer,
             writes,
@@ -196,13 +218,35 @@ impl Daemon {
         })
     }
 
+    /// The world of a call: the caller's, or the pinned one.
+    fn world_of(&self, call: &Call) -> Result<Cow<'_, World>, Answer> {
+        match &call.caller {
+            None => Ok(Cow::Borrowed(&self.world)),
+            Some(caller) => caller::world(&self.world, caller, &self.programs)
+                .map(Cow::Owned)
+                .map_err(Answer::refused),
+        }
+    }
+
     /// One tool, without a shell around it.
-    fn program(&self, argv: &[Vec<u8>], cwd: &str, deadline: Deadline) -> Result<Answer, Answer> {
+    fn program(
+        &self,
+        call: &Call,
+        argv: &[Vec<u8>],
+        cwd: &str,
+        deadline: Deadline,
+    ) -> Result<Answer, Answer> {
+        let world = self.world_of(call)?;
         let snapshot = self.snapshot(&argv.join(&b' '), cwd)?;
         let name = argv
             .first()
             .ok_or_else(|| Answer::failed("bash: argv is empty"))?;
         curserve_tools::fits(argv).map_err(Answer::refused)?;
+        if call.caller.as_ref().is_some_and(|it| it.has_input)
+            && !curserve_shell::leaves_input(argv)
+        {
+            return undefined("standard input, which is not known here");
+        }
         let memory = Memory::new(self.limits.values);
         let stream = || Out::within(self.limits.output, &memory);
         let (mut out, mut err) = (stream(), stream());
@@ -211,7 +255,7 @@ impl Daemon {
             stdin: Stdin::DevNull,
             cwd: cwd.as_bytes(),
             snapshot: &snapshot,
-            world: &self.world,
+            world: &world,
             out: &mut out,
             err: &mut err,
             writes: None,
@@ -235,7 +279,7 @@ impl Daemon {
             .iter()
             .map(|word| word.clone().into_bytes())
             .collect();
-        let mut answer = self.program(&argv, cwd, deadline)?;
+        let mut answer = self.program(call, &argv, cwd, deadline)?;
         answer.stdout = search.finish(answer.stdout);
         Ok(answer)
     }
@@ -289,9 +333,10 @@ impl Daemon {
 
     /// A working folder that lies in the root by way of a link from outside, by the path that has no link: it is what the
     /// system calls it.
-    fn straight(&self, cwd: &str) -> Option<String> {
+    fn straight(&self, call: &Call, cwd: &str) -> Option<String> {
         let is_real = Path::new(&self.at) == self.root;
-        if !is_real || self.lasting || Path::new(cwd).starts_with(&self.at) {
+        if !is_real || self.lasting || call.caller.is_some() || Path::new(cwd).starts_with(&self.at)
+        {
             return None;
         }
         let real = Path::new(cwd).canonicalize().ok()?;
@@ -310,7 +355,7 @@ impl Daemon {
 
     fn answer(&self, call: &Call) -> Result<Answer, Answer> {
         let cwd = call.cwd.as_deref().unwrap_or(&self.at);
-        let straight = self.straight(cwd);
+        let straight = self.straight(call, cwd);
         let cwd = straight.as_deref().unwrap_or(cwd);
         match call.tool.as_str() {
             "bash" => self.steadily(call, |deadline| self.bash(call, cwd, deadline)),
@@ -325,6 +370,21 @@ impl Daemon {
                 Err(Answer::refused(refusal))
             }
         }
+    }
+}
+
+/// The shell that a caller is.
+fn called(given: &Caller) -> curserve_shell::Caller<'_> {
+    let name = given.shell.as_deref().unwrap_or("bash");
+    let shell = match name.rsplit('/').next() {
+        Some("sh" | "dash") => Called::Dash,
+        _ => Called::Bash(name),
+    };
+    curserve_shell::Caller {
+        shell,
+        has_input: given.has_input,
+        merged: given.merged,
+        sorts_otherwise: caller::sorts_otherwise(given),
     }
 }
 
@@ -367,6 +427,10 @@ impl Handler for Daemon {
             "read" | "list" => true,
             _ => false,
         }
+    }
+
+    fn serves_callers(&self) -> bool {
+        true
     }
 
     fn stats(&self) -> Value {

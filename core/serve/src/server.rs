@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use curserve_proto::Handler;
 
+use crate::account::Account;
 use crate::connection;
+use crate::leaving::leave;
 use crate::lookout::Lookout;
 use crate::seats::{is_out_of_descriptors, Seats};
 use crate::shared::{Counters, Limits, Shared, Stop};
@@ -28,12 +30,16 @@ pub fn serve<H: Handler>(
         handler,
         limits,
         counters: Counters::default(),
+        account: Account::default(),
         seats: Seats::new(limits.connections, limits.idle),
         lookout: Lookout::start()?,
         resting: AtomicUsize::new(0),
         stop: stop.clone(),
         started: Instant::now(),
     });
+    if let Some(after) = limits.leave {
+        leave(Arc::clone(&shared), after)?;
+    }
     let accepting = Arc::clone(&shared);
     let socket = listener.as_raw_fd();
     let acceptor = std::thread::Builder::new()

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::account::Account;
 use crate::lookout::Lookout;
 use crate::seats::Seats;
 
@@ -27,6 +28,8 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// How long calls in flight may take to end after a stop.
     pub grace: Duration,
+    /// Without anybody connected for so long, the server ends; `None`: it stays.
+    pub leave: Option<Duration>,
 }
 
 impl Default for Limits {
@@ -40,6 +43,7 @@ impl Default for Limits {
             frame_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
             grace: Duration::from_secs(2),
+            leave: None,
         }
     }
 }
@@ -100,6 +104,7 @@ pub(crate) struct Shared<H> {
     pub handler: Arc<H>,
     pub limits: Limits,
     pub counters: Counters,
+    pub account: Account,
     pub seats: Seats,
     pub lookout: Lookout,
     /// Threads that wait for a next call.

@@ -46,7 +46,7 @@ impl Bench {
             tool: tool.into(),
             arguments: arguments.as_object().cloned().expect("an object"),
             cwd: cwd.map(Into::into),
-            timeout_ms: None,
+            ..Call::default()
         };
         let given = self.daemon.call(&call);
         let places = Places::new(&self.root, &self.at).confined();

@@ -5,7 +5,7 @@ use curserve_tools::{printf, test, words, Call, Out, Stdin, Writes};
 
 use crate::exec::Flow;
 use crate::state::Shell;
-use crate::streams::{Io, Sink, Source};
+use crate::streams::{unknown_input, Io, Sink, Source};
 use crate::Refusal;
 
 impl Shell<'_> {
@@ -265,6 +265,7 @@ impl Shell<'_> {
         }
         let line = match &io.stdin {
             Source::Null => Vec::new(),
+            Source::Unknown => return Err(unknown_input()),
             Source::Pipe(pipe) | Source::File(pipe) => pipe.borrow_mut().line().to_vec(),
         };
         let status = i32::from(line.last() != Some(&b'\n'));

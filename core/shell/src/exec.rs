@@ -28,9 +28,12 @@ impl<'s> Shell<'s> {
     /// Runs a whole program on the shell's own streams; returns its exit status.
     pub fn program(&mut self, program: &Program) -> Result<i32, Refusal> {
         let io = Io {
-            stdin: Source::Null,
+            stdin: match self.sealed {
+                true => Source::Unknown,
+                false => Source::Null,
+            },
             out: Sink::Stream(STDOUT),
-            err: Sink::Stream(STDERR),
+            err: Sink::Stream(if self.merged { STDOUT } else { STDERR }),
         };
         self.lists(program, &io)?;
         Ok(self.vars.status)

@@ -16,14 +16,17 @@
 //! deaths    … who stops whom                   prefix    … and how far a search has to go
 //! redirect  2>&1, <file, here-documents        streams   what its descriptors are
 //! quick     what takes microseconds            conditional  [[ … ]]
+//! called    … of shells that others started    dash      … which is not bash
 //! ```
 
 mod arith;
 mod braces;
 mod builtins;
+mod called;
 mod check;
 mod compound;
 mod conditional;
+mod dash;
 mod deaths;
 mod exec;
 mod expand;
@@ -42,10 +45,12 @@ mod syntax;
 mod tool;
 mod variables;
 
+pub use called::{run_called, Called, Caller};
 use curserve_corpus::Snapshot;
 use curserve_tools::{stack, CALL};
 pub use curserve_tools::{Deadline, How, Refusal, World, Write, Writes};
 pub use quick::is_quick;
+pub use tool::leaves_input;
 
 /// What one command line may use.
 #[derive(Clone, Copy, Debug)]

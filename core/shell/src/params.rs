@@ -6,7 +6,7 @@ use brush_parser::word::{
 use curserve_text::fnmatch::Pattern;
 use curserve_tools::Watch;
 
-use crate::state::{Shell, Value};
+use crate::state::{Name, Shell, Value};
 use crate::streams::Io;
 use crate::Refusal;
 
@@ -218,7 +218,10 @@ impl Shell<'_> {
             Parameter::Special(SpecialParameter::PositionalParameterCount) => {
                 Ok(Some(b"0".to_vec().into()))
             }
-            Parameter::Special(SpecialParameter::ShellName) => Ok(Some(b"bash".to_vec().into())),
+            Parameter::Special(SpecialParameter::ShellName) => match &self.name {
+                Name::Bash(name) => Ok(Some(name.as_bytes().to_vec().into())),
+                Name::Another => refuse("$0 of another shell"),
+            },
             Parameter::Special(
                 SpecialParameter::AllPositionalParameters { .. }
                 | SpecialParameter::CurrentOptionFlags

@@ -78,8 +78,25 @@ pub struct Shell<'s> {
     pub(crate) writes: Option<&'s Writes>,
     /// Streams that go to files, with the number of the planned write.
     pub(crate) files: Vec<(usize, usize)>,
+    /// What the shell was called, with which its messages begin.
+    pub(crate) name: Name,
+    /// Whether somebody else has started it: of its environment, the locale and `$OLDPWD` are not in the world as they are.
+    pub(crate) called: bool,
+    /// Whether it is not known what its standard input is.
+    pub(crate) sealed: bool,
+    /// Whether its two outputs are one.
+    pub(crate) merged: bool,
     /// Whether the shell lasts from call to call: then what an earlier call left is not known here.
     pub(crate) lasting: bool,
+}
+
+/// What a shell was called.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Name {
+    /// bash, by this name.
+    Bash(Rc<str>),
+    /// Another shell, whose messages are not known here.
+    Another,
 }
 
 /// Where a command stands, as far as the line numbers of messages go.
@@ -154,6 +171,10 @@ impl<'s> Shell<'s> {
             unopened: false,
             substitution: Within::Nothing,
             writes: None,
+            name: Name::Bash("bash".into()),
+            called: false,
+            sealed: false,
+            merged: false,
             files: Vec::new(),
             lasting: false,
         })
@@ -199,7 +220,10 @@ impl<'s> Shell<'s> {
             return Err(Refusal::new("a message with characters that do not print"));
         }
         let line = self.line.unwrap_or(0);
-        let prefix = format!("bash: line {line}: ");
+        let Name::Bash(name) = &self.name else {
+            return Err(Refusal::new("a message, and a status, of another shell"));
+        };
+        let prefix = format!("{name}: line {line}: ");
         self.write(io.err, &[prefix.as_bytes(), text, b"\n"].concat());
         Ok(())
     }

@@ -27,6 +27,8 @@ pub enum Sink {
 pub enum Source {
     /// `/dev/null`.
     Null,
+    /// What somebody else's shell was given, of which nothing is known here: nobody may read it.
+    Unknown,
     /// A pipe with these bytes still to come; readers within one list share it.
     Pipe(Rc<RefCell<Pipe>>),
     /// A file, or a here-document that is too long for a pipe.
@@ -96,6 +98,11 @@ impl Source {
             _ => Ok(()),
         }
     }
+}
+
+/// The refusal of what would read [`Source::Unknown`].
+pub fn unknown_input() -> Refusal {
+    Refusal::new("standard input, which is not known here")
 }
 
 /// The three file descriptors of a command.

@@ -3,7 +3,7 @@
 use curserve_tools::{Call, Intake, Out, Stdin, World};
 
 use crate::state::Shell;
-use crate::streams::{Io, Sink, Source};
+use crate::streams::{unknown_input, Io, Sink, Source};
 use crate::Refusal;
 
 impl Shell<'_> {
@@ -22,6 +22,9 @@ impl Shell<'_> {
             )));
         }
         io.stdin.unspoiled()?;
+        if matches!(io.stdin, Source::Unknown) && !leaves_input(words) {
+            return Err(unknown_input());
+        }
         curserve_tools::fits(words)?;
         let (limit, memory) = (self.limits.output, self.memory.clone());
         let merged = io.out == io.err && io.out != Sink::Null;
@@ -34,7 +37,7 @@ impl Shell<'_> {
         let (printed, said) = (out.as_bytes().len(), err.as_bytes().len());
         let status = {
             let pipe = match &io.stdin {
-                Source::Null => None,
+                Source::Null | Source::Unknown => None,
                 Source::Pipe(pipe) | Source::File(pipe) => Some(pipe.borrow()),
             };
             let stdin = match (&io.stdin, &pipe) {
@@ -79,6 +82,17 @@ impl Shell<'_> {
         spend(words, &io.stdin);
         Ok(status)
     }
+}
+
+/// Whether neither the tool that `words` name nor what it starts reads its standard input.
+pub fn leaves_input(words: &[Vec<u8>]) -> bool {
+    let reads_nothing = |words: &[Vec<u8>]| Intake::of(words) == Intake::Nothing;
+    let starts = |word: &Vec<u8>| word.starts_with(b"-exec") || word.starts_with(b"-ok");
+    // What `find` starts goes on to `;` or `+`.
+    let ends = |word: &Vec<u8>| word == b";" || word == b"+";
+    let child_reads_nothing = |rest: &[Vec<u8>]| rest.split(ends).next().is_some_and(reads_nothing);
+    reads_nothing(words)
+        && (words[0] != b"find" || words.split(starts).skip(1).all(child_reads_nothing))
 }
 
 /// Notes what a tool has read of its input, for those that read the same input after it.

@@ -9,6 +9,9 @@ impl Shell<'_> {
         if let Some((_, value)) = self.vars.set.iter().find(|(n, _)| **n == *name) {
             return Ok(value.clone());
         }
+        if self.called && (name == "OLDPWD" && self.vars.old_cwd.is_none() || is_of_locale(name)) {
+            return Err(Refusal::new(format!("{name} of another's shell")));
+        }
         match name {
             "PWD" => return Ok(Some(self.vars.cwd.clone().into())),
             "OLDPWD" if self.lasting && self.vars.old_cwd.is_none() => {}
@@ -32,7 +35,7 @@ impl Shell<'_> {
     /// Whether a variable of the locale, set before a command, changes nothing: `LC_ALL` goes before it.
     pub fn is_outranked(&self, name: &str) -> bool {
         let outranks = |(known, value): &(String, String)| known == "LC_ALL" && !value.is_empty();
-        (name == "LANG" || name.starts_with("LC_")) && self.world.environment.iter().any(outranks)
+        !self.called && is_of_locale(name) && self.world.environment.iter().any(outranks)
     }
 
     /// Sets a variable, unless programs or the shell itself look at it.
@@ -57,6 +60,11 @@ impl Shell<'_> {
         }
         Ok(())
     }
+}
+
+/// Variables of the locale, which a world states in `LC_ALL` alone.
+fn is_of_locale(name: &str) -> bool {
+    name == "LANG" || name.starts_with("LC_")
 }
 
 /// Variables that bash sets itself, whose values are not known here.
@@ -108,6 +116,10 @@ fn is_shells_own(name: &str) -> bool {
 /// Variables that programs or the shell heed when they are set.
 fn is_heeded(name: &str) -> bool {
     const NAMES: &[&str] = &[
+        "HOME",
+        "LANG",
+        "TERM",
+        "TZ",
         "PWD",
         "OLDPWD",
         "CDPATH",

@@ -167,7 +167,7 @@ impl Run<'_> {
             tool: tool.into(),
             arguments: arguments.as_object().cloned().expect("an object"),
             timeout_ms: Some(TIME.as_millis() as u64),
-            cwd: None,
+            ..Call::default()
         };
         let before = peak();
         let thread = std::thread::Builder::new().stack_size(STACKS[number % STACKS.len()]);

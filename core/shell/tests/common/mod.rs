@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use curserve_corpus::{Corpus, Options};
-use curserve_shell::{run_in, Answer, Limits, Refusal, World};
+use curserve_shell::{run_called, run_in, Answer, Called, Caller, Limits, Refusal, World};
 
 /// Where the real programs are; `rg` may be in the checkout's environment alone.
 const PATH: &str = concat!(
@@ -62,6 +62,85 @@ impl Place {
             self.root().as_bytes(),
             Limits::default(),
         )
+    }
+
+    /// What the shell here answers in the place of `caller`, in the locale `C.UTF-8` or `C`.
+    pub fn ours_called(
+        &self,
+        command: &str,
+        caller: Caller,
+        locale: &str,
+    ) -> Result<Answer, Refusal> {
+        let snapshot = self.corpus.snapshot().expect("a snapshot");
+        let mut world = self.world.clone();
+        if locale == "C" {
+            world = world.in_c();
+        }
+        let command = command.replace("@ROOT", &self.root());
+        let root = self.root();
+        run_called(
+            &world,
+            &snapshot,
+            &command,
+            root.as_bytes(),
+            Limits::default(),
+            caller,
+        )
+    }
+
+    /// What that shell really answers, given `input`; the program is found on PATH.
+    pub fn real_called(&self, command: &str, caller: Caller, locale: &str, input: &[u8]) -> Answer {
+        let shell = match caller.shell {
+            Called::Bash(name) => name,
+            Called::Dash => "sh",
+        };
+        let command = command.replace("@ROOT", &self.root());
+        let mut child = Command::new(shell);
+        child
+            .arg("-c")
+            .arg(command)
+            .current_dir(self.root())
+            .env_clear()
+            .envs(self.world.environment.iter().cloned())
+            .env("PATH", PATH)
+            .env("LC_ALL", locale)
+            .stdin(if caller.has_input {
+                Stdio::piped()
+            } else {
+                Stdio::null()
+            })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut one = None;
+        if caller.merged {
+            let (reader, writer) = std::io::pipe().expect("a pipe");
+            child.stdout(writer.try_clone().expect("a descriptor"));
+            child.stderr(writer);
+            one = Some(reader);
+        }
+        let mut started = child.spawn().expect("a shell");
+        drop(child); // our copies of the pipe's end
+        if let Some(mut pipe) = started.stdin.take() {
+            let _ = std::io::Write::write_all(&mut pipe, input);
+        }
+        let all = one.map(some_of);
+        let mut output = started.wait_with_output().expect("it ends");
+        output.stdout.extend(all.into_iter().flatten());
+        Answer {
+            exit_code: output.status.code().unwrap_or(-1),
+            stdout: output.stdout,
+            stderr: output.stderr,
+        }
+    }
+
+    /// The difference between the two, or `None`; a refusal is no difference.
+    pub fn difference_called(&self, command: &str, caller: Caller, locale: &str) -> Option<String> {
+        let mut ours = self.ours_called(command, caller, locale).ok()?;
+        let mut real = self.real_called(command, caller, locale, b"one\ntwo\n");
+        if ours != real && command.contains("rg ") {
+            (ours, real) = (unordered(ours), unordered(real));
+        }
+        (ours != real).then(|| format!("{command}\n  here {}\n  real {}", show(&ours), show(&real)))
     }
 
     /// What the real shell answers. What does not end is ended, and nobody reads more than a little of what has no end:
