@@ -43,7 +43,7 @@ pub fn run(mut parser: Parser) -> Result<(), Failure> {
     inside::close_others(&keep)?;
     confine::confine(&limits, confine::Sockets::Namespaced)?;
     inside::check(&outer, &at)?;
-    crate::inherited::restore();
+    curserve_run::inherited::restore();
     let more = environment.iter().filter_map(|word| word.split_once('='));
     let error = std::process::Command::new(program)
         .args(arguments)

@@ -98,7 +98,7 @@ fn become_program(fd: RawFd, words: Vec<OsString>) -> io::Error {
         .map(|word| word.as_ptr())
         .chain([std::ptr::null()])
         .collect();
-    crate::inherited::restore();
+    curserve_run::inherited::restore();
     // SAFETY: valid pointers, ended by a null; the environment is this process's own.
     unsafe {
         if libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) != 0 {

@@ -2,24 +2,29 @@
 
 use std::process::ExitCode;
 
+use curserve_run::shim;
+
 mod confined;
 mod enter;
-mod inherited;
 mod keep;
-mod known;
-mod line;
 mod options;
-mod outputs;
 mod probe;
+mod run;
 mod serve;
-mod shim;
+mod start;
+mod stats;
 mod versions;
 mod worker;
 
 const USAGE: &str = "\
-usage: curserve worker (--socket PATH | --listen-fd N) --root DIR [--at PATH] [limits]
+curserve: answers rg, grep, find and shell lines from memory, byte for byte as the real programs would
+
+usage: curserve run [--root DIR] -- AGENT [ARGUMENT…]   run an agent that finds those answers on PATH
+       curserve start [--root DIR] [--leave-s S]        find or start the daemon of a folder; prints its socket
+       curserve stats [--root DIR] [--json]             what was answered from memory, what was refused, and why
        curserve serve [--socket PATH | --listen-fd N] --root DIR [--at PATH] [limits]
-       curserve versions
+       curserve worker (--socket PATH | --listen-fd N) --root DIR [--at PATH] [limits]
+       curserve versions                                which of the real programs here are known
        curserve --version
 
 limits: --timeout-s S  --output-bytes N  --memory-bytes N  --processes N  --file-bytes N  --call-bytes N";
@@ -27,17 +32,16 @@ limits: --timeout-s S  --output-bytes N  --memory-bytes N  --processes N  --file
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
     let called = arguments.next().unwrap_or_default();
-    let name = std::path::Path::new(&called)
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default();
-    if shim::NAMES.contains(&name) {
-        return shim::run(name, &arguments.collect::<Vec<_>>());
+    if let Some(name) = shim::name(&called) {
+        return shim::run(name, &called, &arguments.collect::<Vec<_>>());
     }
     let verb = arguments.next();
     let result = match verb.as_ref().and_then(|verb| verb.to_str()) {
         Some("worker") => worker::run(lexopt::Parser::from_args(arguments)),
         Some("versions") => versions::run(lexopt::Parser::from_args(arguments)),
+        Some("run") => return run::run(lexopt::Parser::from_args(arguments)),
+        Some("start") => return start::run(lexopt::Parser::from_args(arguments)),
+        Some("stats") => return stats::run(lexopt::Parser::from_args(arguments)),
         Some("serve") => serve::run(lexopt::Parser::from_args(arguments)),
         Some("enter") => enter::run(lexopt::Parser::from_args(arguments)),
         Some("confined") => confined::run(lexopt::Parser::from_args(arguments)),

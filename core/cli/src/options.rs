@@ -14,7 +14,9 @@ use lexopt::{Arg, Parser, ValueExt};
 
 use curserve_serve::{SocketFile, Stop};
 
-use crate::{known, Failure};
+use curserve_run::known;
+
+use crate::Failure;
 
 /// The options of a program that serves a workspace.
 pub struct Options {
@@ -31,6 +33,8 @@ pub struct Options {
     pub persistent: bool,
     /// End with standard input.
     pub lifeline: bool,
+    /// End when nobody has been connected for so long.
+    pub leave: Option<Duration>,
     /// The namespaces of whoever put a sandbox around us; looked at from inside before the first call.
     outer: Option<String>,
     /// Confined by Landlock, for want of namespaces: the private temporary folder, and the folder with `rg`.
@@ -52,7 +56,7 @@ impl Options {
         let (mut socket, mut listen_fd, mut root, mut at) = (None, None, None::<PathBuf>, None);
         let (mut limits, mut persistent, mut lifeline) = (Limits::default(), false, false);
         let (mut tmp, mut bin, mut outer) = (None, None, None);
-        let (mut gauges, mut unknown) = (Gauges::default(), None);
+        let (mut gauges, mut unknown, mut leave) = (Gauges::default(), None, None);
         while let Some(argument) = parser.next()? {
             match argument {
                 Arg::Long("socket") => socket = Some(parser.value()?.into()),
@@ -61,10 +65,13 @@ impl Options {
                 Arg::Long("at") => at = Some(parser.value()?.string()?),
                 Arg::Long("persistent") => persistent = true,
                 Arg::Long("lifeline") => lifeline = true,
+                Arg::Long("leave-s") => leave = Some(seconds(verb, "--leave-s", &parser.value()?)?),
                 Arg::Long("outer") => outer = Some(parser.value()?.string()?),
                 Arg::Long("landlock-tmp") => tmp = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("landlock-bin") => bin = Some(PathBuf::from(parser.value()?)),
-                Arg::Long("timeout-s") => limits.timeout = seconds(verb, &parser.value()?)?,
+                Arg::Long("timeout-s") => {
+                    limits.timeout = seconds(verb, "--timeout-s", &parser.value()?)?
+                }
                 Arg::Long("output-bytes") => limits.output = parser.value()?.parse()?,
                 Arg::Long("memory-bytes") => limits.memory = parser.value()?.parse()?,
                 Arg::Long("processes") => limits.processes = parser.value()?.parse()?,
@@ -121,6 +128,7 @@ impl Options {
             at,
             persistent,
             lifeline,
+            leave,
             outer,
             landlock: tmp.zip(bin),
             limits,
@@ -233,13 +241,13 @@ impl Options {
 }
 
 /// A time limit: anything above 0 that a clock can tell.
-fn seconds(verb: &str, word: &OsStr) -> Result<Duration, Failure> {
+fn seconds(verb: &str, option: &str, word: &OsStr) -> Result<Duration, Failure> {
     let seconds = word.to_str().and_then(|word| word.parse::<f64>().ok());
     let limit = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     limit.filter(|limit| !limit.is_zero()).ok_or_else(|| {
         let word = word.to_string_lossy();
         Failure::Usage(format!(
-            "{verb}: --timeout-s {word}: expected a number of seconds above 0"
+            "{verb}: {option} {word}: expected a number of seconds above 0"
         ))
     })
 }

@@ -39,11 +39,15 @@ pub fn run(parser: Parser) -> Result<(), Failure> {
         options.limits,
         world,
     )?
-    .lasting(options.persistent);
+    .lasting(options.persistent)
+    .remembering(versions::cache());
     let served = curserve_serve::serve(
         listener,
         Arc::new(daemon),
-        curserve_serve::Limits::default(),
+        curserve_serve::Limits {
+            leave: options.leave,
+            ..curserve_serve::Limits::default()
+        },
         stop,
     );
     if let Some(file) = file {

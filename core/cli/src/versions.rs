@@ -66,7 +66,7 @@ fn asked(rg: Option<&Path>) -> BTreeMap<&'static str, Result<String, String>> {
 }
 
 /// Where is kept what they said.
-fn cache() -> Option<PathBuf> {
+pub fn cache() -> Option<PathBuf> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     let base = set("XDG_CACHE_HOME").map(PathBuf::from);
     let base = base.or_else(|| Some(PathBuf::from(set("HOME")?).join(".cache")))?;

@@ -53,3 +53,4 @@ pub use node::Entry;
 pub use resolve::{Errno, Lookup};
 pub use select::Chosen;
 pub use state::{Node, Snapshot, Unreadable, Verdict};
+pub use volume::follows;

@@ -62,6 +62,11 @@ pub(crate) fn reports(kind: u32) -> bool {
     REPORTING.contains(&kind)
 }
 
+/// Whether `path` lies in a file system that reports all that happens in it, so that it can be followed.
+pub fn follows(path: &Path) -> bool {
+    kind(path).is_some_and(reports)
+}
+
 /// In which order `find` and `grep -r` walk a large folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WalkOrder {

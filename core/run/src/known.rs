@@ -55,7 +55,8 @@ pub fn is_private(folder: &Path) -> bool {
         .is_ok_and(|meta| meta.is_dir() && meta.uid() == uid() && meta.mode() & 0o022 == 0)
 }
 
-fn uid() -> u32 {
+/// This user.
+pub fn uid() -> u32 {
     // SAFETY: always succeeds.
     unsafe { libc::geteuid() }
 }

@@ -59,7 +59,13 @@ impl Line {
         loop {
             let (header, payload) = self.frame()?;
             match header.get("id").and_then(Value::as_u64)? {
-                HELLO => self.welcome = header.get("root")?.as_str()? == root,
+                HELLO => {
+                    let is = |field: &str, known: &str| {
+                        header.get(field).and_then(Value::as_str) == Some(known)
+                    };
+                    // Where other things are mounted, the same path may lead elsewhere.
+                    self.welcome = is("root", root) && is("mounts", &mounts());
+                }
                 PING => self.pinged = false,
                 CALL if self.welcome => return Some((header, payload)),
                 _ => return None,
@@ -123,6 +129,15 @@ impl Line {
     }
 }
 
+/// The name of the mount namespace that this process sees.
+fn mounts() -> String {
+    let name = std::fs::read_link("/proc/self/ns/mnt");
+    name.map_or_else(
+        |_| String::new(),
+        |name| name.to_string_lossy().into_owned(),
+    )
+}
+
 fn frame(header: &Value) -> Vec<u8> {
     let mut bytes = Vec::new();
     // Words longer than the protocol's longest header do not fit on a command line.
@@ -171,11 +186,17 @@ mod tests {
         for script in [
             (|stream| assert!(!hear(stream, PING))) as fn(&mut UnixStream),
             |stream| {
-                tell(stream, &json!({"id": HELLO, "root": "/root"}));
+                tell(
+                    stream,
+                    &json!({"id": HELLO, "root": "/root", "mounts": mounts()}),
+                );
                 while hear(stream, PING) {}
             },
             |stream| {
-                tell(stream, &json!({"id": HELLO, "root": "/root"}));
+                tell(
+                    stream,
+                    &json!({"id": HELLO, "root": "/root", "mounts": mounts()}),
+                );
                 let _ = stream.write_all(&frame(&json!({"id": CALL}))[..9]);
                 while hear(stream, PING) {}
             },
@@ -190,7 +211,10 @@ mod tests {
     #[test]
     fn an_answer_may_take_its_time_while_pings_are_answered() {
         let (answered, took) = asked(|stream| {
-            tell(stream, &json!({"id": HELLO, "root": "/root"}));
+            tell(
+                stream,
+                &json!({"id": HELLO, "root": "/root", "mounts": mounts()}),
+            );
             for _ in 0..5 {
                 assert!(hear(stream, PING));
                 tell(stream, &json!({"id": PING, "ok": true}));

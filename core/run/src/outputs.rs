@@ -1,4 +1,4 @@
-//! The two outputs that a shim was given: whether an answer may go there, and how it goes there.
+//! What a shim was given to read and to write to: whether an answer may go there, and how it goes there.
 //!
 //! Real programs look at their output: they skip a file that they write into, colour a terminal, and grep stops at the
 //! first match where nobody reads. Pipes and sockets they only write to, and so an answer may go there.
@@ -9,13 +9,50 @@ use std::mem::ManuallyDrop;
 use std::os::fd::{FromRawFd, RawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
-/// Whether what `name` would write to both outputs depends on nothing but its input.
-pub fn take_an_answer(name: &str) -> bool {
+/// What standard input is.
+pub enum Input {
+    /// `/dev/null`.
+    Null,
+    /// Something that is read and does not show what it is: a pipe, a socket, a file.
+    Flow,
+    /// A terminal, or a device.
+    Other,
+}
+
+/// What standard input is; None where it is closed.
+pub fn kind_of_input() -> Option<Input> {
+    let meta = metadata(0)?;
+    let kind = meta.file_type();
+    Some(match () {
+        () if is_null(&meta) => Input::Null,
+        () if kind.is_fifo() || kind.is_socket() || kind.is_file() => Input::Flow,
+        () => Input::Other,
+    })
+}
+
+/// Whether standard input is `/dev/null`.
+pub fn input_is_null() -> bool {
+    metadata(0).is_some_and(|meta| is_null(&meta))
+}
+
+/// Whether what programs would write to both outputs depends on nothing but their input. `grep` says less to nobody.
+pub fn take_an_answer() -> bool {
     let (Some(out), Some(err)) = (metadata(1), metadata(2)) else {
         return false;
     };
-    let flows = |meta: &Metadata| meta.file_type().is_fifo() || meta.file_type().is_socket();
-    (flows(&out) || is_null(&out) && name == "rg") && (flows(&err) || is_null(&err))
+    flows(&out) && (flows(&err) || is_null(&err))
+}
+
+/// The same for `rg`, which says the same to nobody.
+pub fn take_an_answer_of_rg() -> bool {
+    let (Some(out), Some(err)) = (metadata(1), metadata(2)) else {
+        return false;
+    };
+    is_null(&out) && (flows(&err) || is_null(&err))
+}
+
+fn flows(meta: &Metadata) -> bool {
+    meta.file_type().is_fifo() || meta.file_type().is_socket()
 }
 
 /// Whether both outputs are one, so that their order shows.
@@ -25,14 +62,14 @@ pub fn are_one() -> bool {
 }
 
 /// What is known of an open descriptor.
-pub fn metadata(fd: RawFd) -> Option<Metadata> {
+fn metadata(fd: RawFd) -> Option<Metadata> {
     // SAFETY: only asked, never closed; a closed descriptor is an error.
     let file = ManuallyDrop::new(unsafe { File::from_raw_fd(fd) });
     file.metadata().ok()
 }
 
 /// Whether that is `/dev/null`.
-pub fn is_null(meta: &Metadata) -> bool {
+fn is_null(meta: &Metadata) -> bool {
     meta.file_type().is_char_device() && meta.rdev() == libc::makedev(1, 3)
 }
 
