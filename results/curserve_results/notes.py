@@ -141,11 +141,11 @@ def _degraded(link: LinkRecord) -> bool:
 
 def _tcp(tcp: Mapping[str, Any]) -> str:
     """Describe a TCP policy in a few words."""
-    known = {"congestion": "{}", "idle_restart": "idle restart {}", "mtu": "MTU {}"}
+    known = {"congestion": "", "idle_restart": "idle restart ", "mtu": "MTU "}
     words = []
     for key, value in tcp.items():
         text = ("on" if value else "off") if isinstance(value, bool) else str(value)
-        words.append(known.get(key, key.replace("_", " ") + " {}").format(text))
+        words.append(known.get(key, key.replace("_", " ") + " ") + text)
     return ", ".join(words)
 
 

@@ -106,3 +106,11 @@ def test_a_served_model_whose_pace_nobody_measured_has_no_tokens(tmp_path: Path)
     (row,) = models_table(served).rows
     assert (row["tpot"].value, row["tokens_per_s"].value, row["daemon"].value) == (None, None, None)
     assert any("TPOT not measured" in line for line in notes(served))
+
+
+@pytest.mark.parametrize("setting", ["{0}", "{", "{''}", "{0.__class__}"])
+def test_a_setting_of_a_manifest_is_text_and_no_format(setting: str, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", Truth(repetitions=1))
+    manifest = read_manifest(run)
+    manifest.with_changes(links=tuple(replace(link, tcp={setting: True}) for link in manifest.links)).write(run)
+    assert any(f"{setting.replace('_', ' ')} on" in line for line in notes(summarise(run)))
