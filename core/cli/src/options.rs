@@ -6,6 +6,7 @@ use std::io::Read;
 use std::os::fd::RawFd;
 use std::os::unix::net::UnixListener;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use curserve_exec::gauges::{adopt, Gauge, Gauges};
@@ -203,11 +204,11 @@ impl Options {
     ///
     /// # Errors
     /// Where both or neither were named, or the path cannot be bound.
-    pub fn listen(&self) -> Result<(UnixListener, Option<SocketFile>), Failure> {
+    pub fn listen(&self) -> Result<(UnixListener, Option<Arc<SocketFile>>), Failure> {
         match (&self.socket, self.listen_fd) {
             (Some(path), None) => {
                 let (listener, file) = curserve_serve::bind(path)?;
-                Ok((listener, Some(file)))
+                Ok((listener, Some(Arc::new(file))))
             }
             (None, Some(fd)) => Ok((curserve_serve::inherit(fd)?, None)),
             _ => Err(Failure::Usage(format!(
@@ -217,20 +218,24 @@ impl Options {
         }
     }
 
-    /// Tie this process to whoever started it, if asked to. Before any thread and any confinement.
+    /// Tie this process to whoever started it, if asked to, and take its socket's `file` along. Before any thread and any
+    /// confinement.
     ///
     /// # Errors
     /// Where there is no thread to be had.
-    pub fn hold_lifeline(&self) -> std::io::Result<()> {
+    pub fn hold_lifeline(&self, file: Option<Arc<SocketFile>>) -> std::io::Result<()> {
         if !self.lifeline {
             return Ok(());
         }
         // The other end of standard input is held by the starter, who cannot close it without us noticing, not even
         // by being killed.
-        let watch = || {
+        let watch = move || {
             let mut byte = [0u8; 1];
             while matches!(std::io::stdin().read(&mut byte), Ok(1..)) {}
             curserve_exec::guard::end_all();
+            if let Some(file) = file {
+                file.remove();
+            }
             std::process::exit(0);
         };
         std::thread::Builder::new()

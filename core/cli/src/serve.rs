@@ -21,7 +21,7 @@ pub fn run(parser: Parser) -> Result<(), Failure> {
     options.stop_on_signals(stop.clone())?;
     let (listener, file) = options.listen()?;
     options.confine()?;
-    options.hold_lifeline()?;
+    options.hold_lifeline(file.clone())?;
     let world = World::of_this_machine().unasked();
     let unknown = Arc::clone(&world.unknown);
     match options.unknown.take() {

@@ -16,7 +16,7 @@ pub fn run(parser: Parser) -> Result<(), Failure> {
     let options = Options::read("worker", parser)?;
     let (listener, file) = options.listen()?;
     options.confine()?;
-    options.hold_lifeline()?;
+    options.hold_lifeline(file.clone())?;
     let mut world = World::new(options.root, options.at);
     if let Some((tmp, bin)) = options.landlock {
         world.adapt(&tmp, &bin);

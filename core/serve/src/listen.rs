@@ -20,7 +20,7 @@ pub struct SocketFile {
 
 impl SocketFile {
     /// Removes the file, unless a successor has put its own in its place.
-    pub fn remove(self) {
+    pub fn remove(&self) {
         let found = std::fs::symlink_metadata(&self.path).map(|meta| identity(&meta));
         if found.is_ok_and(|found| found == self.identity) {
             let _ = std::fs::remove_file(&self.path);

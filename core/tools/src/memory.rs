@@ -6,6 +6,8 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 
 use crate::Refusal;
 
@@ -83,6 +85,36 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         self.memory.give(self.bytes);
+    }
+}
+
+/// The bytes that all threads together may still take; clones share them.
+#[derive(Clone, Debug)]
+pub(crate) struct Pool(Arc<AtomicUsize>);
+
+impl Pool {
+    /// So many bytes.
+    pub(crate) fn new(bytes: usize) -> Pool {
+        Pool(Arc::new(AtomicUsize::new(bytes)))
+    }
+
+    /// So many bytes again, between two batches.
+    pub(crate) fn refill(&self, bytes: usize) {
+        self.0.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether more was asked for than there is.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+
+    /// Takes so many bytes, for good; once that fails, nothing is left.
+    pub(crate) fn take(&self, bytes: usize) -> bool {
+        let less = |left: usize| Some(left.saturating_sub(bytes));
+        let left = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        left.is_ok_and(|left| left > bytes)
     }
 }
 

@@ -39,11 +39,16 @@ def serve(root: Path, path: Path, **options) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
         [CURSERVE, "serve", "--root", root, "--socket", path], stderr=subprocess.PIPE, **options
     )
+    appears(path)
+    return process
+
+
+def appears(path: Path) -> bool:
     for _ in range(500):
         if path.exists():
-            break
+            return True
         time.sleep(0.01)
-    return process
+    return False
 
 
 def ready(client: Client) -> None:
@@ -206,3 +211,14 @@ def test_idle_connections_keep_nobody_out(root: Path, tmp_path: Path, descriptor
         resource.setrlimit(resource.RLIMIT_NOFILE, (mine, most))
         process.terminate()
         assert process.wait(timeout=10) == 0
+
+
+def test_the_end_of_a_lifeline_takes_the_socket_along(root: Path, tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    words = [CURSERVE, "serve", "--root", root, "--socket", path, "--lifeline"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert appears(path)
+        process.stdin.close()
+        assert process.wait(timeout=30) == 0
+    assert not path.exists()

@@ -9,6 +9,7 @@ use super::matcher::Pattern;
 use super::options::Options;
 use crate::deadline::{Deadline, Watch};
 use crate::decimal::push_number;
+use crate::memory::{spent, Pool};
 use crate::Refusal;
 
 /// Between the fields of a selected line.
@@ -22,6 +23,9 @@ pub(super) struct Page<'p> {
     style: Style<'p>,
     pattern: &'p Pattern,
     pub(super) out: Vec<u8>,
+    pool: &'p Pool,
+    /// So many bytes of `out` are taken from the pool.
+    taken: usize,
     /// A line was kept back, since it is not all characters.
     pub(super) kept_back: bool,
     counted: Counted,
@@ -61,6 +65,7 @@ impl<'p> Page<'p> {
         pattern: &'p Pattern,
         options: &'p Options,
         deadline: Deadline,
+        pool: &'p Pool,
     ) -> Self {
         Page {
             bytes,
@@ -75,6 +80,8 @@ impl<'p> Page<'p> {
             },
             pattern,
             out: Vec::new(),
+            pool,
+            taken: 0,
             kept_back: false,
             counted: Counted::default(),
             cache: None,
@@ -90,8 +97,7 @@ impl<'p> Page<'p> {
         }
         if self.style.is_plain() {
             self.watch.pass(lines.len())?;
-            self.line(&self.bytes[lines]);
-            return Ok(());
+            return self.line(&self.bytes[lines]);
         }
         let sign = if selected { SELECTED } else { CONTEXT };
         let mut start = lines.start;
@@ -110,7 +116,7 @@ impl<'p> Page<'p> {
                 self.kept_back = true;
             } else {
                 self.fields(start, start, sign);
-                self.line(&self.bytes[start..end]);
+                self.line(&self.bytes[start..end])?;
             }
             start = end;
         }
@@ -126,7 +132,7 @@ impl<'p> Page<'p> {
             };
             if begin < end {
                 self.fields(start, start + begin, sign);
-                self.line(&line[begin..end]);
+                self.line(&line[begin..end])?;
                 self.watch.pass(end - begin)?;
             }
             from = end + usize::from(begin == end);
@@ -150,11 +156,17 @@ impl<'p> Page<'p> {
         }
     }
 
-    /// Text, and the newline that it may lack.
-    fn line(&mut self, text: &[u8]) {
+    /// Text, and the newline that it may lack; what it takes is counted as it grows.
+    fn line(&mut self, text: &[u8]) -> Result<(), Refusal> {
         self.out.extend_from_slice(text);
         if !text.ends_with(b"\n") {
             self.out.push(b'\n');
+        }
+        let grown = self.out.capacity() - self.taken;
+        self.taken += grown;
+        match grown == 0 || self.pool.take(grown) {
+            true => Ok(()),
+            false => Err(spent()),
         }
     }
 }

@@ -11,6 +11,7 @@ use super::operands::Silent;
 use super::options::{Folders, Glob, Options};
 use super::search::{search, Text};
 use super::walk::{Job, Walk};
+use crate::memory::Pool;
 use crate::{input, Call, Deadline, Refusal, Stdin};
 
 const STDIN: &[u8] = b"(standard input)";
@@ -44,6 +45,7 @@ pub(super) fn run(
         bare: false,
         silent: Silent::of(call.snapshot, pattern, options, operands.len()),
         lookup: Lookup::new(call.snapshot, call.cwd),
+        pool: Pool::new(call.memory.left()),
         account: Account::new(call, options),
     };
     let operands = match (operands.is_empty(), options.folders) {
@@ -77,6 +79,8 @@ struct Run<'g, 'c> {
     bare: bool,
     silent: Silent<'c>,
     lookup: Lookup<'c>,
+    /// What the lines of the files that are searched together may take.
+    pool: Pool,
     account: Account<'g, 'c>,
 }
 
@@ -136,6 +140,7 @@ impl<'c> Run<'_, 'c> {
                     operand,
                     with_name,
                     deadline,
+                    &self.pool,
                 )? {
                     Ok(found) => self.account.file(operand, with_name, &found),
                     Err(message) => self.account.fail(operand, &message),
@@ -155,6 +160,7 @@ impl<'c> Run<'_, 'c> {
             with_name,
             parts: None,
             deadline: self.account.call.deadline,
+            pool: &self.pool,
         };
         let found = search(self.pattern, self.options, text)?;
         self.account.file(name, with_name, &found);
@@ -172,12 +178,12 @@ impl<'c> Run<'_, 'c> {
             bare: self.bare,
         }
         .jobs(folder, operand)?;
-        let (pattern, options) = (self.pattern, self.options);
+        let (pattern, options, pool) = (self.pattern, self.options, self.pool.clone());
         let deadline = self.account.call.deadline;
         let work = |job: &Job<'_>| match job {
-            Job::File(file, name) => deadline
-                .check()
-                .and_then(|()| search_node(pattern, options, file, name, with_name, deadline)),
+            Job::File(file, name) => deadline.check().and_then(|()| {
+                search_node(pattern, options, file, name, with_name, deadline, &pool)
+            }),
             Job::Error(_, message) => Ok(Err(message.clone())),
             Job::Warning(..) => Ok(Ok(Shown::default())),
         };
@@ -193,6 +199,7 @@ impl<'c> Run<'_, 'c> {
             });
             rest = after;
             size = (size * 2).clamp(64, 4096);
+            self.pool.refill(self.account.call.memory.left());
             if batch.len() <= little.max(1) {
                 self.say(batch.iter().map(|job| (job, work(job))), with_name)?;
             } else {
@@ -258,6 +265,7 @@ fn search_node(
     name: &[u8],
     with_name: bool,
     deadline: Deadline,
+    pool: &Pool,
 ) -> Outcome {
     match file.node.bytes() {
         Ok(content) => {
@@ -267,6 +275,7 @@ fn search_node(
                 with_name,
                 parts: file.parts.as_deref(),
                 deadline,
+                pool,
             };
             search(pattern, options, text).map(Ok)
         }

@@ -13,6 +13,7 @@ use super::matcher::Pattern;
 use super::options::{Binary, List, Options};
 use super::page::Page;
 use super::selection::Selection;
+use crate::memory::Pool;
 use crate::{Deadline, Refusal};
 
 /// A NUL among so many first bytes makes a file binary before any line comes out; lines before a later one come out, or
@@ -31,6 +32,8 @@ pub(super) struct Text<'t> {
     pub(super) parts: Option<&'t [Range<usize>]>,
     /// When to give up.
     pub(super) deadline: Deadline,
+    /// What its lines may take.
+    pub(super) pool: &'t Pool,
 }
 
 /// Searches one text.
@@ -93,7 +96,15 @@ pub(super) fn search(
     }
     let checked = !facts.is_utf8 && options.binary != Binary::Text;
     let name = text.with_name.then_some(text.name);
-    let page = Page::new(&bytes, name, checked, pattern, options, text.deadline);
+    let page = Page::new(
+        &bytes,
+        name,
+        checked,
+        pattern,
+        options,
+        text.deadline,
+        text.pool,
+    );
     lines(options, &bytes, &mut selection, page)
 }
 

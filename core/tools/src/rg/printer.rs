@@ -13,7 +13,8 @@ use grep_searcher::{MmapChoice, Searcher, SearcherBuilder, Sink};
 use termcolor::NoColor;
 
 use super::options::{Mode, Options};
-use super::room::{Pool, Room};
+use super::room::Room;
+use crate::memory::Pool;
 use crate::Deadline;
 
 /// The printer of one thread.

@@ -1,38 +1,8 @@
 //! Where the threads of one run gather what they print: memory of the call, as much as it has left for them.
 
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Arc;
 
-/// The bytes that all threads together may still take; clones share them.
-#[derive(Clone, Debug)]
-pub(super) struct Pool(Arc<AtomicUsize>);
-
-impl Pool {
-    /// So many bytes.
-    pub(super) fn new(bytes: usize) -> Pool {
-        Pool(Arc::new(AtomicUsize::new(bytes)))
-    }
-
-    /// So many bytes again, between two batches.
-    pub(super) fn refill(&self, bytes: usize) {
-        self.0.store(bytes, Ordering::Relaxed);
-    }
-
-    /// Whether more was asked for than there is.
-    pub(super) fn is_spent(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == 0
-    }
-
-    /// Takes so many bytes, for good; once that fails, nothing is left.
-    fn take(&self, bytes: usize) -> bool {
-        let less = |left: usize| Some(left.saturating_sub(bytes));
-        let left = self
-            .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-        left.is_ok_and(|left| left > bytes)
-    }
-}
+use crate::memory::Pool;
 
 /// What one thread prints of one file.
 #[derive(Debug)]

@@ -10,10 +10,10 @@ use super::options::{refuse, Mode, Sort};
 use super::pattern::{query, Matchers};
 use super::plain::Plain;
 use super::printer::Printed;
-use super::room::Pool;
 use super::walk::{self, File};
 use super::worker::{Outcome, Shared, Worker};
 use super::Run;
+use crate::memory::Pool;
 use crate::{Out, Refusal};
 
 /// So many bytes are searched by one thread: waking others takes longer.
@@ -141,7 +141,11 @@ impl Run<'_, '_> {
                 return Err(Refusal::NotInMemory("a file that is not in memory".into()))
             }
             Outcome::Late => return Err(Refusal::OutOfTime("out of time".into())),
-            Outcome::TooLong => return refuse("more output than a call may hold"),
+            Outcome::TooLong => {
+                return Err(Refusal::TooLarge(
+                    "rg: more output than a call may hold".into(),
+                ))
+            }
         };
         sum.matched |= has_match;
         sum.stats += &stats;

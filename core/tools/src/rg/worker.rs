@@ -8,8 +8,9 @@ use super::options::Options;
 use super::pattern::Matchers;
 use super::plain::Plain;
 use super::printer::{searcher, Printed, Printer};
-use super::room::{Pool, Room};
+use super::room::Room;
 use super::walk::File;
+use crate::memory::Pool;
 use crate::Deadline;
 
 /// Up to this length a file is searched without a look at the clock.

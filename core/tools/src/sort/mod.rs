@@ -144,7 +144,18 @@ pub fn sort(call: &mut Call) -> Result<i32, Refusal> {
             }
         }
     }
-    let mut lines: Vec<&[u8]> = inputs.iter().flat_map(|i| input::lines(i)).collect();
+    // A slice a line, and what it is ranked by; twice, while runs are merged.
+    let width = match keys.is_empty() {
+        true => 2 * size_of::<&[u8]>(),
+        false => size_of::<&[u8]>() + 2 * size_of::<Ranked<'_>>(),
+    };
+    let count: usize = inputs
+        .iter()
+        .map(|i| memchr::memchr_iter(b'\n', i).count() + 1)
+        .sum();
+    let _held = call.memory.hold(count.saturating_mul(width))?;
+    let mut lines: Vec<&[u8]> = Vec::with_capacity(count);
+    lines.extend(inputs.iter().flat_map(|i| input::lines(i)));
     let deadline = call.deadline;
     let length = |line: &&[u8]| line.len();
     if keys.is_empty() {

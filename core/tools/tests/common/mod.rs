@@ -5,7 +5,7 @@
 use std::process::{Command, Stdio};
 
 use curserve_corpus::{Corpus, Options};
-use curserve_tools::{Call, Out, Refusal, Stdin, World};
+use curserve_tools::{Call, Memory, Out, Refusal, Stdin, World};
 
 /// Standard output, standard error, exit code.
 #[derive(Clone, PartialEq, Eq)]
@@ -25,6 +25,16 @@ impl std::fmt::Debug for Answer {
 
 /// What the tool answers.
 pub fn ours(corpus: &Corpus, args: &[String], stdin: Option<&[u8]>) -> Result<Answer, Refusal> {
+    ours_within(&Memory::default(), corpus, args, stdin)
+}
+
+/// What the tool answers if it may take so much memory, its answer apart.
+pub fn ours_within(
+    memory: &Memory,
+    corpus: &Corpus,
+    args: &[String],
+    stdin: Option<&[u8]>,
+) -> Result<Answer, Refusal> {
     let snapshot = corpus.snapshot().unwrap();
     let (mut out, mut err) = (Out::new(1 << 30), Out::new(1 << 30));
     let args: Vec<Vec<u8>> = args.iter().map(|arg| arg.clone().into_bytes()).collect();
@@ -38,7 +48,7 @@ pub fn ours(corpus: &Corpus, args: &[String], stdin: Option<&[u8]>) -> Result<An
         err: &mut err,
         writes: None,
         deadline: curserve_tools::Deadline::default(),
-        memory: &curserve_tools::Memory::default(),
+        memory,
     };
     let code = curserve_tools::run(&args[0], &mut call)?;
     Ok(Answer(out.into_bytes(), err.into_bytes(), code))
