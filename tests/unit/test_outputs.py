@@ -39,6 +39,7 @@ ALLOWED = {
     "harness/curserve_harness/gate/revisions.py": {"open": "a log in the gate's new folder"},
     "harness/curserve_harness/run/cell_runner.py": {"copy": "PreparedTraces': a pristine copy"},
     "harness/curserve_harness/run/role_process.py": {"open": OURS},
+    "harness/curserve_harness/sweep/cells.py": {"rename": "a cell's own folder, within the sweep's"},
     "harness/curserve_harness/traces/perform.py": {"symlink_to": OURS},
     "harness/curserve_harness/traces/record/shims.py": {"write_bytes": OURS},
     "harness/curserve_harness/vllm/process.py": {"open": OURS},

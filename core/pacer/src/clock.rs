@@ -23,7 +23,7 @@ pub fn now_ns() -> u64 {
 }
 
 /// Makes the calling thread's sleeps end when asked, not up to 50 µs later (the default slack).
-pub(crate) fn sharpen() {
+pub fn sharpen() {
     // SAFETY: PR_SET_TIMERSLACK takes one integer and touches only the calling thread.
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1_u64) };
 }
@@ -48,6 +48,19 @@ pub(crate) fn wait_until(fd: BorrowedFd<'_>, deadline: u64, stop: &AtomicBool) -
             sleep_until(deadline - SPIN_NS);
         } else {
             std::hint::spin_loop();
+        }
+    }
+}
+
+/// Waits until `deadline`, which it hits to some microseconds; false if `stop` is set before.
+pub fn wait(deadline: u64, stop: &AtomicBool) -> bool {
+    loop {
+        let left = deadline.saturating_sub(now_ns());
+        match left {
+            0 => return true,
+            _ if stop.load(Ordering::Relaxed) => return false,
+            _ if left > SPIN_NS => sleep_until((now_ns() + SLICE_NS).min(deadline - SPIN_NS)),
+            _ => std::hint::spin_loop(),
         }
     }
 }

@@ -35,6 +35,6 @@ mod clock;
 mod pool;
 mod stream;
 
-pub use clock::now_ns;
+pub use clock::{now_ns, sharpen, wait};
 pub use pool::Pacer;
 pub use stream::{write, Stream, Written};

@@ -2,6 +2,7 @@
 
 use pyo3::prelude::*;
 
+mod batch;
 mod channel;
 mod link;
 mod pacer;
@@ -13,6 +14,8 @@ mod sim;
 mod _core {
     use super::*;
 
+    #[pymodule_export]
+    use crate::batch::{BatchServer, Served};
     #[pymodule_export]
     use crate::channel::Channel;
     #[pymodule_export]

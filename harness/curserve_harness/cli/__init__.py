@@ -15,6 +15,8 @@ VERBS: dict[str, str] = {
     # verb: one line for --help; its module is curserve_harness.cli.<verb>, its command `command`
     "replay": "Replay a suite or traces over a link, against engines; print the table.",
     "simulate": "Predict a serving cluster under many sessions, with measured tool times.",
+    "load": "Play many sessions at once against one server; print goodput and latencies.",
+    "sweep": "Run the replays, loads and simulations of a plan, here or on a Ray cluster.",
     "report": "Print the tables of a run, explain a number, renew a document, write the HTML page.",
     "figures": "Draw every figure of a run as PDF, SVG and PNG.",
     "compare": "Compare two runs, group by group.",

@@ -110,6 +110,7 @@ def text_of(
 ) -> str:
     """Return the chosen tables of a run in the chosen form; `void_too`: with void links, marked."""
     from curserve_results import search
+    from curserve_results.load import capacity
     from curserve_results.overviews import grid_tables, models_table, tiers_table
     from curserve_results.render import render_tables
     from curserve_results.summary import summarise
@@ -122,6 +123,8 @@ def text_of(
     tables: Sequence[Table]
     if (run / search.FILE).is_file():
         return render_tables(_noted(_of_a_search(run, which), no_notes), form, keys)
+    if (run / capacity.FILE).is_file():
+        return render_tables(_noted([capacity.capacity_table(run)], no_notes), form, keys)
     summary = summarise(run, void_too=void_too)
     if which == "models":
         tables = (models_table(summary, link),)

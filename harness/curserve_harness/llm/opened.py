@@ -6,18 +6,23 @@ All bytes of a cell are made when it is opened, so that no turn pays for them.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from curserve_core.pacer import Written
 
 from curserve_engines.cell.spec import CellSpec
-from curserve_harness.llm import chat, responses
+from curserve_harness.llm import batching, chat, responses
 from curserve_harness.llm.framing import Slots
 from curserve_harness.llm.pacing import Pacing
 from curserve_harness.llm.script import Script, ScriptTurn
 from curserve_harness.samples.rows import Row
+
+if TYPE_CHECKING:
+    from curserve_core.batch import Served
 
 
 def due(real: bool, turn: ScriptTurn, read_ns: int, *, stream: bool = True) -> tuple[int, int]:
@@ -32,12 +37,16 @@ def due(real: bool, turn: ScriptTurn, read_ns: int, *, stream: bool = True) -> t
     return read_ns + turn.ttft_ns, turn.tpot_ns
 
 
+_STREAMS = itertools.count(1)
+
+
 class PacedCell:
     """One cell, opened on the model server."""
 
     def __init__(self, spec: CellSpec, script: Script) -> None:
         self.spec, self.script = spec, script
         self.real = spec.pace == "real"
+        self.stream = next(_STREAMS)
         self.turns: dict[int, Row] = {}
         self.streams: list[tuple[int, int, int]] = []
         """(turn, when its prompt was read, number of the stream) of the turns begun."""
@@ -92,7 +101,7 @@ class PacedCell:
         """Return the bytes of a turn."""
         return self._answers[turn]
 
-    def record(self, number: int, prompt_read_ns: int, written: Written) -> None:
+    def record(self, number: int, prompt_read_ns: int, written: Written | Served) -> None:
         """Keep what a turn measured at the model."""
         turn = self.script.turns[number]
         if written.error is not None:
@@ -109,6 +118,8 @@ class PacedCell:
             "prompt_tokens": turn.prompt_tokens,
             "output_tokens": turn.output_tokens,
         }
+        if not isinstance(written, Written):
+            self.turns[number] |= batching.columns(written, prompt_read_ns)
 
     def rows(self) -> list[Row]:
         """Return the turn rows, in order."""

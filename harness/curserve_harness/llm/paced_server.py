@@ -12,10 +12,13 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from aiohttp import web
+from curserve_core.pacer import Pacer
 
 from curserve_harness.llm import chat, requests, responses
+from curserve_harness.llm.batching import Batch
 from curserve_harness.llm.errors import ApiError, json_response
 from curserve_harness.llm.framing import Slots
 from curserve_harness.llm.opened import PacedCell, due
@@ -28,6 +31,9 @@ from curserve_harness.samples.rows import Row
 _ENDING_S = 0.5
 """How long requests that are being read or answered when the server ends may take."""
 
+_BACKLOG = 4096
+"""Connections that may wait to be accepted: those of a load come at once."""
+
 _REMEMBERED = 10_000
 """Responses that a client may name as previous; the oldest are forgotten."""
 
@@ -35,16 +41,21 @@ _REMEMBERED = 10_000
 class ModelServer:
     """Serves opened cells, and everybody else from the default script. Made inside a running event loop."""
 
-    def __init__(self, default: Script | None = None, *, real_pace: bool = True) -> None:
+    def __init__(
+        self, default: Script | None = None, *, real_pace: bool = True, loops: int = 4, batch: Batch | None = None
+    ) -> None:
         self._default = default
         self._real = real_pace
         self._cells: dict[int, PacedCell] = {}
         self._loops: dict[int, ServerLoop] = {}
         self._remembered: dict[str, int] = {}
-        self._pacing = Pacing()
-        self._threads = ThreadPoolExecutor(4, thread_name_prefix="loop")
+        self._pacer = Pacer()
+        self._batch = batch
+        self._pacing = Pacing(self._pacer)
+        self._batched = Pacing(batch.server) if batch is not None else None
+        self._threads = ThreadPoolExecutor(loops, thread_name_prefix="loop")
         self._runner: web.ServerRunner | None = None
-        self.socket: socket.socket | None = None
+        self.sockets: list[socket.socket] = []
         self._routes: dict[tuple[str, str], Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]] = {
             ("POST", "/v1/chat/completions"): self._chat,
             ("POST", "/v1/responses"): self._responses,
@@ -55,20 +66,28 @@ class ModelServer:
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
         """Listen; return the base URL. Raises OSError where that cannot be."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.socket = socket.create_server((host, port), family=family, backlog=128)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
         self._runner = web.ServerRunner(
             StampingServer(self._handle, access_log=None, logger=quiet_logger(__name__)),
             shutdown_timeout=_ENDING_S,
         )
         await self._runner.setup()
-        await web.SockSite(self._runner, self.socket).start()
+        await self.listen(listening)
         shown = f"[{host}]" if ":" in host else host
-        return f"http://{shown}:{self.socket.getsockname()[1]}"
+        return f"http://{shown}:{listening.getsockname()[1]}"
+
+    async def listen(self, listening: socket.socket) -> None:
+        """Accept clients from one more listening socket, perhaps of another network; call it after `start`."""
+        assert self._runner is not None
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sockets.append(listening)
+        await web.SockSite(self._runner, listening, backlog=_BACKLOG).start()
 
     async def stop(self) -> None:
         """Stop streams, close connections, listen no more."""
         self._pacing.close()
+        if self._batched is not None:
+            self._batched.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
         if self._runner is not None:
             await self._runner.cleanup()
@@ -82,7 +101,9 @@ class ModelServer:
     async def close(self, number: int) -> tuple[list[Row], str | None]:
         """Serve a cell no longer; return its rows, and what went wrong in it (None: nothing)."""
         cell = self._cells.pop(number)
-        await cell.settle(self._pacing)
+        await cell.settle(self._batched or self._pacing)
+        if self._batch is not None:
+            self._batch.forget(cell)
         loop = self._loops.pop(number, None)
         if loop is None:
             return cell.rows(), cell.error
@@ -166,12 +187,23 @@ class ModelServer:
         turn = cell.script.turns[number]
         first_ns, step_ns = due(cell.real, turn, read_ns, stream=cell.spec.stream)
         connection = connection_of(request)
+        pacing = self._batched or self._pacing
         if connection.stream is not None:  # a client that sends before it has read would mix two answers
-            await self._pacing.ended(connection.stream)
-        stream = connection.stream = self._pacing.start(request, cell.answer(number), first_ns, step_ns)
+            await pacing.ended(connection.stream)
+        slots = cell.answer(number)
+
+        def submit(fd: int) -> int:
+            if self._batch is not None:
+                return self._batch.submit(fd, slots, cell, number)
+            return self._pacer.submit(fd, slots.data, slots.cuts, first_ns, step_ns)
+
+        try:
+            stream = connection.stream = pacing.start(request, submit)
+        except OSError as error:
+            raise ApiError(f"turn {number} of cell {cell.spec.cell}: {error}", status=503) from None
         cell.streams.append((number, read_ns, stream))
         if not request.keep_alive:
-            await self._pacing.ended(stream)
+            await pacing.ended(stream)
         return AlreadyWritten(keep=request.keep_alive)
 
     async def _run_loop(
@@ -179,9 +211,8 @@ class ModelServer:
     ) -> web.StreamResponse:
         fd = os.dup(socket_of(request))  # the loop's own: the connection may close meanwhile
         try:
-            running = asyncio.get_running_loop().run_in_executor(
-                self._threads, loop.run, self._pacing.pacer, fd, read_ns
-            )
+            play = partial(loop.run, self._pacer, fd, read_ns, self._batch)
+            running = asyncio.get_running_loop().run_in_executor(self._threads, play)
             complete = await running
         except Exception as error:
             cell.error = f"the server's loop broke: {type(error).__name__}: {error}"
@@ -193,7 +224,10 @@ class ModelServer:
     async def _write(
         self, request: web.BaseRequest, slots: Slots, first_ns: int, step_ns: int
     ) -> web.StreamResponse:
-        written = await self._pacing.written(self._pacing.start(request, slots, first_ns, step_ns))
+        def submit(fd: int) -> int:
+            return self._pacer.submit(fd, slots.data, slots.cuts, first_ns, step_ns)
+
+        written = await self._pacing.written(self._pacing.start(request, submit))
         return AlreadyWritten(keep=written.error is None and request.keep_alive)
 
     async def _models(self, request: web.BaseRequest) -> web.StreamResponse:  # noqa: ARG002

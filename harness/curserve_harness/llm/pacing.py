@@ -9,32 +9,32 @@ prompt, and has nothing left to do that could delay the reading of it.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 from curserve_core.pacer import Pacer, Written
 
-from curserve_harness.llm.framing import Slots
-
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
+    from curserve_core.batch import BatchServer, Served
 
 
 class Pacing:
-    """One pacer and its streams. The event loop is woken only for a stream that somebody waits for."""
+    """One pacer, or batch, and its streams. The event loop is woken only for one that somebody waits for."""
 
-    def __init__(self) -> None:
-        self.pacer = Pacer()
+    def __init__(self, pacer: Pacer | BatchServer) -> None:
+        self._pacer = pacer
         self._loop = asyncio.get_running_loop()
-        self._done: dict[int, Written] = {}
+        self._done: dict[int, Written | Served] = {}
         self._running: dict[int, asyncio.Future[None] | None] = {}
         self._closed = False
 
-    def start(self, request: web.BaseRequest, slots: Slots, first_ns: int, step_ns: int) -> int:
-        """Begin to write `slots` to the client, token `i` at `first_ns + i * step_ns`; return a number for it."""
+    def start(self, request: web.BaseRequest, submit: Callable[[int], int]) -> int:
+        """Begin to write to the client: `submit` gives its descriptor to the pacer, and a number back."""
         if self._closed:
             raise asyncio.CancelledError  # the server ends, and with it the request
-        number = self.pacer.submit(socket_of(request), slots.data, slots.cuts, first_ns, step_ns)
+        number = submit(socket_of(request))
         self._running[number] = None
         return number
 
@@ -44,12 +44,12 @@ class Pacing:
         if number not in self._running:
             return
         if not any(self._running.values()):
-            self._loop.add_reader(self.pacer.fileno(), self._collect)
+            self._loop.add_reader(self._pacer.fileno(), self._collect)
         future = self._running[number] = self._running[number] or self._loop.create_future()
         self._collect()
         await asyncio.shield(future)
 
-    async def written(self, number: int) -> Written:
+    async def written(self, number: int) -> Written | Served:
         """Wait for the end of a stream and return its record, once."""
         await self.ended(number)
         if self._closed:
@@ -58,8 +58,8 @@ class Pacing:
 
     def close(self) -> None:
         """Stop every stream; whoever waits for one is cancelled."""
-        self._loop.remove_reader(self.pacer.fileno())
-        self.pacer.stop()
+        self._loop.remove_reader(self._pacer.fileno())
+        self._pacer.stop()
         for future in self._running.values():
             if future is not None:
                 future.cancel()
@@ -67,13 +67,13 @@ class Pacing:
         self._closed = True
 
     def _collect(self) -> None:
-        for number, written in self.pacer.take():
+        for number, written in self._pacer.take():
             self._done[number] = written
             future = self._running.pop(number, None)
             if future is not None and not future.done():
                 future.set_result(None)
         if not any(self._running.values()):
-            self._loop.remove_reader(self.pacer.fileno())
+            self._loop.remove_reader(self._pacer.fileno())
 
 
 class AlreadyWritten(web.StreamResponse):

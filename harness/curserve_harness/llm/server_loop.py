@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from curserve_core.pacer import Pacer, Written
 
 from curserve_engines.cell.tools import Tools
 from curserve_harness.llm import framing, responses
+from curserve_harness.llm.batching import Batch
 from curserve_harness.llm.opened import PacedCell, due
 from curserve_harness.samples.rows import Row
+
+if TYPE_CHECKING:
+    from curserve_core.batch import Served
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,7 @@ class ServerLoop:
     def __init__(self, cell: PacedCell, tools: Tools) -> None:
         self._cell, self._tools = cell, tools
         self._conversation: list[str] = []  # where a tool round trip ends; nobody reads it
-        self._measured: list[tuple[int, Written, int | None, int | None]] = []
+        self._measured: list[tuple[int, Written | Served, int | None, int | None]] = []
         response = responses.Response(f"resp_{cell.spec.cell}", int(time.time()), cell.script.model, repeats=False)
         self._prepared: list[_Prepared] = []
         turns = cell.script.turns
@@ -44,15 +49,22 @@ class ServerLoop:
         if turns and turns[-1].calls:
             self._end = framing.chunk(response.end(responses.usage(turns[-1]))) + framing.END
 
-    def run(self, pacer: Pacer, fd: int, read_ns: int) -> bool:
-        """Play every turn to the socket `fd`; return whether all was written. Called on a thread of its own."""
+    def run(self, pacer: Pacer, fd: int, read_ns: int, batch: Batch | None = None) -> bool:
+        """Play every turn to the socket `fd`; return whether all was written. Called on a thread of its own.
+
+        With a `batch`, tokens come when that has computed them.
+        """
         deadline_ns = read_ns + round(self._cell.spec.deadline_s * 1e9)
         prompt_ns, lead = read_ns, b""
         for number, turn in enumerate(self._cell.script.turns):
             slots = self._prepared[number].slots
             first_ns, step_ns = due(self._cell.real, turn, prompt_ns)
             self._tools.settle()
-            written = pacer.write(fd, slots.data, slots.cuts, first_ns, step_ns, lead)
+            written: Written | Served
+            if batch is None:
+                written = pacer.write(fd, slots.data, slots.cuts, first_ns, step_ns, lead)
+            else:
+                written = batch.write(fd, slots, self._cell, number, lead)
             if not turn.calls or written.error is not None:
                 self._measured.append((prompt_ns, written, None, None))
                 if written.error is not None:

@@ -7,6 +7,7 @@ server speaks: POST with a length; answers with a length, in chunks, or to the e
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import time
@@ -67,6 +68,15 @@ class Connection:
     def close(self) -> None:
         """Close the connection."""
         self._socket.close()
+
+    def until(self, deadline_ns: int) -> None:
+        """Move the end of every wait."""
+        self._deadline_ns = deadline_ns
+
+    def interrupt(self) -> None:
+        """End what waits for the server, from another thread: it is as if the server were gone."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def request_head(self, path: str, extra: Sequence[tuple[str, str]] = ()) -> bytes:
         """Return a head that lacks only the length; make it once, post it many times."""

@@ -87,7 +87,7 @@ class CellRunner:
             server = self._server.ask({"op": "close", "cell": spec.cell})
         finally:
             remove(root)
-        return _judged(join_rows(spec, client["rows"], server["rows"]), prepared)
+        return judged(join_rows(spec, client["rows"], server["rows"]), prepared)
 
     def _spec(self, block: Block, engine: str, order: int, prepared: PreparedTrace, root: Path) -> CellSpec:
         link = self._pair.link
@@ -118,7 +118,7 @@ class CellRunner:
         )
 
 
-def _judged(rows: list[Row], prepared: PreparedTrace) -> list[Row]:
+def judged(rows: list[Row], prepared: PreparedTrace) -> list[Row]:
     """Compare every executed answer with the reference; leave the columns of the sample schema.
 
     Not those after a session broke: what it left in the workspace is not what the reference had.

@@ -8,6 +8,7 @@ import os
 import select
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -29,20 +30,23 @@ class HostLike(Protocol):
 class RoleProcess:
     """One role (`client` or `server`), from start to end; one that dies is an ExecutionFailed that quotes it."""
 
-    def __init__(self, name: str, host: HostLike, folder: Path, *options: str) -> None:
+    def __init__(
+        self, name: str, host: HostLike, folder: Path, *options: str, pass_fds: Sequence[int] = (), log: str = ""
+    ) -> None:
         self.name = name
-        self._log = folder / f"{name}.log"
+        self._log = folder / f"{log or name}.log"
         self._stderr = self._log.open("wb")
         self._process = host.popen(
             [sys.executable, "-m", f"curserve_harness.roles.{name}", *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
+            pass_fds=pass_fds,
             env={**os.environ, "TMPDIR": str(folder)},  # what a killed role leaves is removed with the folder
         )
         self._ended = os.pidfd_open(self._process.pid)
         self._others: tuple[RoleProcess, ...] = ()
-        self.ready = self._answer("start")
+        self.ready = self.answer("start")
 
     def stands_with(self, *others: RoleProcess) -> None:
         """Wait for no answer any longer once one of `others` has ended: this one may be waiting for it."""
@@ -50,15 +54,23 @@ class RoleProcess:
 
     def ask(self, message: dict[str, Any]) -> dict[str, Any]:
         """Send one message and return the answer to it."""
+        self.tell(message)
+        return self.answer(str(message["op"]))
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Send one message; its answer, if it has one, comes by `answer`."""
         assert self._process.stdin is not None
-        try:
+        with contextlib.suppress(BrokenPipeError):  # its end shows in the answer that does not come
             self._process.stdin.write(json.dumps(message).encode() + b"\n")
             self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # its end shows in the answer that does not come
-        return self._answer(str(message["op"]))
 
-    def _answer(self, op: str) -> dict[str, Any]:
+    def fileno(self) -> int:
+        """Return the descriptor that is readable when an answer comes, or the process has ended."""
+        assert self._process.stdout is not None
+        return self._process.stdout.fileno()
+
+    def answer(self, op: str) -> dict[str, Any]:
+        """Return the next answer; `op` says in an error what it was to answer."""
         assert self._process.stdout is not None
         self._await(op)
         line = self._process.stdout.readline()

@@ -29,11 +29,12 @@ def default_folder(name: str) -> Path:
 
 
 @contextlib.contextmanager
-def claim(folder: Path, *, resume: bool) -> Iterator[Path]:
+def claim(folder: Path, *, resume: bool, kept: str | None = None) -> Iterator[Path]:
     """Make a new run folder, or take an interrupted one up again; hold its lock meanwhile.
 
-    A new folder in which no block was finished is removed at the end. Raises BadInput if it exists (without
-    `resume`), does not exist (with it), or belongs to a running run, and SetupFailed if it cannot be written.
+    A new folder in which no block was finished, nor the file `kept` written, is removed at the end. Raises
+    BadInput if it exists (without `resume`), does not exist (with it), or belongs to a running run, and
+    SetupFailed if it cannot be written.
     """
     if resume and not (folder / "plan.json").exists():
         raise BadInput(f"--resume: {folder} holds no plan.json; name the folder of an interrupted run with --out")
@@ -55,7 +56,8 @@ def claim(folder: Path, *, resume: bool) -> Iterator[Path]:
         try:
             yield folder
         finally:
-            if not resume and not any((folder / SAMPLES).glob("block-*")):  # nothing was finished
+            begun = kept is not None and (folder / kept).exists()
+            if not resume and not begun and not any((folder / SAMPLES).glob("block-*")):  # nothing was finished
                 remove(folder)
 
 

@@ -8,9 +8,11 @@ run and did not. What a cell loses by it is at most that.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curserve_results.schema import CONTROLS
+from curserve_results.store import scan
 
 if TYPE_CHECKING:
     from curserve_results.load.latencies import Latencies
@@ -46,6 +48,15 @@ def void_reason(engine: str, rows: Sequence[Mapping[str, Any]]) -> str | None:
         f"tools on the client waited for a processor for {waited / tools if tools else 1:.1%} of their time "
         f"(at most {MOST_WAITED:.0%}): the cores of this machine decided; take fewer sessions or more cores"
     )
+
+
+def all_void(folder: Path) -> str | None:
+    """Return why no session of a load counts, where all of them are void; None where some are measured."""
+    import polars as pl
+
+    cells = scan(folder).filter(pl.col("kind") == "cell").select("phase", "reason").collect()
+    void = cells.filter(phase="void")
+    return None if void.height < cells.height or not void.height else str(void["reason"][0])
 
 
 def harness_share(floor: Mapping[str, object] | None) -> float | None:

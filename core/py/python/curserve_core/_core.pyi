@@ -165,3 +165,57 @@ class Corpus:
     @staticmethod
     def is_quick(command: str) -> bool: ...
     def memory(self) -> tuple[int, int]: ...
+
+class Served:
+    first_ns: int | None
+    last_ns: int | None
+    done_ns: int | None
+    due_ns: tuple[int, int]
+    queued_ns: int
+    cached_tokens: int
+    computed_tokens: int
+    preemptions: int
+    bytes: int
+    tokens: int
+    error: str | None
+
+class BatchServer:
+    def __init__(
+        self,
+        blocks: int,
+        step_ps: tuple[int, int, int, int, int] | list[int],
+        *,
+        block_size: int = 16,
+        max_num_seqs: int = 1024,
+        max_num_batched_tokens: int = 8192,
+        max_model_len: int = 131_072,
+        prefix_caching: bool = True,
+        async_scheduling: bool = True,
+    ) -> None: ...
+    def fileno(self) -> int: ...
+    def submit(
+        self,
+        fd: int,
+        data: bytes,
+        cuts: list[int],
+        stream: int,
+        prompt_tokens: int,
+        tokens: int,
+        lead: bytes | None = None,
+        session: bool = False,
+    ) -> int: ...
+    def write(
+        self,
+        fd: int,
+        data: bytes,
+        cuts: list[int],
+        stream: int,
+        prompt_tokens: int,
+        tokens: int,
+        lead: bytes | None = None,
+        session: bool = False,
+    ) -> Served: ...
+    def forget(self, stream: int) -> None: ...
+    def take(self) -> list[tuple[int, Served]]: ...
+    def ticks(self) -> list[tuple[str, list[int]]]: ...
+    def stop(self) -> None: ...
