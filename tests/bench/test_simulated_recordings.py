@@ -1,9 +1,8 @@
-"""Proof: fitted to half of a GPU server's recorded requests, the simulation answers the other half as that
-server did.
+"""Proof: fitted to half of a GPU server's recorded requests, the simulation answers the rest as that server did.
 
 The recordings are public (casys-kaist/LLMServingSim, `bench/examples/*/vllm/`, MIT) and no part of this
-repository: name the folder that holds `*/vllm/requests.jsonl` in CURSERVE_RECORDINGS. Every second request, as
-they arrived, is for fitting.
+repository: name the folder that holds `*/vllm/requests.jsonl` in CURSERVE_RECORDINGS. The first half, as they
+arrived, is for fitting: the server is full by then, so that the second half finds it in another state.
 """
 
 from __future__ import annotations
@@ -101,8 +100,8 @@ def off(
 
 
 def fitted(real: Recording) -> NDArray[np.float64]:
-    """Return the terms with which every second request is answered best, from several beginnings."""
-    truth, half = real.of(real.first, real.last), slice(0, None, 2)
+    """Return the terms with which the first half is answered best, from several beginnings."""
+    truth, half = real.of(real.first, real.last), slice(0, len(real.prompt) // 2)
 
     def cost(logs: NDArray[np.float64]) -> float:
         said = simulated(real, np.exp(logs))
@@ -129,14 +128,15 @@ def test_the_half_that_was_not_fitted_is_answered_alike(path: Path, receipt: Rec
     real = recording(path)
     terms = fitted(real)
     truth, said = real.of(real.first, real.last), simulated(real, terms)
-    errors = off(said, truth, slice(1, None, 2))
+    middle = len(real.prompt) // 2
+    errors = off(said, truth, slice(middle, None))
     length = {"real": float(real.last.max()), "simulated": float((said["latency"] + real.arrived).max())}
     errors["throughput"] = length["real"] / length["simulated"] - 1
     name = "-".join(path.parts[-4:-2])
     receipt(
         f"simulated-{name}",
         {
-            "requests": len(real.prompt), "off": errors, "off where fitted": off(said, truth, slice(0, None, 2)),
+            "requests": len(real.prompt), "off": errors, "off where fitted": off(said, truth, slice(0, middle)),
             "terms_ps": [round(float(term)) for term in terms], "seconds": length,
         },
     )  # fmt: skip

@@ -20,8 +20,11 @@ DURATION = "300s"
 WARM_UP = 0.2
 """The share of an open load that warms up, where nobody says otherwise."""
 
-ROUNDS = 6
-"""Sessions of each user of a closed load, the first and the last of which do not count."""
+ROUNDS = 12
+"""Sessions of each user of a closed load: a sixth of them come before those that count, and a third after."""
+
+SPREAD_NS = 10 * 10**9
+"""In which the users of a closed load begin, one after the other."""
 
 _RATES = re.compile(r"(\D*?)([\d.]+)\s*/\s*(s|min|h)\s*\.\.\s*([\d.]+)\s*/\s*(s|min|h)(.*)")
 _A_SECOND = {"s": 1.0, "min": 1 / 60, "h": 1 / 3600}
@@ -40,6 +43,11 @@ class Level:
         """Users of a closed load; 0 of an open one."""
         return self.arrivals.users if self.arrivals.kind == "closed" else 0
 
+    @property
+    def rounds(self) -> int:
+        """Sessions of each user of a closed load."""
+        return (self.arrivals.count or 0) // self.users
+
     def drawn(self, scripts: int, seed: int, repetition: int) -> tuple[list[int], list[int]]:
         """Return the script and the intended start of each session; of a closed load, when each user begins."""
         sessions = draw(self.arrivals, scripts, seed, repetition)
@@ -47,19 +55,20 @@ class Level:
             return list(range(len(sessions))), sessions.offset_ns.tolist()  # each comes when it came
         starts = np.array(sessions.offset_ns)
         if self.users:
-            # Users do not begin as one: they are spread over a second for each.
             place = np.arange(min(self.users, len(starts)))
-            starts[: len(place)] = np.maximum(starts[: len(place)], place * 1_000_000_000)
+            starts[: len(place)] = np.maximum(starts[: len(place)], place * SPREAD_NS // self.users)
         return sessions.trace.tolist(), np.maximum(starts, 0).tolist()
 
     def counted(self, starts: list[int]) -> tuple[int, int]:
         """Return the first session that counts, and one past the last.
 
-        Of an open load those that are meant to start after the warm-up; of a closed one all but each user's first
-        and last, before which the load was not all there, and after which it no longer is.
+        Of an open load those that are meant to start after the warm-up. Of a closed one not each user's first
+        sixth, before which the load was not all there, nor the last third: users are not equally fast, and while
+        one plays what counts the others should still be there.
         """
         if self.users:
-            return self.users, max(self.users + 1, len(starts) - self.users)
+            rounds = self.rounds
+            return self.users * max(1, rounds // 6), self.users * (rounds - max(1, rounds // 3))
         first = int(np.searchsorted(np.asarray(starts), self.arrivals.warm_up_ns))
         end = len(starts)
         if self.arrivals.cool_down_ns and self.arrivals.duration_ns is not None:
@@ -95,14 +104,14 @@ def _level(options: SimulateOptions, text: str, users: int | None, recorded_ns: 
     closed = text.strip().startswith("closed")
     duration, tasks = options.duration, options.tasks
     if closed and options.warm_up is not None:
-        raise BadInput("--warm-up: of a closed load each user's first and last session are left out; drop it")
+        raise BadInput("--warm-up: of a closed load each user's first sessions are left out; drop it")
     if closed and duration is not None:
         raise BadInput("--duration: a closed load ends with its sessions; give --tasks")
     if closed and tasks is None:
         tasks = (users or 1) * ROUNDS
     if closed and tasks is not None and tasks < 3 * (users or 1):
         raise BadInput(
-            f"--tasks {tasks}: each user's first and last session do not count; give {3 * (users or 1)}"
+            f"--tasks {tasks}: each user's first and last do not count; give at least {3 * (users or 1)}"
         )
     if not closed and duration is None and tasks is None and not recorded_ns:
         duration = DURATION
