@@ -130,18 +130,25 @@ class Client:
         self._closed = False
 
     def call(
-        self, tool: str, arguments: Mapping[str, Any], *, cwd: str | None = None, timeout_ms: int | None = None
+        self,
+        tool: str,
+        arguments: Mapping[str, Any],
+        *,
+        cwd: str | None = None,
+        timeout_ms: int | None = None,
+        caller: Mapping[str, Any] | None = None,
     ) -> CallReply:
         """Execute one call; raises ProtocolError where there is no answer at all."""
-        header, payload = self.request(
-            {
-                "op": "call",
-                "tool": tool,
-                "arguments": dict(arguments),
-                "cwd": cwd,
-                "timeout_ms": timeout_ms,
-            }
-        )
+        request: dict[str, Any] = {
+            "op": "call",
+            "tool": tool,
+            "arguments": dict(arguments),
+            "cwd": cwd,
+            "timeout_ms": timeout_ms,
+        }
+        if caller is not None:
+            request["caller"] = dict(caller)
+        header, payload = self.request(request)
         try:
             split = header["stdout_len"]
             if split + header["stderr_len"] != len(payload):

@@ -31,6 +31,10 @@ ALLOWED = {
     "engines/curserve_engines/vllm/responses_loop.py": {"replace": SERVED, "write_text": SERVED},
     "engines/curserve_engines/vllm/stamps.py": {"open": SERVED},
     "engines/curserve_engines/vllm/tiny.py": {"write_text": SERVED},
+    "harness/curserve_harness/bench/agents/known.py": {"write_text": OURS},
+    "harness/curserve_harness/bench/agents/model.py": {"open": OURS},
+    "harness/curserve_harness/bench/agents/play.py": {"open": OURS, "write_text": OURS},
+    "harness/curserve_harness/cli/bench_agents.py": {"copytree": OURS},
     "harness/curserve_harness/bench/search/corpora.py": {"copyfile": OURS, "rename": OURS},
     "harness/curserve_harness/bench/search/measure.py": {
         "write_bytes": "an edit of the corpus, which is measured"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from curserve_harness.cli.bench_agents import agents
 from curserve_harness.cli.bench_search import search
 from curserve_harness.console.exits import BadInput, ExecutionFailed, SetupFailed
 
@@ -26,6 +27,7 @@ def command() -> None:
 
 
 command.add_command(search)
+command.add_command(agents)
 
 
 @command.command()

@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 
 from aiohttp import web
@@ -38,12 +39,34 @@ _REMEMBERED = 10_000
 """Responses that a client may name as previous; the oldest are forgotten."""
 
 
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request that was answered from the default script, as `observe` is given it."""
+
+    path: str
+    body: bytes
+    read_ns: int
+    """When the last byte of the request had been read."""
+    done_ns: int | None
+    """When the last byte of the answer was written; None where the client left before."""
+
+
 class ModelServer:
-    """Serves opened cells, and everybody else from the default script. Made inside a running event loop."""
+    """Serves opened cells, and everybody else from the default script. Made inside a running event loop.
+
+    `observe` is given each exchange with a client that names no cell.
+    """
 
     def __init__(
-        self, default: Script | None = None, *, real_pace: bool = True, loops: int = 4, batch: Batch | None = None
+        self,
+        default: Script | None = None,
+        *,
+        real_pace: bool = True,
+        loops: int = 4,
+        batch: Batch | None = None,
+        observe: Callable[[Exchange], None] | None = None,
     ) -> None:
+        self._observe = observe
         self._default = default
         self._real = real_pace
         self._cells: dict[int, PacedCell] = {}
@@ -134,7 +157,8 @@ class ModelServer:
             slots = chat.streamed(turn, envelope, with_usage=asked.with_usage)
         else:
             slots = chat.complete(turn, envelope)
-        return await self._write(request, slots, *due(self._real, turn, read_ns, stream=asked.stream))
+        first_ns, step_ns = due(self._real, turn, read_ns, stream=asked.stream)
+        return await self._write(request, raw, read_ns, slots, first_ns, step_ns)
 
     async def _responses(self, request: web.BaseRequest) -> web.StreamResponse:
         raw, read_ns = await read_body(request)
@@ -156,7 +180,8 @@ class ModelServer:
         while len(self._remembered) > _REMEMBERED:
             del self._remembered[next(iter(self._remembered))]
         slots = responses.streamed(turn, response) if asked.stream else responses.complete(turn, response)
-        return await self._write(request, slots, *due(self._real, turn, read_ns, stream=asked.stream))
+        first_ns, step_ns = due(self._real, turn, read_ns, stream=asked.stream)
+        return await self._write(request, raw, read_ns, slots, first_ns, step_ns)
 
     def _script(self) -> Script:
         if self._default is None:
@@ -222,12 +247,14 @@ class ModelServer:
         return AlreadyWritten(keep=complete and request.keep_alive)
 
     async def _write(
-        self, request: web.BaseRequest, slots: Slots, first_ns: int, step_ns: int
+        self, request: web.BaseRequest, body: bytes, read_ns: int, slots: Slots, first_ns: int, step_ns: int
     ) -> web.StreamResponse:
         def submit(fd: int) -> int:
             return self._pacer.submit(fd, slots.data, slots.cuts, first_ns, step_ns)
 
         written = await self._pacing.written(self._pacing.start(request, submit))
+        if self._observe is not None:
+            self._observe(Exchange(request.path, body, read_ns, written.done_ns))
         return AlreadyWritten(keep=written.error is None and request.keep_alive)
 
     async def _models(self, request: web.BaseRequest) -> web.StreamResponse:  # noqa: ARG002
