@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 from processes import marked
 
+from curserve_results.live import LIVE
 from curserve_results.load.timeline import block_seconds, read_timeline
 from curserve_traces import codec
 from curserve_traces.model import Trace
@@ -155,8 +156,9 @@ def test_interrupted_it_keeps_and_marks_what_it_has_and_leaves_nothing(
 ) -> None:
     arrivals = ("--arrivals", "poisson 1/s", "--duration", "60s")
     with running(tmp_path / "load", *given, *arrivals, "--rtt", "5ms", "--engine", "client-subprocess") as process:
-        role(tmp_path / "load", "crowd", process)
-        time.sleep(6)
+        live = tmp_path / "load/run" / LIVE
+        while process.poll() is None and not (live.exists() and json.loads(live.read_text())["finished"]):
+            time.sleep(0.2)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
@@ -192,6 +194,13 @@ def test_a_server_that_dies_ends_the_load_in_a_line(given: tuple[object, ...], t
         (("--sessions", "3", "--hosts", "4"), 2, "some would be idle"),
         (("--sessions", "99999", "--engine", "daemon"), 3, "take --sessions"),
         (("--sessions", "1000000"), 2, "at most 100,000"),
+        (("--trace-load", "nowhere.csv"), 2, "add that, or drop the file"),
+        (("--arrivals", "recorded", "--trace-load", "nowhere.csv"), 2, "No such file"),
+        (("--arrivals", "recorded"), 2, "name a file with arrival times"),
+        (("--gpu", "h900"), 2, "no step time is known"),
+        (("--kv-blocks", "5"), 2, "add --gpu"),
+        (("--find", "capacity"), 2, "Say what is to hold"),
+        (("--find", "capacity", "--slo", "ttft p95 <= 1s", "--mix"), 2, "drop --mix"),
     ],
 )
 def test_bad_input_is_one_line(

@@ -16,6 +16,7 @@ VERBS: dict[str, str] = {
     "replay": "Replay a suite or traces over a link, against engines; print the table.",
     "simulate": "Predict a serving cluster under many sessions, with measured tool times.",
     "load": "Play many sessions at once against one server; print goodput and latencies.",
+    "top": "Say what a running replay, load or sweep is doing.",
     "sweep": "Run the replays, loads and simulations of a plan, here or on a Ray cluster.",
     "report": "Print the tables of a run, explain a number, renew a document, write the HTML page.",
     "figures": "Draw every figure of a run as PDF, SVG and PNG.",

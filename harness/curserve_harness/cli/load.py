@@ -26,6 +26,7 @@ from curserve_results.render import FORMS
     default="closed",
     help="closed, 'poisson 2/s', 'gamma 2/s cv 3', 'diurnal 1/s peak 4/s period 10min'.",
 )
+@click.option("--trace-load", type=Path, help="A recorded load (Mooncake, kv-cache-tester, Azure): its times.")
 @click.option("--ramp", help="Begin the users, or grow to the rate, in this time.")
 @click.option("--duration", help="Start sessions for so long, such as 60s; those that run then end by themselves.")
 @click.option("--tasks", "count", type=click.IntRange(1), help="Sessions in all. [default: one a user]")
@@ -99,6 +100,7 @@ def command(
     max_num_seqs: int,
     keep_kv: bool,
     find: str | None,
+    trace_load: Path | None,
     **options: object,
 ) -> None:
     """Play many sessions at once against one server, every tool call for real, and judge them by an SLO."""
@@ -109,9 +111,16 @@ def command(
     from curserve_harness.run.capacity import MOST, find_capacity
     from curserve_harness.run.load import LoadOptions, load
     from curserve_results.slo import parse_slo
+    from curserve_traces.loads import read_load
 
+    recorded: list[int] = []
+    if trace_load is not None:
+        if arrivals != "recorded":
+            raise BadInput("--trace-load: its times are for --arrivals recorded; add that, or drop the file")
+        recorded = [session.start_ns for session in read_load(trace_load)]
     declared = parse_arrivals(
         arrivals,
+        recorded_ns=recorded,
         sessions=sessions,
         think=think,
         ramp=ramp,

@@ -2,11 +2,14 @@
 
 The control messages, one JSON object a line, as in `curserve_harness.roles`:
 
-    ← {"op": "prepare", "place": {…}, "sessions": [{"number", "cell", "pristine", "user", "offset_ns"}, …],
-    "at_once": N} → {"ok": true, "opened": N}              the first session of each user is open, of an open
-    load as many as fit ← {"op": "play", "start_ns": T, "think_ns": N, "end_ns": T or null} → {"ok": true,
-    "outcomes": [Outcome, …], "spent": {"cpu_ns", "wait_ns"}} ← {"op": "stop"}                         while
-    it plays: what runs is broken off, and `play` is answered
+    ← {"op": "prepare", "place": {…}, "at_once": N,
+       "sessions": [{"number", "cell", "pristine", "user", "offset_ns"}, …]}
+    → {"ok": true, "opened": N}          those are open that are meant to start soon
+    ← {"op": "play", "start_ns": T, "think_ns": N, "end_ns": T or null}
+    → {"ok": true, "outcomes": [Outcome, …], "spent": {"cpu_ns", "wait_ns"}}
+    ← {"op": "live"}                     also while it plays
+    → {"ok": true, "live": {…}}          what it is doing
+    ← {"op": "stop"}                     what plays is broken off, and `play` is answered
 
 Times are CLOCK_MONOTONIC. A user starts no session after `end_ns`. `spent` is of the tools' processes.
 """
@@ -90,6 +93,23 @@ class Crowd:
             thread.join()
         return self._outcomes
 
+    def live(self) -> dict[str, Any]:
+        """Return what it is doing: sessions by state, latencies of the last turns and sessions in ns, errors."""
+        over, playing = list(self._outcomes), list(self._playing)
+        whole = [one for one in over if one.error is None]
+        turns = [turn for session in playing for turn in list(session.played.turns)]
+        ttft = [turn.exchange.first_byte_ns - turn.intended_ns for turn in turns if turn.exchange is not None]
+        ended = [max(row.get("done_ns") or 0 for row in one.client) - one.meant_ns for one in whole[-200:]]
+        return {
+            "playing": len(playing),
+            "finished": len(over),
+            "failed": len(over) - len(whole),
+            "planned": 0 if self._clock.end_ns is not None else sum(map(len, self._queues)),
+            "ttft": ttft[-500:],
+            "task": ended,
+            "errors": [f"session {one.session}: {one.error}" for one in over if one.error is not None][-3:],
+        }
+
     def stop(self) -> None:
         """Break off what runs."""
         self._stopped.set()
@@ -152,6 +172,12 @@ class CrowdRole:
         self._channel = channel
         self._crowd: Crowd | None = None
         self._started = Started()
+        self._writing = threading.Lock()
+
+    def say(self, message: dict[str, Any]) -> None:
+        """Write one line, from any thread."""
+        with self._writing:
+            write_message(self._channel, message)
 
     def answer(self, message: dict[str, Any]) -> dict[str, Any] | None:
         """Return the answer to a control message, None to end; a thread of its own answers `play` later."""
@@ -165,6 +191,8 @@ class CrowdRole:
             case "play" if self._crowd is not None:
                 threading.Thread(target=self._play, args=(self._crowd, message), name="play").start()
                 return {}
+            case "live":
+                return {"ok": True, "live": self._crowd.live() if self._crowd is not None else {}}
             case "stop":
                 if self._crowd is not None:
                     self._crowd.stop()
@@ -177,11 +205,11 @@ class CrowdRole:
         try:
             outcomes = crowd.play(_Clock(message["start_ns"], message["think_ns"], message["end_ns"]))
         except Exception as error:
-            write_message(self._channel, {"ok": False, "error": f"{type(error).__name__}: {one_line(error)}"})
+            self.say({"ok": False, "error": f"{type(error).__name__}: {one_line(error)}"})
             return
         spent = self._started.spent().since(before)
         answer = {"ok": True, "outcomes": [o.to_json() for o in outcomes], "spent": asdict(spent)}
-        write_message(self._channel, answer)
+        self.say(answer)
 
 
 def serve() -> None:
@@ -198,7 +226,7 @@ def serve() -> None:
         if reply is None:
             break
         if reply:
-            write_message(channel, reply)
+            role.say(reply)
 
 
 def main() -> None:

@@ -69,7 +69,7 @@ class Session:
         self._tools: Tools | None = None
         self._connection: Connection | None = None
         self._control: Control | None = None
-        self._calls: list[Row] = []
+        self.played = Played(spec.cell)
 
     def open(self, place: Place) -> None:
         """Make everything ready; what fails is the session's outcome, and `run` then does nothing."""
@@ -94,7 +94,7 @@ class Session:
         if outcome.error is not None or self._connection is None:
             return
         self._connection.until(outcome.began_ns + round(spec.deadline_s * 1e9))
-        played = Played(spec.cell)
+        played = self.played
         try:
             if self._tools is not None:
                 play(spec, _trace(spec.trace), self._connection, self._tools, played)

@@ -11,7 +11,7 @@ import select
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -41,6 +41,8 @@ AT_ONCE = 256
 """Sessions that a process keeps open at once; of an open load more may be planned: they open as others end."""
 
 STOPPING_S = 10.0
+LIVE_S = 1.0
+"""How often the crowds are asked what they are doing."""
 
 _LISTEN = (
     "import socket, sys; s = socket.create_server((sys.argv[1], 0), backlog=4096); "
@@ -79,6 +81,8 @@ class Crowds:
         self.run_name = run
         self._stack = ExitStack()
         self._crowds: list[tuple[ClientHost, str, RoleProcess]] = []
+        self.on_live: Callable[[list[dict[str, Any]]], None] | None = None
+        """Called while a load plays with what its crowds say."""
         self.ticks: dict[str, list[int]] = {}
         """What the server did in each step of the last engine's load, where it has a scheduler."""
 
@@ -181,16 +185,26 @@ class Crowds:
             role.tell({"op": "play", "start_ns": start_ns, "think_ns": arrivals.think_ns, "end_ns": end_ns})
         left = list(crowds)
         answers: list[dict[str, Any]] = []
+        live: dict[int, dict[str, Any]] = {}
         until: float | None = None
+        asked = time.monotonic()
         while left:
             try:
-                if not select.select(left, [], [], None if until is None else max(0.0, until - time.monotonic()))[
-                    0
-                ]:
+                ready = select.select(left, [], [], LIVE_S)[0]
+                if until is not None and time.monotonic() > until:
                     return answers, True  # they did not stop: what they had is lost
-                for role in [role for role in left if select.select([role], [], [], 0)[0]]:
-                    answers.append(role.answer("play"))
-                    left.remove(role)
+                for role in ready:
+                    answer = role.answer("play")
+                    if "live" in answer:
+                        live[role.fileno()] = answer["live"]
+                    else:
+                        answers.append(answer)
+                        left.remove(role)
+                if until is None and self.on_live is not None and time.monotonic() - asked >= LIVE_S:
+                    asked = time.monotonic()
+                    self.on_live(list(live.values()))
+                    for role in left:
+                        role.tell({"op": "live"})
             except (KeyboardInterrupt, SystemExit):
                 if until is not None:
                     raise

@@ -23,6 +23,7 @@ from curserve_harness.run import manifest as record
 from curserve_harness.run.crowds import ClientHost, Crowds, Interrupted, most_at_once
 from curserve_harness.run.limits import demand, refuse_too_many, workspace_bytes
 from curserve_harness.run.link_runner import LinkReport
+from curserve_harness.run.live import Live
 from curserve_harness.run.load_floor import measure_load_floor
 from curserve_harness.run.replay import STORED_FORMATS
 from curserve_harness.run.run_folder import claim, default_folder, scratch
@@ -187,6 +188,7 @@ def run_load_blocks(
                         yield report
                         reports.append((report, pair))
             with Crowds(planned, known, clients, prepared, writer.folder.name) as crowds:
+                crowds.on_live = Live(writer.folder)
                 play_blocks(crowds, blocks, writer, on)
             for report, pair in reports:
                 on(f"calibrating {report.name}", 0)
@@ -200,6 +202,8 @@ def play_blocks(crowds: Crowds, blocks: Sequence[LoadBlock], writer: RunWriter, 
         try:
             for order, engine in enumerate(block.engines):
                 on(f"{'+'.join(block.links)} · {block.model} · {engine}", 0)
+                if isinstance(crowds.on_live, Live):
+                    crowds.on_live.of(block, registry.title(engine))
                 rows += crowds.run(block, engine, order)
                 write_timeline(writer.folder, block.block, registry.title(engine), crowds.ticks)
                 on("", 1)

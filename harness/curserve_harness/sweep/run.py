@@ -31,6 +31,7 @@ def sweep(path: Path, *, on: str, address: str, out: Path, more: Sequence[str], 
     if kept.exists() and kept.read_bytes() != text:
         raise BadInput(f"--out {out}: it holds another sweep; choose another folder")
     write_atomically(kept, text)
+    write_atomically(out / "cells", f"{len(plan.cells)}\n".encode())  # for `top`
     done: list[Done] = [read_done(out / cell.name) for cell in plan.cells if (out / cell.name / DONE).is_file()]
     there = {one.number for one in done}
     left = SweepPlan(tuple(cell for cell in plan.cells if cell.number not in there))

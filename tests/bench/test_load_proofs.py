@@ -1,0 +1,131 @@
+"""Heavy proofs of loads: a stopped server shows, the harness is no bottleneck, like passes the gate."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+from gate_trials import load_verdicts
+from receipts import write_receipt
+
+from curserve_harness.machine.processor import descendants
+from curserve_results.live import LIVE
+from curserve_results.load.latencies import read
+from curserve_traces import codec
+from curserve_traces.model import Trace
+
+pytestmark = [pytest.mark.prove, pytest.mark.alone]
+
+LOAD = (sys.executable, "-m", "curserve_harness", "load")
+STOPPED_S = 5.0
+
+
+@pytest.fixture
+def given(small_trace: Trace, granted: tuple[str, str], tmp_path: Path) -> tuple[str, ...]:
+    file = tmp_path / "small.json"
+    codec.save(small_trace, file)
+    return ("--trace", str(file), *granted)
+
+
+def server_of(process: subprocess.Popen[str]) -> int | None:
+    """Return the process of a load's server role."""
+    for pid in descendants(process.pid):
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            continue
+        if b"curserve_harness.roles.server" in words:
+            return pid
+    return None
+
+
+def test_a_server_that_was_stopped_shows_in_the_latencies(given: tuple[str, ...], tmp_path: Path) -> None:
+    """Sessions that were meant to start meanwhile count from then: who asks only when answered would hide it."""
+    arrivals = ("--arrivals", "gamma 10/s cv 0.05", "--duration", "60s", "--seed", "5")
+    more = ("--model", "swe-grep-mini", "--rtt", "1ms", "--engine", "recorded-client", "--no-floor")
+    out = tmp_path / "run"
+    with subprocess.Popen(
+        [*LOAD, *given, *arrivals, *more, "--out", str(out)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        while not (out / LIVE).exists() and process.poll() is None:
+            time.sleep(0.2)
+        server = server_of(process)
+        assert server is not None, process.communicate()[1]
+        time.sleep(20)
+        os.kill(server, signal.SIGSTOP)
+        threading.Timer(STOPPED_S, os.kill, (server, signal.SIGCONT)).start()
+        _, said = process.communicate(timeout=200)
+    assert process.returncode in (0, 5), said
+    found = read(out)
+    p99 = float(found.sessions["task"].quantile(0.99, "higher") or 0) / 1e9
+    begun = found.sessions["began_ns"] - found.sessions["started_ns"]
+    naive = (found.sessions["task"] - begun).quantile(0.99, "higher")
+    write_receipt(
+        "load-stopped-server",
+        {
+            "stopped_s": STOPPED_S,
+            "sessions": found.sessions.height,
+            "task_p50_s": round(float(found.sessions["task"].median() or 0) / 1e9, 3),  # type: ignore[arg-type]
+            "task_p99_s": round(p99, 3),
+            "task_p99_from_the_real_start_s": round(float(naive or 0) / 1e9, 3),
+        },
+    )
+    assert p99 >= 4.4
+
+
+def test_sixty_four_sessions(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    more = ("--sessions", "64", "--model", "claude-haiku-4.5", "--rtt", "15ms", "--engine", "daemon")
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
+    (tmp_path / "tmp").mkdir()
+    done = subprocess.run(
+        [*LOAD, "--suite", "quick", *more, "--out", str(out)],
+        env=environment, capture_output=True, text=True, timeout=900,
+    )  # fmt: skip
+    manifest = json.loads((out / "manifest.json").read_text())
+    found = read(out)
+    late = found.turns["late"].drop_nulls()
+    calls = pl.read_parquet(out / "samples").filter(kind="call")
+    executed = calls.filter(pl.col("label").is_in(["executed", "refused"]) & (pl.col("workspace") == "known"))
+    share, p99 = manifest["floor"]["share"], float(late.quantile(0.99) or math.inf)
+    write_receipt(
+        "load-64-sessions",
+        {
+            "exit": done.returncode,
+            "sessions": found.sessions.height,
+            "harness_share": share,
+            "floor": manifest["floor"],
+            "late_p50_us": round(float(late.median() or 0) / 1e3, 1),  # type: ignore[arg-type]
+            "late_p99_us": round(p99 / 1e3, 1),
+            "answers": executed.height,
+            "right": int(executed["right"].sum()),
+            "left_behind": len(list((tmp_path / "tmp").iterdir())),
+        },
+    )
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert executed["right"].all()
+    assert share <= 0.10
+    assert p99 <= 1e6
+
+
+def test_like_against_like_passes_the_gate() -> None:
+    """Sessions of one load share what its server does; a gate that took them for samples would fail too often."""
+    trials = 1000
+    alike, slower = load_verdicts(trials, 0.0, seed=3), load_verdicts(trials // 4, 0.25, seed=4)
+    write_receipt(
+        "load-like-against-like", {"trials": trials, "alike": dict(alike), "25 % slower, a quarter": dict(slower)}
+    )
+    assert alike["fail"] <= 0.01 * trials
+    assert slower["fail"] >= 0.5 * trials // 4
