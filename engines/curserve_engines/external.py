@@ -17,18 +17,27 @@ import subprocess
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
 
 from curserve_engines import sandbox
 from curserve_engines.protocol import EngineError, EngineInfo, Placement, World
 from curserve_engines.renewed import Renewed
 from curserve_engines.sessions import ProtocolSession
-
-_FIELDS: dict[str, type] = {"name": str, "placement": str, "command": list, "version": list, "sandbox": bool}
+from curserve_traces.typed import built
 
 
 class BadEngineFile(EngineError):
     """Raised when an `engine.toml` cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFile:
+    """What an `engine.toml` says."""
+
+    name: str = ""
+    placement: Placement = "server"
+    command: tuple[str, ...] = ()
+    version: tuple[str, ...] = ()
+    sandbox: bool = True
 
 
 @dataclass(slots=True)
@@ -77,33 +86,16 @@ class ExternalEngine:
 def load(path: Path) -> ExternalEngine:
     """Read an `engine.toml`; raises BadEngineFile with what is wrong."""
     try:
-        found: dict[str, Any] = tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        found = built(EngineFile, tomllib.loads(path.read_text()))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError) as error:
         raise BadEngineFile(f"engine {path}: {error}") from error
-    for key, value in found.items():
-        kind = _FIELDS.get(key)
-        if kind is None:
-            raise BadEngineFile(f"engine {path}: unknown key {key!r}; known: {', '.join(_FIELDS)}")
-        words = value if isinstance(value, list) else []
-        if not isinstance(value, kind) or not all(isinstance(word, str) for word in words):
-            raise BadEngineFile(
-                f"engine {path}: {key!r} must be a {'list of strings' if kind is list else kind.__name__}"
-            )
-    if not found.get("name") or not found.get("command"):
+    if not found.name or not found.command:
         raise BadEngineFile(f"engine {path}: `name` and `command` are needed")
-    placement = found.get("placement", "server")
-    if placement not in get_args(Placement):
-        raise BadEngineFile(f"engine {path}: placement {placement!r}; known: {', '.join(get_args(Placement))}")
-    return ExternalEngine(
-        found["name"],
-        placement,
-        _resolved(path, found["command"]),
-        _resolved(path, found.get("version", [])),
-        found.get("sandbox", True),
-    )
+    command, version = _resolved(path, found.command), _resolved(path, found.version)
+    return ExternalEngine(found.name, found.placement, command, version, found.sandbox)
 
 
-def _resolved(path: Path, words: list[str]) -> tuple[str, ...]:
+def _resolved(path: Path, words: tuple[str, ...]) -> tuple[str, ...]:
     """Return a command whose program is looked for beside the file, then on PATH."""
     if not words:
         return ()

@@ -9,7 +9,8 @@ from curserve_traces import budget
 from curserve_traces.errors import MalformedTrace
 from curserve_traces.files import json_bytes, parse_json, write_atomic
 from curserve_traces.model import Trace
-from curserve_traces.native import around, from_document, is_native, steps
+from curserve_traces.native import around, is_native, steps
+from curserve_traces.native_reader import from_document
 
 SUFFIXES = (".json", ".json.gz", ".json.zst")
 """How the names of trace files end."""

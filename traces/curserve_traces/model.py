@@ -10,12 +10,17 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
 
 Tool = Literal["bash", "grep", "glob", "read", "list", "edit", "write", "other"]
 """The canonical vocabulary; the parameters of each are in docs/FORMAT.md."""
 
 TOOLS: tuple[Tool, ...] = ("bash", "grep", "glob", "read", "list", "edit", "write", "other")
+
+Whole = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+"""A number of 64 bits; msgspec holds what is read to it."""
 
 Effect = Literal["read", "edit", "other"]
 """What a call does to its workspace: reads it; edits files in it; anything else."""
@@ -59,13 +64,13 @@ class Observation:
     differs from the streams (an agent's truncation or wrapping), else `None`.
     """
 
-    exit_code: int | None = None
+    exit_code: Whole | None = None
     stdout: bytes = b""
     stderr: bytes = b""
     merged: bool = False
     text: str | None = None
-    started_at_ns: int | None = None
-    duration_ns: int | None = None
+    started_at_ns: Whole | None = None
+    duration_ns: Whole | None = None
     is_error: bool | None = None
 
     def shown(self) -> str:
@@ -99,7 +104,7 @@ class FileChange:
     before: str | None
     after: str | None
     kind: Literal["file", "link", "folder"] = "file"
-    mode: int | None = None
+    mode: Whole | None = None
     content: bytes | None = None
 
 
@@ -145,11 +150,11 @@ class Turn:
     before: tuple[Message, ...] = ()
     reasoning: str | None = None
     model: str | None = None
-    prompt_tokens: int | None = None
-    cached_tokens: int | None = None
-    output_tokens: int | None = None
-    started_at_ns: int | None = None
-    model_ns: int | None = None
+    prompt_tokens: Whole | None = None
+    cached_tokens: Whole | None = None
+    output_tokens: Whole | None = None
+    started_at_ns: Whole | None = None
+    model_ns: Whole | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -185,7 +190,7 @@ class Trace:
     origin: str | None = None
     licence: str | None = None
     shell: Literal["fresh", "persistent"] = "fresh"
-    truncate_chars: int | None = None
+    truncate_chars: Whole | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def calls(self) -> Iterator[tuple[int, int, RecordedCall]]:

@@ -16,7 +16,8 @@ from curserve_traces.codec import load
 from curserve_traces.errors import TraceError
 from curserve_traces.files import parse_json, read_bytes, write_atomic
 from curserve_traces.model import RecordedCall, Trace
-from curserve_traces.native import from_document, is_native
+from curserve_traces.native import is_native
+from curserve_traces.native_reader import from_document
 from curserve_traces.schema import violations
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from curserve_traces import fields, native
+from curserve_traces import fields, native, native_reader
 from curserve_traces.importers.builder import Builder, clean, identity_of, text_of
 from curserve_traces.importers.report import Imported, Report
 from curserve_traces.importers.source import Source
 from curserve_traces.importers.values import iso_ns
-from curserve_traces.model import Observation, Workspace
+from curserve_traces.model import Observation, Whole, Workspace
 
 _METADATA = "\n\n[metadata] {"
 _EXIT = re.compile(r"^Exit code (\d+)\n")
@@ -28,37 +28,35 @@ def sniff(source: Source) -> bool:
 
 def read(source: Source) -> Iterator[Imported]:
     """Yield the trajectory of the file and those of its sub-agents."""
-    document = fields.an_object(source.document(), str(source.path))
+    document = fields.read(source.document(), dict, str(source.path))
     yield from read_document(document, str(source.path), source.path.name.split(".")[0])
 
 
 def read_document(document: dict[str, Any], where: str, name: str, depth: int = 0) -> Iterator[Imported]:
     """Yield the trajectory of an ATIF document and those of its sub-agents."""
-    native.check_version(document, where)
+    native_reader.check_version(document, where)
     if native.is_native(document):
-        trace = native.from_document(document, where)
+        trace = native_reader.from_document(document, where)
         calls = [recorded for _, _, recorded in trace.calls()]
         answered = sum(recorded.observation is not None for recorded in calls)
         yield Imported(trace, Report("curserve", len(calls), answered, len(trace.turns)))
         return
     agent = fields.get_object(document, "agent", where)
     builder = Builder("atif", agent=str(agent.get("name") or "").lower(), ids_repeat=True)
-    steps = fields.a_list(document.get("steps"), f"{where}: steps")
+    steps = fields.read(document.get("steps"), list, f"{where}: steps")
     for number, raw in enumerate(steps):
         at = f"{where}: steps[{number}]"
-        step = fields.an_object(raw, at)
+        step = fields.read(raw, dict, at)
         _step(builder, step, at)
-    identity = fields.get_string(document, "trajectory_id", where) or fields.get_string(
-        document, "session_id", where
-    )
+    identity = fields.get(document, "trajectory_id", str, where) or fields.get(document, "session_id", str, where)
     kept = ("notes", "final_metrics", "continued_trajectory_ref", "extra")
     cwds = fields.get_object(agent, "extra", where).get("cwds")
     yield builder.finish(
         id=identity or name,
         workspace=Workspace(at=cwds[0]) if isinstance(cwds, list) and cwds and isinstance(cwds[0], str) else None,
-        agent=fields.get_string(agent, "name", f"{where}: agent") or "unknown",
-        agent_version=fields.get_string(agent, "version", f"{where}: agent") or "unknown",
-        model=fields.get_string(agent, "model_name", f"{where}: agent"),
+        agent=fields.get(agent, "name", str, f"{where}: agent") or "unknown",
+        agent_version=fields.get(agent, "version", str, f"{where}: agent") or "unknown",
+        model=fields.get(agent, "model_name", str, f"{where}: agent"),
         task=next(
             (text_of(s.get("message")) for s in steps if isinstance(s, dict) and s.get("source") == "user"),
             None,
@@ -68,11 +66,11 @@ def read_document(document: dict[str, Any], where: str, name: str, depth: int = 
     if depth < 8:
         for number, below in enumerate(fields.get_list(document, "subagent_trajectories", where)):
             at = f"{where}: subagent_trajectories[{number}]"
-            yield from read_document(fields.an_object(below, at), at, f"{name}-{number}", depth + 1)
+            yield from read_document(fields.read(below, dict, at), at, f"{name}-{number}", depth + 1)
 
 
 def _step(builder: Builder, step: dict[str, Any], at: str) -> None:
-    source = fields.get_choice(step, "source", ("system", "user", "agent"), at)
+    source = fields.get(step, "source", native_reader.SOURCES, at)
     calls = fields.get_list(step, "tool_calls", at)
     results = fields.get_list(fields.get_object(step, "observation", at), "results", at)
     if source != "agent" and not calls:
@@ -86,11 +84,11 @@ def _step(builder: Builder, step: dict[str, Any], at: str) -> None:
     stamp = iso_ns(step.get("timestamp"))
     builder.turn(
         text=text_of(step.get("message")),
-        reasoning=fields.get_string(step, "reasoning_content", at),
-        model=fields.get_string(step, "model_name", at),
-        prompt_tokens=fields.get_integer(metrics, "prompt_tokens", at),
-        cached_tokens=fields.get_integer(metrics, "cached_tokens", at),
-        output_tokens=fields.get_integer(metrics, "completion_tokens", at),
+        reasoning=fields.get(step, "reasoning_content", str, at),
+        model=fields.get(step, "model_name", str, at),
+        prompt_tokens=fields.get(metrics, "prompt_tokens", Whole, at),
+        cached_tokens=fields.get(metrics, "cached_tokens", Whole, at),
+        output_tokens=fields.get(metrics, "completion_tokens", Whole, at),
         extra=({"timestamp_ns": stamp} if stamp else {})
         | ({"atif": extra} if extra else {})
         | ({"copied_context": True} if step.get("is_copied_context") else {}),
@@ -98,15 +96,15 @@ def _step(builder: Builder, step: dict[str, Any], at: str) -> None:
     ids: list[str] = []
     for number, raw in enumerate(calls):
         here = f"{at}.tool_calls[{number}]"
-        call = fields.an_object(raw, here)
+        call = fields.read(raw, dict, here)
         arguments = fields.get_object(call, "arguments", here)
         where = next((d for d in (arguments.get("workdir"), cwd) if isinstance(d, str)), None)
         own = fields.get_object(call, "extra", here)
-        identity = fields.get_string(call, "tool_call_id", here)
-        name = fields.get_string(call, "function_name", here) or ""
+        identity = fields.get(call, "tool_call_id", str, here)
+        name = fields.get(call, "function_name", str, here) or ""
         builder.call(identity, name, arguments, cwd=where, extra={"atif": own} if own else None)
         ids.append(builder.newest_call() or "")
-    found = [fields.an_object(raw, f"{at}.observation.results[{number}]") for number, raw in enumerate(results)]
+    found = [fields.read(raw, dict, f"{at}.observation.results[{number}]") for number, raw in enumerate(results)]
     named = {identity_of(result.get("source_call_id")) for result in found}
     waiting = [call for call in ids if call not in named]
     nameless = [result for result in found if result.get("source_call_id") is None]
