@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from daemon import answer, running
+from daemon import answer, running, until_it_works
 
 from curserve_engines import programs
 from curserve_engines.client import Client, ProtocolError
@@ -67,7 +67,7 @@ def test_a_server_that_ends_leaves_the_socket_of_its_successor(root: Path, tmp_p
 
         slow = threading.Thread(target=ask)
         slow.start()
-        time.sleep(0.3)
+        until_it_works(process)
         process.terminate()
         time.sleep(0.1)
         assert process.poll() is None, "it answers what is in flight"

@@ -93,9 +93,7 @@ def test_large_output_is_complete(session: Session) -> None:
 
 
 def test_background_process_does_not_hold_the_call(session: Session) -> None:
-    started = time.monotonic()
-    assert output(session, "sleep 10 & echo started") == "started\n"
-    assert time.monotonic() - started < 8
+    assert output(session, "sleep 100000 & echo started") == "started\n"
 
 
 def test_late_output_of_a_substituted_process_is_kept(session: Session) -> None:

@@ -71,10 +71,24 @@ def test_controls_are_not_gated() -> None:
     assert decide([control, effect(0.0)], LIMIT).verdict == "pass"
 
 
-@pytest.mark.parametrize("text", ["5", "five%", "-5%", "0%", "", "5%%", "5 percent", "nan%"])
+@pytest.mark.parametrize("text", ["5", "five%", "-5%", "0%", "", "5%%", "5 percent", "nan%", "1001%"])
 def test_a_threshold_without_unit_is_refused(text: str) -> None:
     with pytest.raises(ResultsError, match="with its unit, such as 5%"):
         parse_limit(text)
+
+
+@pytest.mark.parametrize(("text", "limit"), [("0.5%", 0.005), ("1%", 0.01), (" 5 % ", 0.05), ("1000%", 10)])
+def test_a_threshold_is_a_percentage(text: str, limit: float) -> None:
+    assert parse_limit(text) == pytest.approx(math.log1p(limit), rel=1e-12)
+
+
+def test_what_fails_stands_before_what_is_unclear_and_what_passes() -> None:
+    links = {"passes": effect(0.0), "unclear": effect(0.0, half=0.1), "fails": effect(0.1)}
+    effects = [Effect((link, *GROUP[1:]), one.metric, one.ratio, one.floor) for link, one in links.items()]
+    said = decide(effects, LIMIT, effects, faults=["void: link us-asia: drifted"]).lines()
+    assert said[:2] == ("FAIL at a limit of 5.0%", "void: link us-asia: drifted")
+    assert [line.partition(":")[0] for line in said[2:]] == ["fail", "inconclusive", "pass"]
+    assert "(fails, SWE-grep, chat): +10.5% [+9.4% to +11.6%], confirmed by +10.5%" in said[2]
 
 
 def test_junit_tells_every_group(tmp_path: Path) -> None:
