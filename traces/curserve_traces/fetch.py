@@ -133,7 +133,7 @@ def _default_index() -> str:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     if done.returncode:
         raise WorkspaceError(
-            "this pip does not tell its default index; set one: pip config set global.index-url URL"
+            "this pip does not say what its default index is; set one: pip config set global.index-url URL"
         )
     return done.stdout.strip()
 

@@ -84,7 +84,7 @@ class Observation:
         return digest(b"%s\0%d\0" % (str(self.exit_code).encode(), len(self.stdout)) + self.stdout + self.stderr)
 
     def lines_digest(self) -> str:
-        """Return the digest that ignores the order of lines, and what programs tell of time and of races.
+        """Return the digest that ignores the order of lines, and what programs say of time and of races.
 
         That are the times in the output of `rg --json`, and how many children `find -exec` says were killed.
         """

@@ -121,7 +121,7 @@ impl Status {
             ));
         }
         let told =
-            parse(&text[..n], number).ok_or("the session's shell told no status of this call")?;
+            parse(&text[..n], number).ok_or("the session's shell reported no status of this call")?;
         let folder = told.folder.filter(|folder| self.is_there(folder));
         Ok(Some(Told { folder, ..told }))
     }

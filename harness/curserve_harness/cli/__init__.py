@@ -35,7 +35,7 @@ VERBS: dict[str, str] = {
 
 
 LIGHT = ("engines", "llm", "call", "link", "doctor")
-"""Verbs that load no library for tables; the others are told at once where memory is too little for those."""
+"""Verbs that load no library for tables; the others say at once where memory is too little for those."""
 
 
 class Verbs(click.Group):

@@ -27,7 +27,7 @@ NAMES = ("rg", "grep", "ugrep", "csearch", "fff", "daemon", "in-process")
     "--engine", "engines", multiple=True, type=click.Choice(NAMES), help="Default: all; repeat for several."
 )
 @click.option(
-    "--rounds", type=click.IntRange(1, 1000), default=9, show_default=True, help="From 8 on with intervals."
+    "--rounds", type=click.IntRange(1, 1000), default=9, show_default=True, help="Rounds; intervals from 8 on."
 )
 @click.option("--pattern", "texts", multiple=True, help="A regex, in place of words picked by density.")
 @click.option("--no-literal", is_flag=True, help="The fixed eight regexes without a literal, in place of words.")

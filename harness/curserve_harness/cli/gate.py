@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.argument("run", type=click.Path(path_type=Path), required=False)
 @click.argument("replay_arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("--against", metavar="git:REVISION|program:PATH", help="Run both, interleaved, on this machine.")
-@click.option("--rounds", type=click.IntRange(1, 100), default=4, show_default=True, help="A B B A, so often.")
+@click.option("--rounds", type=click.IntRange(1, 100), default=4, show_default=True, help="Rounds of A B B A.")
 @click.option("--seed", type=SEED, default=1, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/gate"), show_default=True)
 @click.option("--baseline", "name", metavar="NAME", help="Compare RUN with a saved baseline.")

@@ -28,7 +28,9 @@ from curserve_results.render import FORMS
 )
 @click.option("--trace-load", type=Path, help="A recorded load (Mooncake, kv-cache-tester, Azure): its times.")
 @click.option("--ramp", help="Begin the users, or grow to the rate, in this time.")
-@click.option("--duration", help="Start sessions for so long, such as 60s; those that run then end by themselves.")
+@click.option(
+    "--duration", help="Start sessions for this long, such as 60s; those that still run then end by themselves."
+)
 @click.option("--tasks", "count", type=click.IntRange(1), help="Sessions in all. [default: one a user]")
 @click.option("--warm-up", help="Cut sessions that were meant to start in this time at the beginning.")
 @click.option("--cool-down", help="Cut sessions that were meant to start in this time at the end of --duration.")

@@ -63,7 +63,7 @@ BACKENDS = ("auto", "netem", "queue", "relay")
 @click.option(
     "--resume",
     is_flag=True,
-    help="Finish the interrupted run in --out; its plan holds, but for files and folders, which are named again.",
+    help="Finish the interrupted run in --out; its plan holds, but files and folders must be named again.",
 )
 def command(out: Path | None, resume: bool, form: str, **options: object) -> None:
     """Replay recorded traces over a link, running every tool call for real, and print one table."""

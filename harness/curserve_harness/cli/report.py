@@ -30,7 +30,7 @@ TABLES = ("main", "models", "tiers", "grid", "napkin")
 @click.option("--no-notes", is_flag=True, help="Without the lines under the tables.")
 @click.option("--explain", "address", metavar="[TABLE:]ENGINE:COLUMN", help="Print samples, filter and formula.")
 @click.option("--html", "page", type=click.Path(path_type=Path), help="Write one self-contained page.")
-@click.option("--void", "void_too", is_flag=True, help="Show void links too, each number of theirs marked VOID.")
+@click.option("--void", "void_too", is_flag=True, help="Show void links too, each of their numbers marked VOID.")
 @click.option(
     "--compact", is_flag=True, help="Put a finished run's samples into one file; drop its rendered tables."
 )

@@ -15,8 +15,10 @@ NEXT_TURNS = ("recompute", "transfer", "append")
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--suite", default="swe", help="Bundled suite that is said, or `synthetic`.")
-@click.option("--trace", "traces", multiple=True, type=Path, help="Say the traces of this file or folder instead.")
+@click.option("--suite", default="swe", help="Bundled suite whose turns are played, or `synthetic`.")
+@click.option(
+    "--trace", "traces", multiple=True, type=Path, help="Play the traces of this file or folder instead."
+)
 @click.option(
     "--trace-load",
     type=Path,
@@ -42,15 +44,15 @@ NEXT_TURNS = ("recompute", "transfer", "append")
 @click.option("--kv", help="KV memory of a replica, such as 40GB. [default: that of the GPU]")
 @click.option("--kv-per-token", help="KV of a token, such as 128KiB. [default: that of the model]")
 @click.option("--t0", help="Time of any step, such as 6ms or 5ms..7ms: a range is swept.")
-@click.option("--tp", help="Time a token of a prompt, or a range.")
-@click.option("--td", help="Time a request that decodes, or a range.")
-@click.option("--tk", help="Time a token whose KV is read, or a range.")
+@click.option("--tp", help="Time per token of a prompt, or a range.")
+@click.option("--td", help="Time per request that decodes, or a range.")
+@click.option("--tk", help="Time per token whose KV is read, or a range.")
 @click.option("--replicas", type=click.IntRange(1, 1024), default=1, help="Servers.")
 @click.option("--router", type=click.Choice(ROUTERS), default="affinity", help="Which replica answers a turn.")
 @click.option("--policy", default="request", help="KV in the tool gap: request, session[:60s] or ttl:2s.")
 @click.option("--offload", help="Memory of each replica's host for KV, such as 200GB.")
 @click.option("--disaggregated", help="Replicas for prompts and for replies, such as 2p6d.")
-@click.option("--link", type=click.Choice(LINKS), default="rdma-400g", help="Way between those.")
+@click.option("--link", type=click.Choice(LINKS), default="rdma-400g", help="Link between the two.")
 @click.option(
     "--next-turn",
     type=click.Choice(NEXT_TURNS),
@@ -71,14 +73,18 @@ NEXT_TURNS = ("recompute", "transfer", "append")
 @click.option("--warm-up", help="Of an open load: what arrives before does not count.  [default: a fifth]")
 @click.option("--points", type=click.IntRange(2, 100), default=5, help="Loads of a range, evenly by ratio.")
 @click.option("--slo", "slos", multiple=True, help="Objectives, such as 'ttft p95 <= 500ms, task p95 <= 60s'.")
-@click.option("--repetitions", type=click.IntRange(1, 10_000), default=20, help="Each with draws of its own.")
+@click.option(
+    "--repetitions", type=click.IntRange(1, 10_000), default=20, help="Repetitions, each with its own draws."
+)
 @click.option("--seed", type=SEED, default=1, help="Seed of all draws; the same in every engine.")
-@click.option("--threads", type=click.IntRange(1, 1024), help="Cells at once; the results are the same.")
+@click.option(
+    "--threads", type=click.IntRange(1, 1024), help="Cells that run at once; the results do not depend on it."
+)
 @click.option(
     "--most-sessions",
     type=click.IntRange(1, 10_000_000),
     default=20_000,
-    help="Sessions at once, before it stops.",
+    help="Stop where more sessions than this are there at once.",
 )
 @click.option("--format", "form", type=click.Choice(FORMS), default="table", help="Form of the printed tables.")
 @click.option("--out", type=Path, help="Run folder. [default: runs/<time>-simulated]")

@@ -1,4 +1,4 @@
-"""A limit of address space (`ulimit -v`) below what our libraries map is told at once. Main name: `demand`.
+"""A limit of address space (`ulimit -v`) below what our libraries map is reported at once. Main name: `demand`.
 
 Under such a limit polars' threads cannot start: it hung, aborted, or failed with a name that it did not define.
 What is mapped is not what is used, so nothing else tells how much it takes.

@@ -84,7 +84,7 @@ def tokens(chars: int) -> int:
 
 
 def _uncached(turns: Sequence[Turn], number: int) -> tuple[int, bool]:
-    """Return the prompt tokens that no cache could hold, and whether the recording told them.
+    """Return the prompt tokens that no cache could hold, and whether the recording has them.
 
     They are prompt[t] − prompt[t−1] − output[t−1]: the rest is the previous prompt and what the model wrote.
     """

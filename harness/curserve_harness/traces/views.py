@@ -43,7 +43,7 @@ def validate_files(paths: list[Path], say: Callable[[str], None]) -> int:
 
 
 def describe(trace: Trace, only: int | None = None) -> Iterator[str]:
-    """Yield the lines that tell a trace; with `only`, one turn with its whole outputs."""
+    """Yield the lines that describe a trace; with `only`, one turn with its whole outputs."""
     if only is None:
         place = trace.workspace
         yield f"{trace.id}: {trace.agent} {trace.agent_version}, model {trace.model or 'unknown'}"

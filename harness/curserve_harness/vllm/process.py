@@ -119,7 +119,7 @@ class VllmServer:
             for line in answer.read().decode().splitlines():
                 if line.startswith("vllm:kv_cache_usage_perc{"):
                     return float(line.rsplit(" ", 1)[1])
-        raise VllmError(f"vllm: {self.url}/metrics tells no vllm:kv_cache_usage_perc; use vLLM 0.32")
+        raise VllmError(f"vllm: {self.url}/metrics reports no vllm:kv_cache_usage_perc; use vLLM 0.32")
 
     def alive(self) -> bool:
         """Return whether the server's process runs."""

@@ -1,4 +1,4 @@
-"""How many tokens the served model's tokenizer makes of what was recorded: `compare`, told after a run on vLLM.
+"""How many tokens the served model's tokenizer makes of what was recorded: `compare`, said after a run on vLLM.
 
 The recording counted with its own model's tokenizer; times per token compare only as far as the counts do.
 """

@@ -98,7 +98,7 @@ class Ends:
     def _exact(self, seen: Observation, event: Json) -> Observation:
         code, took = an_integer(event.get("exit_code")), _duration_ns(event.get("duration"))
         if took is not None:
-            self.builder.report.note("tool time: exact, where an event tells the end of the call")
+            self.builder.report.note("tool time: exact, where an event gives the end of the call")
         return replace(
             seen,
             exit_code=code if code is not None else seen.exit_code,
