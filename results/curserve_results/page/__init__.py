@@ -6,7 +6,6 @@ forbids every request, so that nothing leaves it wherever it is opened.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import resources
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from curserve_results.checks import check
 from curserve_results.errors import ResultsError
 from curserve_results.files import write_atomically
+from curserve_results.page.embedded import script_json
 from curserve_results.render.markup import escape_html, html
 from curserve_results.store import scan
 from curserve_results.summary import Summary, summarise
@@ -39,6 +39,7 @@ def write_page(run: Path, page: Path, *, void_too: bool = False) -> int:
 def _page(summary: Summary) -> str:
     """Return the page."""
     from curserve_results.page.charts import charts
+    from curserve_results.page.forme import for_me
     from curserve_results.page.words import exclusions, origin, words
 
     tables = main_tables(summary)
@@ -53,9 +54,10 @@ def _page(summary: Summary) -> str:
         table=html([_one_table(summary, tables)]),
         notes="".join(f"<li>{escape_html(note)}</li>" for note in tables[-1].notes),
         charts="".join(_figure(number, chart) for number, chart in enumerate(drawn)),
+        forme=for_me(summary),
         manifest=_manifest(summary.manifest),
         library=_library(),
-        specs=_script_json([chart["spec"] for chart in drawn]),
+        specs=script_json([chart["spec"] for chart in drawn]),
         script=(here / "page.js").read_text("utf-8"),
     )
 
@@ -110,14 +112,6 @@ def _brief(value: object) -> str:
     if isinstance(value, list | tuple):
         return " ".join(map(_brief, value)) or "–"
     return "–" if value is None else ("yes" if value else "no") if isinstance(value, bool) else str(value)
-
-
-def _script_json(value: object) -> str:
-    """Return JSON that cannot end the script element it stands in."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return (
-        text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e").replace("\u2028", "\\u2028")
-    )
 
 
 def _library() -> str:
