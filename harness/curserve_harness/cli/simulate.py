@@ -51,7 +51,11 @@ NEXT_TURNS = ("recompute", "transfer", "append")
 @click.option("--router", type=click.Choice(ROUTERS), default="affinity", help="Which replica answers a turn.")
 @click.option("--policy", default="request", help="KV in the tool gap: request, session[:60s] or ttl:2s.")
 @click.option("--offload", help="Memory of each replica's host for KV, such as 200GB.")
-@click.option("--disaggregated", help="Replicas for prompts and for replies, such as 2p6d.")
+@click.option(
+    "--disaggregated",
+    multiple=True,
+    help="Replicas for prompts and for replies, such as 2p6d, or `colocated`; repeatable, to compare.",
+)
 @click.option("--link", type=click.Choice(LINKS), default="rdma-400g", help="Link between the two.")
 @click.option(
     "--next-turn",

@@ -42,7 +42,7 @@ class SimulateOptions:
     router: str = "affinity"
     policy: str = "request"
     offload: str | None = None
-    disaggregated: str | None = None
+    disaggregated: tuple[str, ...] = ()
     link: str = "rdma-400g"
     next_turn: str = "recompute"
     fail: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from curserve_harness.console.exits import BadInput
@@ -16,7 +16,7 @@ from curserve_harness.simulate.logged import from_loads
 from curserve_harness.simulate.machines import Served, machines
 from curserve_harness.simulate.options import SUITE, SimulateOptions
 from curserve_harness.simulate.samples import read
-from curserve_harness.simulate.servers import policy, servers
+from curserve_harness.simulate.servers import arrangements, policy, servers
 from curserve_netem import tiers
 from curserve_results.slo import Slo, parse_slo
 from curserve_traces.loads import read_load
@@ -66,8 +66,14 @@ class Simulated:
 def plan_of(options: SimulateOptions) -> Simulated:
     """Return the plan; raises BadInput, or an error of a room below, in a line."""
     slo = parse_slo(options.slos) if options.slos else None
-    served = machines(options)
-    by_model = {one.name: servers(options, one) for one in served}
+    ways = arrangements(options)
+    arranged = [
+        (replace(one, name=f"{one.name}, {way}") if len(ways) > 1 else one, way)
+        for one in machines(options)
+        for way in ways
+    ]
+    served = [one for one, _ in arranged]
+    by_model = {one.name: servers(options, one, way) for one, way in arranged}
     suite, talks, recorded_ns = _talks(options)
     loads = levels(options, recorded_ns)
     if options.tools is None:

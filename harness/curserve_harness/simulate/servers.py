@@ -20,17 +20,34 @@ LINKS: dict[str, tuple[float, int]] = {
 PCIE = (50e9, 20_000)
 """Between a GPU and the memory of its host: PCIe 5 x16 has 63 GB/s in one direction, copies reach about 50."""
 
+COLOCATED = "colocated"
+"""Every replica computes prompts and replies."""
+
 ROUTERS = ("dealt", "round-robin", "least-loaded", "affinity", "prefix")
 NEXT_TURNS = ("recompute", "transfer", "append")
 _SPLIT = re.compile(r"(\d+)p(\d+)d")
 _FAIL = re.compile(r"(\d+)@([^+]+)\+(.+)")
 
 
-def servers(options: SimulateOptions, served: Served) -> dict[str, Any]:
+def arrangements(options: SimulateOptions) -> list[str]:
+    """Return how the replicas are arranged, each way once: COLOCATED, or such as `2p6d`. Raises BadInput."""
+    found = list(dict.fromkeys(options.disaggregated)) or [COLOCATED]
+    sizes = {sum(_parts(one)) for one in found if one != COLOCATED}
+    wanted = options.replicas if COLOCATED in found or options.replicas != 1 else None
+    if sizes and wanted is not None and sizes != {wanted}:
+        raise BadInput(
+            f"--replicas {options.replicas} and --disaggregated {', '.join(found)}: not as many servers; "
+            "the latter says how many there are, and with `colocated` among them --replicas must be as many"
+        )
+    return found
+
+
+def servers(options: SimulateOptions, served: Served, arranged: str = COLOCATED) -> dict[str, Any]:
     """Return the servers that run one model; raises BadInput."""
     per_token = served.kv_bytes_per_token
-    split = _split(options, per_token)
-    replicas = options.replicas if split is None else _parts(options)[0] + _parts(options)[1]
+    parts = None if arranged == COLOCATED else _parts(arranged)
+    split = None if parts is None else (parts[0], *_way(LINKS[options.link], per_token), options.next_turn)
+    replicas = options.replicas if parts is None else sum(parts)
     offload = None
     if options.offload is not None:
         if split is not None:
@@ -65,28 +82,17 @@ def policy(options: SimulateOptions) -> tuple[str, int]:
             f"--policy {options.policy!r}: request (blocks join the free ones), session or session:60s (kept, "
             "for at most so long), or ttl:2s (kept so long, nothing reserved)"
         )
-    if options.disaggregated is not None and name != "request":
+    if set(options.disaggregated) - {COLOCATED} and name != "request":
         raise BadInput("--disaggregated: between turns no replica keeps blocks for a session; drop --policy")
     return name, round(time_ns("--policy", limit)) if limit else 2**61
 
 
-def _parts(options: SimulateOptions) -> tuple[int, int]:
-    match = _SPLIT.fullmatch(str(options.disaggregated))
+def _parts(arranged: str) -> tuple[int, int]:
+    match = _SPLIT.fullmatch(arranged)
     prefill, decode = (int(part) for part in match.groups()) if match else (0, 0)
     if not 1 <= prefill <= 1024 or not 1 <= decode <= 1024:
-        raise BadInput(f"--disaggregated {options.disaggregated!r}: written 2p6d, at least one of each")
+        raise BadInput(f"--disaggregated {arranged!r}: written 2p6d, at least one of each, or {COLOCATED}")
     return prefill, decode
-
-
-def _split(options: SimulateOptions, per_token: int) -> tuple[int, int, int, str] | None:
-    if options.disaggregated is None:
-        return None
-    if options.replicas != 1 and options.replicas != sum(_parts(options)):
-        raise BadInput(
-            f"--replicas {options.replicas} and --disaggregated {options.disaggregated}: the latter says how many "
-            "there are; drop the former"
-        )
-    return (_parts(options)[0], *_way(LINKS[options.link], per_token), options.next_turn)
 
 
 def _way(link: tuple[float, int], per_token: int) -> tuple[int, int]:

@@ -91,6 +91,8 @@ def _folder(run: str) -> str:
 
 def drawings(summary: Summary, model: str | None = None) -> list[Drawing]:
     """Return the figures that a run carries: those whose data is not empty."""
+    if "predicted" in summary.manifest.extra:
+        return _predicted(summary)
     from curserve_results.figures import crossover, data, plots
     from curserve_results.figures.surface import crossover as crossover_data
 
@@ -130,6 +132,24 @@ def drawings(summary: Summary, model: str | None = None) -> list[Drawing]:
         Drawing(
             "tokens", data.tokens(summary), plots.tokens, "all models and tiers",
             "Token-equivalents of a tool round trip (p50) by model and tier.",
+        ),
+    ]  # fmt: skip
+    return [replace(drawing, data=_rounded(drawing.data)) for drawing in found if drawing.data.height]
+
+
+def _predicted(summary: Summary) -> list[Drawing]:
+    """Return the figures of a simulated load."""
+    from curserve_results.figures import predicted
+
+    frame = predicted.loads(summary.manifest)
+    found = [
+        Drawing(
+            "goodput", frame, predicted.goodput, "manifest.predicted",
+            "PREDICTED: goodput against load by engine, with 95 % intervals over repetitions.",
+        ),
+        Drawing(
+            "gain", predicted.gains(frame), predicted.gain, "manifest.predicted",
+            "PREDICTED: goodput of server tools over that of client tools by RTT, model and load.",
         ),
     ]  # fmt: skip
     return [replace(drawing, data=_rounded(drawing.data)) for drawing in found if drawing.data.height]

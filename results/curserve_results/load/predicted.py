@@ -106,7 +106,12 @@ def row(engine: str, records: Sequence[Record], manifest: Manifest) -> dict[str,
 
 
 def hourly(record: Record, what: str) -> float:
-    """Return how many sessions an hour are `what` (`finished`, `good`) at the load of a record."""
+    """Return how many sessions an hour are `what` (`finished`, `good`) at the load of a record.
+
+    Where a load is settled as many end as come; else by the time from the first start to the last end.
+    """
+    if record["why_unstable"]:
+        return float(3.6e12 * record[what] / record["span_ns"]) if record["span_ns"] > 0 else 0.0
     return float(record["rate_per_s"] * 3600 * record[what] / max(1, record["sessions"]))
 
 
@@ -193,10 +198,13 @@ def _most(records: Sequence[Record], loads: Sequence[str], wanted: Sequence[floa
 
 def _unsettled(records: Sequence[Record]) -> tuple[str, ...]:
     """Return a line for each engine whose figures are of no service that could go on."""
-    why = dict.fromkeys(
-        f"{record['engine']}: {record['why_unstable']}" for record in records if record["why_unstable"]
-    )
-    return tuple(f"NOT SETTLED, {one}." for one in why)
+    lines = []
+    for engine in sorted({record["engine"] for record in records}, key=engine_place):
+        own = [record for record in records if record["engine"] == engine]
+        why = [record["why_unstable"] for record in own if record["why_unstable"]]
+        if why:
+            lines.append(f"NOT SETTLED, {engine} (in {len(why)} of {len(own)} repetitions): {why[0]}.")
+    return tuple(lines)
 
 
 def _notes(records: Sequence[Record]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import pytest
 from curserve_harness.console.exits import BadInput
 from curserve_harness.simulate.options import SimulateOptions
 from curserve_harness.simulate.run import simulate
+from curserve_results.figures import write_figures
 from curserve_results.load.latencies import read
 from curserve_results.manifest import read_manifest
 from curserve_results.store import scan
@@ -139,7 +140,7 @@ def test_more_than_it_can_serve_is_said_in_the_table(tmp_path: Path) -> None:
     "more",
     [
         {"replicas": 3, "router": "prefix"},
-        {"disaggregated": "1p2d", "link": "tcp-25g", "next_turn": "transfer"},
+        {"disaggregated": ("1p2d", "colocated"), "replicas": 3, "link": "tcp-25g", "next_turn": "transfer"},
         {"offload": "200GB", "kv": "6GB"},
         {"policy": "session:60s"},
         {"policy": "ttl:2s"},
@@ -192,11 +193,11 @@ def test_every_kind_of_cluster_finishes(tmp_path: Path, more: dict[str, object])
         ({"engines": ("mirror",)}, "samples of .*make some: curserve-bench replay --engine mirror"),
         ({"mix": "150ms=0.5"}, "add up to 0.5"),
         ({"mix": "150ms"}, "is no TIER=SHARE"),
-        ({"disaggregated": "2p"}, "written 2p6d"),
-        ({"disaggregated": "0p6d"}, "at least one of each"),
-        ({"disaggregated": "2p6d", "policy": "session"}, "drop --policy"),
-        ({"disaggregated": "2p6d", "replicas": 3}, "drop the former"),
-        ({"disaggregated": "2p6d", "offload": "9GB"}, "drop one of them"),
+        ({"disaggregated": ("2p",)}, "written 2p6d"),
+        ({"disaggregated": ("0p6d",)}, "at least one of each"),
+        ({"disaggregated": ("2p6d",), "policy": "session"}, "drop --policy"),
+        ({"disaggregated": ("2p6d",), "replicas": 3}, "not as many servers"),
+        ({"disaggregated": ("2p6d",), "offload": "9GB"}, "drop one of them"),
         ({"policy": "forget"}, "request .* session"),
         ({"policy": "ttl"}, "ttl:2s"),
         ({"fail": ("0@now",)}, r"0@60s\+30s"),
@@ -211,3 +212,27 @@ def test_bad_input_is_one_line_that_says_what_to_do(tmp_path: Path, more: dict[s
     assert type(found.value).__module__.startswith("curserve_"), "an error of ours, no traceback"
     assert "\n" not in str(found.value)
     assert not (tmp_path / "run").exists()
+
+
+def test_figures_show_goodput_by_load_and_what_server_tools_gain(tmp_path: Path) -> None:
+    pytest.importorskip("seaborn", reason="figures: seaborn is not installed")
+    options = replace(
+        SMALL,
+        sessions="1..8",
+        tasks=None,
+        points=2,
+        repetitions=3,
+        replicas=3,
+        disaggregated=("colocated", "1p2d"),
+    )
+    played(tmp_path / "run", options)
+    found = {path.name for path in write_figures([tmp_path / "run"], tmp_path / "figures")}
+    assert {"goodput.pdf", "goodput.csv", "gain.png", "gain.csv", "figures.json"} <= found
+    goodput, gain = (pl.read_csv(tmp_path / "figures" / f"{name}.csv") for name in ("goodput", "gain"))
+    models = {"llama-8b on h100, colocated", "llama-8b on h100, 1p2d"}
+    assert set(goodput["model"]) == set(gain["model"]) == models
+    assert goodput.filter(pl.col("low") > pl.col("rate")).height == 0
+    one = gain.filter(load=1, model="llama-8b on h100, colocated")["ratio"].item()
+    rates = dict(goodput.filter(load=1, model="llama-8b on h100, colocated").select("engine", "rate").iter_rows())
+    assert one == pytest.approx(rates["daemon"] / rates["client-subprocess"])
+    assert one > 1.05, "a user who waits for the way asks for less"
