@@ -120,8 +120,8 @@ impl Status {
                 "process {who} answered in place of the session's shell"
             ));
         }
-        let told =
-            parse(&text[..n], number).ok_or("the session's shell reported no status of this call")?;
+        let told = parse(&text[..n], number)
+            .ok_or("the session's shell reported no status of this call")?;
         let folder = told.folder.filter(|folder| self.is_there(folder));
         Ok(Some(Told { folder, ..told }))
     }
