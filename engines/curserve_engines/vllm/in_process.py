@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 
 from curserve_core import Corpus, Refused
 
 from curserve_engines import sandbox
-from curserve_engines.client import ProtocolError
 from curserve_engines.closing import Closing
 from curserve_engines.protocol import EngineError, Result, World
+from curserve_engines.subprocesses import SubprocessEngine
 from curserve_traces.model import Observation, ToolCall
 
 NAME = "in-process"
@@ -27,7 +28,7 @@ class InProcessSession(Closing):
     def __init__(self, world: World) -> None:
         self._fresh = world.shell == "fresh"
         self._settled = False  # nothing may have changed since the core was last asked
-        self._worker = sandbox.launch(world, engine=NAME)
+        self._worker = SubprocessEngine(NAME, "server").open(world)
         try:
             user = sandbox.owner() or (os.geteuid(), os.getegid())
             self._corpus = Corpus(world.root, world.at, owner=user)
@@ -57,13 +58,9 @@ class InProcessSession(Closing):
                 return result
         self._settled = False
         refusal_ns = time.monotonic_ns() - started
-        try:
-            real = self._worker.client.call(call.tool, call.arguments, cwd=call.cwd)
-        except ProtocolError as error:
-            return Result(Observation(), time.monotonic_ns() - started, failed=str(error))
-        observation = Observation(real.exit_code, real.stdout, real.stderr)
+        real = self._worker.call(call)
         wall_ns = time.monotonic_ns() - started
-        return Result(observation, wall_ns, real.service_ns + refusal_ns, refused, real.failed)
+        return replace(real, wall_ns=wall_ns, service_ns=(real.service_ns or 0) + refusal_ns, refused=refused)
 
     def _ask_core(self, call: ToolCall, started: int) -> tuple[Result | None, str | None]:
         """Return the core's answer, or why it has none."""

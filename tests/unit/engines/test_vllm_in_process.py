@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from curserve_engines import registry
-from curserve_engines.protocol import EngineError, World
+from curserve_engines.protocol import EngineError, Limits, World
+from curserve_engines.renewed import is_broken
 from curserve_engines.vllm.engine import open_tools
 from curserve_engines.vllm.in_process import InProcessSession
 from curserve_traces.model import ToolCall
@@ -87,8 +87,23 @@ def test_a_workspace_that_is_not_there_is_one_clear_error(tmp_path: Path) -> Non
 
 
 def test_nothing_is_left_when_it_is_closed(tmp_path: Path) -> None:
-    session = InProcessSession(World(tmp_path))
-    pid = session._worker.process.pid
-    session.close()
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
+    before = set(children())
+    with InProcessSession(World(tmp_path)) as session:
+        assert session.call(bash("sleep 60 & true")).refused
+        assert set(children()) - before
+    assert set(children()) == before
+
+
+def test_a_worker_that_broke_is_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("alpha\n")
+    limits = Limits(timeout_s=20, disk_bytes=8 << 20)
+    with InProcessSession(World(tmp_path, limits=limits)) as session:
+        filled = 'python3 -c \'open("big", "wb").write(bytes(64 << 20))\'; sleep 0.5'
+        assert is_broken(session.call(bash(filled)).failed)
+        after = session.call(bash("python3 -c 'print(open(\"a\").read())'"))
+        assert (after.failed, after.observation.stdout) == (None, b"alpha\n\n")
+
+
+def children() -> list[str]:
+    """Return the children of every thread of this process."""
+    return [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
