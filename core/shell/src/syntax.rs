@@ -13,6 +13,9 @@ const MAX_LENGTH: usize = 64 << 10;
 const MAX_OPENINGS: usize = 300;
 /// Each level takes the parser a quarter longer than the one before: 16 are 10 ms, 24 were 400, and nothing looks at the clock there.
 const MAX_DEPTH: usize = 16;
+/// Where it fails, it tries what stands in a `case` twice, and so what stands in `n` of them 2^n times. Three levels of the
+/// others take as long as one of these: together that is a tenth of a second.
+const MAX_CASES: usize = 9;
 /// The parser goes one deeper at each of so many words at most …
 const MAX_NESTING: usize = 1000;
 /// … of which a thread's own stack bears so many.
@@ -75,6 +78,19 @@ pub fn is_flat(text: &str) -> bool {
     text.len() <= MAX_LENGTH && nesting(text) <= FLAT && left >= ROOM
 }
 
+/// How many words of a command line may be `case`: which is one, and where it ends, only the parser knows.
+fn cases(text: &str) -> usize {
+    let joined = text.replace("\\\n", "");
+    let begins = |at: usize| {
+        let before = joined[..at].bytes().next_back();
+        before.is_none_or(|b| !b.is_ascii_alphanumeric() && b != b'_')
+    };
+    joined
+        .match_indices("case")
+        .filter(|(at, _)| begins(*at))
+        .count()
+}
+
 fn guard(text: &str) -> Result<(), Refusal> {
     if text.len() > MAX_LENGTH {
         return Err(Refusal::new("a command line beyond 64 KiB"));
@@ -93,7 +109,8 @@ fn guard(text: &str) -> Result<(), Refusal> {
             _ => {}
         }
     }
-    if openings > MAX_OPENINGS || deepest > MAX_DEPTH {
+    let cases = cases(text) + deepest / 3;
+    if openings > MAX_OPENINGS || deepest > MAX_DEPTH || cases > MAX_CASES {
         return Err(Refusal::new("a command line nested too deeply"));
     }
     curserve_tools::stack::check()

@@ -117,6 +117,16 @@ fn child(folder: &Path) {
     for line in KNOWN {
         run.call("known", "bash", json!({"command": line}), 0);
     }
+    for before in [
+        "case a in a) ",
+        "\ncase a in a) ( ",
+        "ca\\\nse a in (b) echo esac;; a) ",
+    ] {
+        for levels in [4, 9, 14, 24, 500] {
+            let line = format!("{}echo a & &", before.repeat(levels));
+            run.call("known", "bash", json!({"command": line}), levels);
+        }
+    }
     for script in ["if true; then ", "( ", "xargs ", "find . -exec "] {
         let line = format!("{}echo a", script.repeat(800));
         run.call("known", "bash", json!({"command": line}), 0);
