@@ -19,11 +19,12 @@ from receipts import write_receipt
 
 from curserve_harness.machine.processor import descendants
 from curserve_results.live import LIVE
+from curserve_results.load.capacity import read as read_capacity
 from curserve_results.load.latencies import read
 from curserve_traces import codec
 from curserve_traces.model import Trace
 
-pytestmark = [pytest.mark.prove, pytest.mark.alone]
+pytestmark = [pytest.mark.prove, pytest.mark.alone, pytest.mark.timeout(1200)]
 
 LOAD = (sys.executable, "-m", "curserve_harness", "load")
 STOPPED_S = 5.0
@@ -129,3 +130,36 @@ def test_like_against_like_passes_the_gate() -> None:
     )
     assert alike["fail"] <= 0.01 * trials
     assert slower["fail"] >= 0.5 * trials // 4
+
+
+def test_a_capacity_is_found(given: tuple[str, ...], tmp_path: Path) -> None:
+    """A server whose KV memory holds two of these sessions cannot serve eight within the bound of one."""
+    out, step = tmp_path / "capacity", tmp_path / "step.toml"
+    step.write_text(
+        "[slow.gpu]\nbase_ms = 20\nprefill_us = 10\ndecode_us = 10\nkv_ns = 1\npair_ns = 0\nsource = 'a test'\n"
+    )
+    search = ("--find", "capacity", "--sessions", "16", "--slo", "ttft p90 <= 400ms", "--rtt", "0ms")
+    served = (
+        "--model",
+        "slow",
+        "--gpu",
+        "gpu",
+        "--step-times",
+        str(step),
+        "--kv-blocks",
+        "400",
+        "--max-num-seqs",
+        "2",
+    )
+    done = subprocess.run(
+        [*LOAD, *given, *search, *served, "--engine", "recorded-server", "--engine", "daemon", "--out", str(out)],
+        capture_output=True, text=True, timeout=900,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = read_capacity(out)[1]
+    assert [one.engine for one in found] == ["daemon"]  # controls have no capacity
+    assert found[0].high is not None
+    assert found[0].low < found[0].high <= 16
+    probe = out / found[0].probes[0].run
+    assert (probe / "server").is_dir()
+    write_receipt("load-capacity", {"low": found[0].low, "high": found[0].high, "probes": len(found[0].probes)})

@@ -14,7 +14,7 @@ from receipts import write_receipt
 from curserve_traces import codec
 from curserve_traces.model import Trace
 
-pytestmark = [pytest.mark.prove, pytest.mark.alone]
+pytestmark = [pytest.mark.prove, pytest.mark.alone, pytest.mark.timeout(1200)]
 
 PLAN = """
 [defaults]
@@ -25,7 +25,7 @@ rtt = "0ms"
 
 [[grid]]
 verb = "load"
-over = { sessions = [1, 2], seed = [1, 2, 3] }
+over = { sessions = [1, 2], seed = [1, 2] }
 """
 
 
@@ -40,6 +40,7 @@ def samples(out: Path) -> dict[tuple[int, str], int]:
 
 
 def test_a_node_that_is_lost_loses_nothing(small_trace: Trace, granted: tuple[str, str], tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="ray: 80 MB that only `sweep --on ray` needs; pip install 'ray>=2.40'")
     from ray.cluster_utils import Cluster
 
     plan, trace = tmp_path / "plan.toml", tmp_path / "small.json"
@@ -56,20 +57,20 @@ def test_a_node_that_is_lost_loses_nothing(small_trace: Trace, granted: tuple[st
             begun = sorted(path.name for path in out.glob(".part-*"))
             time.sleep(2)
             cluster.remove_node(other, allow_graceful=False)
-            text, said = process.communicate(timeout=280)
+            text, said = process.communicate(timeout=500)
         assert process.returncode == 0, said
     finally:
         cluster.shutdown()
     local = tmp_path / "local"
-    done = subprocess.run(words(plan, trace, granted, local), capture_output=True, text=True, timeout=280)
+    done = subprocess.run(words(plan, trace, granted, local), capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr
     assert len(begun) == 2, begun  # both nodes had one
-    assert "6 of 6 cells are whole" in text
+    assert "4 of 4 cells are whole" in text
     assert samples(out) == samples(local)
     attempts = pl.read_parquet(out / "sweep.parquet").group_by("sweep_cell").agg(pl.col("attempt").n_unique())
-    assert attempts["attempt"].to_list() == [1] * 6
+    assert attempts["attempt"].to_list() == [1] * 4
     assert list(out.glob(".part-*")) == []
     kept = pl.read_parquet(out / "sweep.parquet")["attempt"].unique().to_list()
     lost = [name for name in begun if name.rsplit("-", 1)[1] not in kept]
-    write_receipt("sweep-ray", {"cells": 6, "nodes": 2, "attempts lost with a node": len(lost)})
+    write_receipt("sweep-ray", {"cells": 4, "nodes": 2, "attempts lost with a node": len(lost)})
     assert len(lost) == 1

@@ -36,6 +36,9 @@ from curserve_results.schema import CONTROLS
 from curserve_results.slo import Slo, parse_slo
 from curserve_results.store import RunWriter
 
+FEWEST = 12
+"""Sessions of a probe at least: few users play several one after the other, or nothing would be decided."""
+
 MOST = 64
 """Sessions that a search tries at most, unless --sessions says another number."""
 
@@ -107,6 +110,8 @@ class _Prober:
     def _probe(self, engine: str, sessions: int) -> Probe:
         largest = self._largest
         arrivals = replace(largest.arrivals, users=sessions)
+        if arrivals.duration_ns is None:
+            arrivals = replace(arrivals, count=sessions * -(-FEWEST // sessions))
         plan = replace(largest.plan, engines=(engine,))
         load = plan_load(plan, arrivals, slo=largest.slo, serving=largest.serving)
         blocks = [

@@ -14,6 +14,7 @@ from curserve_results import search
 from curserve_results.checks import check
 from curserve_results.errors import ResultsError
 from curserve_results.files import write_atomically
+from curserve_results.load import capacity
 from curserve_results.render.data import csv_of
 from curserve_results.store import scan
 from curserve_results.summary import Summary, summarise
@@ -54,6 +55,8 @@ def write_figures(runs: Sequence[Path], out: Path, model: str | None = None) -> 
                 run.name,
                 [drawing for drawing in (_search(run),) if drawing.data.height],
             )  # rg alone: none
+        elif (run / capacity.FILE).is_file():
+            name, drawn = run.name, [_capacity(run)]
         else:
             summary = summarise(run)
             check(scan(run))  # figures look at more columns than tables do
@@ -134,6 +137,8 @@ def drawings(summary: Summary, model: str | None = None) -> list[Drawing]:
             "Token-equivalents of a tool round trip (p50) by model and tier.",
         ),
     ]  # fmt: skip
+    if "load" in summary.manifest.extra:
+        found += _of_a_load(summary.folder)
     return [replace(drawing, data=_rounded(drawing.data)) for drawing in found if drawing.data.height]
 
 
@@ -153,6 +158,30 @@ def _predicted(summary: Summary) -> list[Drawing]:
         ),
     ]  # fmt: skip
     return [replace(drawing, data=_rounded(drawing.data)) for drawing in found if drawing.data.height]
+
+
+def _of_a_load(run: Path) -> list[Drawing]:
+    """Return the figures of a load whose server has a scheduler."""
+    from curserve_results.figures import load
+
+    return [
+        Drawing(
+            "server", load.timeline(run), load.draw_timeline, "server/, first block",
+            "The server over time: requests that run and wait, sessions in a tool call, KV blocks held.",
+        ),
+        Drawing(
+            "kv-memory", load.memory(run), load.draw_memory, "server/, all blocks",
+            "Where KV-block-seconds go: work, held through tool calls, free but still found by the cache.",
+        ),
+    ]  # fmt: skip
+
+
+def _capacity(folder: Path) -> Drawing:
+    """Return the figure of a search for capacities."""
+    from curserve_results.figures import load
+
+    caption = "Share of samples within the SLO by load: a filled mark holds it, a hollow one does not."
+    return Drawing("capacity", load.capacity(folder), load.draw_capacity, "probes of capacity.json", caption)
 
 
 def _search(folder: Path) -> Drawing:
