@@ -17,6 +17,7 @@ import pytest
 
 CORE = Path(__file__).parents[2] / "core"
 Names = tuple[str, ...]
+WHOLE = "batch cli corpus exec index link native pacer pinned proto py sched serve sim"
 
 
 @dataclass
@@ -112,10 +113,7 @@ def circle(crate: Crate, below: Names = ()) -> list[str]:
 @pytest.mark.parametrize(
     ("crate", "below"),
     [
-        *(
-            (name, ())
-            for name in ("cli", "corpus", "exec", "link", "native", "pacer", "proto", "sched", "serve", "sim")
-        ),
+        *((name, ()) for name in WHOLE.split()),
         ("tools", ("find",)),
     ],
     ids=lambda value: value if isinstance(value, str) else "::".join(value) or "all",

@@ -76,6 +76,9 @@ impl Driver {
     }
 
     /// Say why a turn can never run, if so: it would wait for ever, and all behind it.
+    ///
+    /// # Errors
+    /// That reason.
     pub fn check(config: &Config, asked: &Asked) -> Result<(), String> {
         let whole = asked.prompt_tokens.saturating_add(asked.tokens);
         let blocks = config.blocks_of(whole);

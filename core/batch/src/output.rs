@@ -55,6 +55,9 @@ impl Output {
     }
 
     /// Write what may be written and the kernel takes.
+    ///
+    /// # Errors
+    /// What send(2) reports, or that the client took no byte for 60 s.
     pub fn flush(&mut self) -> io::Result<()> {
         while self.sent < self.wanted {
             let bytes = &self.data[self.sent..self.wanted];

@@ -11,6 +11,9 @@ use serde_json::json;
 use crate::Failure;
 
 /// Run the verb: an object with what each program said, and why it is not known. `--rg` names the `rg` of sessions.
+///
+/// # Errors
+/// Arguments that the verb does not take.
 pub fn run(mut parser: lexopt::Parser) -> Result<(), Failure> {
     let mut rg = None;
     while let Some(argument) = parser.next()? {

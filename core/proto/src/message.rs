@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_refusal_tells_its_kind_beside_its_reason() {
-        let refusal = Refusal::Loading(Refusal::NotInMemory("a file".into()).of("cat").to_string());
+        let refusal = Refusal::Loading(Refusal::NotInMemory("cat: a file".into()).to_string());
         let header: Value = serde_json::from_slice(&Answer::refused(refusal).header(7, 5)).unwrap();
         assert_eq!(header["refused"], "still loading (cat: a file)");
         assert_eq!(header["refusal"], "loading");

@@ -59,23 +59,6 @@ impl Refusal {
             Refusal::Defect(_) => "defect",
         }
     }
-
-    /// The same refusal, whose reason begins with whose it is.
-    pub fn of(mut self, whose: &str) -> Refusal {
-        let (Refusal::Undefined(reason)
-        | Refusal::UnknownOption(reason)
-        | Refusal::UnknownProgram(reason)
-        | Refusal::NotInMemory(reason)
-        | Refusal::Loading(reason)
-        | Refusal::Unloaded(reason)
-        | Refusal::Outside(reason)
-        | Refusal::TooLarge(reason)
-        | Refusal::OutOfTime(reason)
-        | Refusal::Defect(reason)) = &mut self;
-        reason.insert_str(0, ": ");
-        reason.insert_str(0, whose);
-        self
-    }
 }
 
 /// Refuses what is not known exactly, for this reason.

@@ -2,7 +2,7 @@
 
 use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, ClassUnicode, ClassUnicodeRange};
 
-use super::{Part, Strings};
+use super::part::{Part, Strings};
 use crate::grams::fold;
 use crate::segment::Within;
 

@@ -1,6 +1,5 @@
 //! The numbers that options take.
 
-use super::reader::no_number;
 use crate::Refusal;
 
 /// Which numbers an option takes. What it does not say (blanks, hexadecimal digits, other signs) is not read here.
@@ -76,7 +75,10 @@ impl Number {
     /// # Errors
     /// What is no number of this kind: the real program may complain of it, or know better.
     pub fn read(&self, text: &[u8]) -> Result<Count, Refusal> {
-        let misread = || no_number(text);
+        let misread = || {
+            let text = String::from_utf8_lossy(text);
+            Refusal::UnknownOption(format!("not a number that is read here: {text}"))
+        };
         let (sign, rest) = match text.split_first() {
             Some((sign, rest)) if self.signs.contains(sign) => (Some(*sign), rest),
             _ => (None, text),

@@ -13,11 +13,6 @@ fn unvalued(word: &[u8]) -> Refusal {
     refusal("an option without the value that it takes", word)
 }
 
-/// Refuses what is no number here.
-pub(super) fn no_number(text: &[u8]) -> Refusal {
-    refusal("not a number that is read here", text)
-}
-
 fn refusal(what: &str, word: &[u8]) -> Refusal {
     Refusal::UnknownOption(format!("{what}: {}", String::from_utf8_lossy(word)))
 }
