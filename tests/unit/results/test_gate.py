@@ -48,7 +48,8 @@ def test_more_than_one_in_two_hundred_below_the_limit_is_never_called_a_failure(
         (effect(0.10), None, "inconclusive"),  # nothing has confirmed it
         (effect(0.10, floor=0.2), effect(0.10, floor=0.2), "inconclusive"),  # below the noise
         (effect(0.10, floor=None), effect(0.10, floor=None), "inconclusive"),  # noise unknown
-        (effect(0.10, half=0.2), effect(0.10, half=0.2), "inconclusive"),  # interval reaches zero
+        (effect(0.10, half=0.2), effect(0.10, half=0.2), "inconclusive"),  # interval reaches below zero
+        (effect(0.10, half=0.10), effect(0.10, half=0.10), "inconclusive"),  # interval ends at zero
         (effect(0.10, half=None), effect(0.10, half=None), "inconclusive"),  # too few blocks
         (effect(0.00), None, "pass"),
         (effect(-0.20), None, "pass"),
@@ -59,6 +60,12 @@ def test_more_than_one_in_two_hundred_below_the_limit_is_never_called_a_failure(
 )
 def test_each_condition_decides(first: Effect, second: Effect | None, verdict: str) -> None:
     assert decide([first], LIMIT, None if second is None else [second]).verdict == verdict
+
+
+def test_what_is_implausible_says_how_much_faster_it_is() -> None:
+    assert decide([effect(-math.log(20))], LIMIT).faults == (
+        "implausible: daemon round trip (us-asia, SWE-grep, chat) is 20.0 times as fast as the baseline",
+    )
 
 
 def test_nothing_to_judge_is_inconclusive_and_a_fault_fails() -> None:
