@@ -8,6 +8,7 @@ new sample. docs/LOAD.md says what each machine needs.
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -26,8 +27,9 @@ def run_on_ray(plan: SweepPlan, sweep: Path, more: Sequence[str], address: str) 
     """Run all cells; yield each as it is done. Raises SetupFailed where there is no cluster that fits."""
     ray = _ray()
     try:
+        _reach(address)
         ray.init(address=address, ignore_reinit_error=True, log_to_driver=False, logging_level="ERROR")
-    except (ConnectionError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise SetupFailed(
             f"--on ray: no cluster at {address!r} ({_line(error)}); start one with `ray start --head "
             f"--resources '{{\"{RESOURCE}\": 1}}'`, or sweep with --on local"
@@ -54,6 +56,13 @@ def run_on_ray(plan: SweepPlan, sweep: Path, more: Sequence[str], address: str) 
                     ) from None
     finally:
         ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """Raise OSError where nobody listens at an address: Ray itself would ask again and again for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 def _line(error: BaseException) -> str:
