@@ -191,14 +191,14 @@ impl Pattern {
             return refuse("a name beyond ASCII against a class");
         }
         if std::str::from_utf8(name).is_err() {
-            // glibc reads some of these as characters beyond Unicode.
+            // Seen: fnmatch(3) takes some of these for characters beyond Unicode.
             if name.iter().any(|&b| b >= 0xf4) || sets.any(Set::has_wide_range) {
                 return refuse("a name that is not UTF-8 against a pattern");
             }
             return Ok(self.run(name, Units::Bytes));
         }
         let found = self.run(name, Units::Characters);
-        // fnmatch tries bytes where characters do not match, so that `??` matches an é; this may be mended one day.
+        // Seen: `??` matches an é, of two bytes, in fnmatch(3); this may be mended one day.
         if !found && !self.bash && self.run(name, Units::Bytes) {
             return refuse("a name whose bytes match and whose characters do not");
         }

@@ -1,4 +1,4 @@
-//! The words of `find` into its expression: precedence, and what only find's own optimiser would know is refused.
+//! The words of `find` into its expression: precedence; what find was seen to run in another order is refused.
 
 use curserve_text::fnmatch::Pattern;
 
@@ -131,7 +131,7 @@ impl Parser<'_> {
         let word = self.value()?.to_vec();
         let is_global = matches!(word.as_slice(), b"-maxdepth" | b"-mindepth" | b"-depth");
         if is_global && self.has_action {
-            // find 4.9 rearranges such an expression, and then may not run the action.
+            // Seen: find 4.9 may not run the action of such an expression.
             return refuse("a global option behind an action");
         }
         Ok(match word.as_slice() {
@@ -284,8 +284,8 @@ fn depth(text: &[u8]) -> Result<usize, Refusal> {
     Ok(DEPTH.read(text)?.number as usize)
 }
 
-/// Whether a part that always holds stands behind another one: find's optimiser then moves a name behind `-o` to the
-/// front, and actions are lost.
+/// Whether a part that always holds stands behind another one. Seen: with a name behind `-o`, actions are lost
+/// then.
 fn holds_always(expr: &Expr) -> bool {
     match expr {
         Expr::And(parts) => {

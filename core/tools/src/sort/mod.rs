@@ -107,7 +107,7 @@ pub fn sort(call: &mut Call) -> Result<i32, Refusal> {
         operands.push(b"-");
     }
     input::named_once(call, &operands)?;
-    // sort looks whether it may read all of them before it reads the first.
+    // Seen: `sort FIFO nosuch` complains of the second, and does not wait for the first.
     let mut opened = Vec::with_capacity(operands.len());
     for operand in operands {
         opened.push((operand, input::open(call, operand)?));
