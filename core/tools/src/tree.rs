@@ -151,11 +151,11 @@ pub fn tree(call: &mut Call) -> Result<i32, Refusal> {
     }
     let operand = operands[0];
     printable(operand)?;
-    // -f builds paths, and takes one slash off a starting point for that.
-    let operand = match operand {
-        [rest @ .., b'/'] if t.full && !rest.is_empty() => rest,
-        _ => operand,
-    };
+    // Seen: with -f a starting point loses all slashes behind it, but the one of `/`.
+    let mut operand = operand;
+    while let (true, [rest @ .., b'/']) = (t.full && operand.len() > 1, operand) {
+        operand = rest;
+    }
     if let Ok(node) = input::look(call, operand, false)? {
         if t.classify && node.kind() != Kind::Folder {
             return Err(Refusal::new("tree -F of what is no folder"));
@@ -229,7 +229,7 @@ fn complaint(args: &[&[u8]]) -> Option<&'static [u8]> {
 }
 
 fn patterns(text: &[u8]) -> Result<Vec<Pattern>, Refusal> {
-    // tree has a matcher of its own; where no bracket, slash or backslash is used the two agree.
+    // Seen: patterns of tree match otherwise than fnmatch(3) where brackets, slashes or backslashes are used.
     if text.iter().any(|b| b"[]\\/{}".contains(b)) || memchr::memmem::find(text, b"**").is_some() {
         return Err(Refusal::new("a pattern of tree with more than * and ?"));
     }

@@ -105,8 +105,11 @@ pub fn format(pieces: &[Piece], here: &Shown<'_, '_>) -> Result<Vec<u8>, Refusal
                 let path = end.map_or(&here.path[..1], |end| &here.path[..=end]);
                 match memchr::memrchr(b'/', path) {
                     Some(i) => out.extend_from_slice(&path[..i]),
-                    // `find d/` was seen to give `d`, and `find deep/` the dot.
-                    None if path.len() == 1 && path != b"." && here.path.ends_with(b"/") => {
+                    // `find d/` was seen to give `d`, and `find deep/` and `find ./` the dot, but `find .//` gives `./`.
+                    None if path.len() == 1
+                        && here.path.ends_with(b"/")
+                        && (path != b"." || here.path.ends_with(b"//")) =>
+                    {
                         return refuse("%h of a single letter before a slash");
                     }
                     None => out.push(b'.'),

@@ -55,8 +55,7 @@ impl<'a> Folders<'_, 'a> {
             let Some(child) = node.child(&e.name) else {
                 continue;
             };
-            let slash: &[u8] = if name.ends_with(b"/") { b"" } else { b"/" };
-            self.list_at(depth + 1, &[name, slash, &e.name].concat(), child)?;
+            self.list_at(depth + 1, &below(name, &e.name), child)?;
         }
         Ok(())
     }
@@ -80,9 +79,8 @@ impl<'a> Folders<'_, 'a> {
             }
         }
         self.call.out.write(&self.listed);
-        let slash: &[u8] = if name.ends_with(b"/") { b"" } else { b"/" };
         for child in folders {
-            self.list_at(depth + 1, &[name, slash, child.name].concat(), child.node)?;
+            self.list_at(depth + 1, &below(name, child.name), child.node)?;
         }
         Ok(())
     }
@@ -103,6 +101,12 @@ impl<'a> Folders<'_, 'a> {
             self.call.out.write(total.as_bytes());
         }
     }
+}
+
+/// The name of what lies in a folder of this name. Seen: all slashes behind the folder's become one.
+fn below(folder: &[u8], name: &[u8]) -> Vec<u8> {
+    let end = folder.iter().rposition(|&byte| byte != b'/');
+    [&folder[..end.map_or(0, |end| end + 1)], b"/", name].concat()
 }
 
 /// The entries of the folder `node` that are to be listed, in the folder's order.
