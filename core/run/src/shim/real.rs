@@ -6,7 +6,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::shell;
 use crate::inherited;
 
 /// What tells one exec chain which programs were this one: `PID:DEV.INO:DEV.INO…`.
@@ -33,15 +32,12 @@ fn folders() -> impl Iterator<Item = PathBuf> {
     folders.into_iter()
 }
 
-/// The environment that the real `name` is given. A shell has none of ours in it: what it starts runs undisturbed, and it
-/// says of itself what it would have said without us.
+/// The environment that the real `name` is given. It has none of ours in it: what a program starts runs undisturbed, a shell
+/// says of itself what it would have said without us, and the daemon is asked about one PATH in every run.
 pub fn environment(name: &str) -> Vec<(OsString, OsString)> {
-    let all = std::env::vars_os().filter(|(key, _)| key != VISITED);
-    if !shell::NAMES.contains(&name) {
-        return all.collect();
-    }
     let before = std::env::var_os(SHELL_BEFORE);
-    all.filter(|(key, _)| key != SHELL_BEFORE)
+    std::env::vars_os()
+        .filter(|(key, _)| key != VISITED && key != SHELL_BEFORE)
         .map(|(key, value)| match key.as_bytes() {
             b"PATH" => (key, without_us(name, &value)),
             b"SHELL" => (key, before.clone().unwrap_or(value)),
