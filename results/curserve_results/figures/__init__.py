@@ -154,7 +154,7 @@ def _predicted(summary: Summary) -> list[Drawing]:
         ),
         Drawing(
             "gain", predicted.gains(frame), predicted.gain, "manifest.predicted",
-            "PREDICTED: goodput of server tools over that of client tools by RTT, model and load.",
+            "PREDICTED: finished sessions with server tools over those with client tools, by RTT, model and load.",
         ),
     ]  # fmt: skip
     return [replace(drawing, data=_rounded(drawing.data)) for drawing in found if drawing.data.height]

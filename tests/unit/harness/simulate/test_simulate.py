@@ -233,6 +233,6 @@ def test_figures_show_goodput_by_load_and_what_server_tools_gain(tmp_path: Path)
     assert set(goodput["model"]) == set(gain["model"]) == models
     assert goodput.filter(pl.col("low") > pl.col("rate")).height == 0
     one = gain.filter(load=1, model="llama-8b on h100, colocated")["ratio"].item()
-    rates = dict(goodput.filter(load=1, model="llama-8b on h100, colocated").select("engine", "rate").iter_rows())
+    rates = dict(goodput.filter(load=1, model="llama-8b on h100, colocated").select("engine", "tasks").iter_rows())
     assert one == pytest.approx(rates["daemon"] / rates["client-subprocess"])
     assert one > 1.05, "a user who waits for the way asks for less"
