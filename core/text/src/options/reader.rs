@@ -82,7 +82,20 @@ impl<K: Copy + PartialEq> Table<K> {
             operands: Vec::new(),
         };
         let mut words = args.iter().map(AsRef::as_ref);
+        let mut behind_operand = false;
         while let Some(word) = words.next() {
+            let is_number = word.len() > 2 && word[1].is_ascii_digit() && word[2].is_ascii_digit();
+            if std::mem::take(&mut behind_operand)
+                && self.digits.is_some()
+                && word[0] == b'-'
+                && is_number
+            {
+                // Seen: of `-12` right behind an operand, grep takes the 2 alone.
+                return Err(refusal(
+                    "a number of several digits behind an operand",
+                    word,
+                ));
+            }
             if word == b"--" {
                 parsed.operands.extend(words);
                 break;
@@ -95,6 +108,7 @@ impl<K: Copy + PartialEq> Table<K> {
                 return Err(unknown(word));
             } else {
                 parsed.operands.push(word);
+                behind_operand = true;
                 if self.style == Style::GnuFirst {
                     parsed.operands.extend(words);
                     break;
@@ -259,6 +273,7 @@ mod tests {
         assert_eq!(gnu("--cou=3 --qui --col"), some("Count=3 Quiet Color"));
         assert_eq!(gnu("--color=x -ibak -i"), some("Color=x Suffix=bak Suffix"));
         assert_eq!(gnu("-12q3"), some("Digits=12 Quiet Digits=3"));
+        assert_eq!(gnu("a -q -12 b -3"), some("Quiet Digits=12 Digits=3 a b"));
         for line in [
             "--co=3",
             "-z",
@@ -268,6 +283,7 @@ mod tests {
             "--quiet=1",
             "-x",
             "--x",
+            "a -12",
         ] {
             assert_eq!(gnu(line), None, "{line}");
         }
