@@ -10,7 +10,7 @@ use crate::Refusal;
 /// Standard output of the C library on a pipe writes blocks of this size.
 pub const BLOCK: usize = 4096;
 /// A pipe takes this much before a writer blocks.
-const PIPE: usize = 64 << 10;
+pub const PIPE: usize = 64 << 10;
 
 impl Shell<'_> {
     /// Works out what part `k`, which may stop reading, does to those before it.

@@ -16,6 +16,8 @@ pub struct Part {
     pub reads: Intake,
     /// It starts programs of its own, and reports their deaths where that is seen.
     pub reports: bool,
+    /// It may complain amid its output, and somebody sees that.
+    pub complains: bool,
 }
 
 /// Its words without their quotes, as they are before expansion.
@@ -97,6 +99,7 @@ pub fn describe(command: &Command) -> Part {
             name: Vec::new(),
             reads: Intake::Unknown,
             reports: text.contains("xargs") || text.contains("-exec"),
+            complains: true,
         };
     };
     let redirected = matches!(command, Command::Simple(simple) if is_redirected(simple));
@@ -115,7 +118,12 @@ pub fn describe(command: &Command) -> Part {
     let starts =
         name == b"xargs" || name == b"find" && line.iter().any(|a| a.starts_with(b"-exec"));
     let silent = matches!(command, Command::Simple(simple) if is_silent(simple));
+    // These complain of what they were given before they write, or not at all.
+    let early: [&[u8]; 8] = [
+        b"echo", b"printf", b"seq", b"find", b"ls", b"tree", b"rg", b"pwd",
+    ];
     Part {
+        complains: !silent && !early.contains(&name.as_slice()),
         name,
         reads,
         reports: starts && !silent,

@@ -7,7 +7,7 @@
 use brush_parser::ast::Command;
 use curserve_tools::{Intake, Out};
 
-use crate::deaths::BLOCK;
+use crate::deaths::{BLOCK, PIPE};
 use crate::exec::Flow;
 use crate::part::{describe, Part};
 use crate::prefix::Prefix;
@@ -102,7 +102,12 @@ impl Shell<'_> {
                     (parts.get(i + 1).map(|p| p.reads), quiet)
                 {
                     let lines = usize::try_from(lines).unwrap_or(usize::MAX);
-                    self.streams[n] = self.stream().want_lines_and(lines, BLOCK);
+                    // What it says before the pipe is full may still be seen: then the line is refused.
+                    let least = match parts[i].complains && err != Sink::Null {
+                        true => PIPE + 2 * BLOCK,
+                        false => BLOCK,
+                    };
+                    self.streams[n] = self.stream().want_lines_and(lines, least);
                 }
             }
             if let (0, Sink::Stream(n), Some(prefix)) = (i, out, prefix) {
