@@ -7,7 +7,9 @@ use brush_parser::ast::{
     CompoundList, ExtendedTestExpr, IoFileRedirectTarget, IoRedirect, Pipeline, Program,
     SeparatorOperator, SimpleCommand, Word,
 };
-use brush_parser::word::{ParameterExpr as E, WordPiece, WordPieceWithSource};
+use brush_parser::word::{
+    Parameter, ParameterExpr as E, SpecialParameter, WordPiece, WordPieceWithSource,
+};
 use brush_parser::SourceSpan;
 
 use crate::expand::unparsed_brace;
@@ -261,7 +263,8 @@ impl Check<'_> {
     }
 
     fn word(&self, word: &Word) -> Result<(), Refusal> {
-        if !word.value.contains(['(', ')']) && !word.value.contains("${") {
+        let value = &word.value;
+        if !value.contains(['(', ')']) && !value.contains("${") && !value.contains("$$") {
             return Ok(());
         }
         let pieces = syntax::pieces(&word.value)?;
@@ -274,7 +277,7 @@ impl Check<'_> {
 
     /// A word, or a part of one: only commands in it are parsed before the line runs.
     fn text(&self, text: &str) -> Result<(), Refusal> {
-        match text.contains("$(") || text.contains("${") {
+        match text.contains("$(") || text.contains("${") || text.contains("$$") {
             true => self.pieces(&syntax::pieces(text)?),
             false => Ok(()),
         }
@@ -282,7 +285,7 @@ impl Check<'_> {
 
     /// What is expanded as if it were in double quotes.
     fn expanded(&self, text: &str) -> Result<(), Refusal> {
-        match text.contains("$(") {
+        match text.contains("$(") || text.contains("$$") {
             true => self.pieces(&syntax::heredoc(text)?),
             false => Ok(()),
         }
@@ -303,6 +306,11 @@ impl Check<'_> {
             WordPiece::DoubleQuotedSequence(inner) | WordPiece::GettextDoubleQuotedSequence(inner) => {
                 self.pieces(inner)
             }
+            // bash ends the name there, where the parser may see `$` and then `${…}`, `$(…)` or `$'…'`.
+            WordPiece::ParameterExpansion(E::Parameter {
+                parameter: Parameter::Special(SpecialParameter::ProcessId),
+                ..
+            }) => refuse("the number of the shell"),
             WordPiece::ParameterExpansion(expr) => {
                 operands(expr).into_iter().flatten().try_for_each(|operand| self.text(operand))
             }

@@ -3,7 +3,7 @@
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use brush_parser::ast::Program;
-use brush_parser::{word, ParserOptions};
+use brush_parser::{word, ParserOptions, SourceSpan, Token};
 
 use crate::Refusal;
 
@@ -148,8 +148,8 @@ pub fn parse_again(command: &str) -> Result<Program, Refusal> {
     if names_a_descriptor(command) {
         return Err(Refusal::new("a descriptor in a variable"));
     }
-    if loses_blanks(command, &program) {
-        return Err(Refusal::new("a blank behind ${"));
+    if changes_an_expansion(command)? {
+        return Err(Refusal::new("a blank in ${…} that the parser drops"));
     }
     Ok(program)
 }
@@ -176,17 +176,38 @@ fn names_a_descriptor(command: &str) -> bool {
     })
 }
 
-/// Whether the parser has dropped a blank behind `${`: to bash that is an error, or a substitution in later versions.
-/// In quotes and here-documents the blanks stay.
-fn loses_blanks(command: &str, program: &Program) -> bool {
-    let blanks = [("${ ", "${ "), ("${\t", "${\\t"), ("${\n", "${\\n")];
-    if !blanks.iter().any(|(raw, _)| command.contains(raw)) {
-        return false;
+/// Whether a word with `${…}` in it is another one to the parser than it is here: within the braces it drops blanks and
+/// comments, as between words. What it makes of a line broken by a backslash is right.
+fn changes_an_expansion(command: &str) -> Result<bool, Refusal> {
+    if !command.contains("${") {
+        return Ok(false);
     }
-    let shown = format!("{program:?}");
-    blanks
-        .iter()
-        .any(|(raw, kept)| command.matches(raw).count() > shown.matches(kept).count())
+    let tokens = guarded("a command line", || {
+        brush_parser::uncached_tokenize_str(command, &options().tokenizer_options())
+    })?;
+    let unbroken = |text: &str| text.replace("\\\n", "");
+    let changed = |value: &str, span: &SourceSpan| {
+        let (start, end) = (span.start.index, span.end.index);
+        let stands: String = match command.is_ascii() {
+            true => command[start..end].to_owned(),
+            false => command.chars().take(end).skip(start).collect(),
+        };
+        unbroken(value) != unbroken(&stands)
+    };
+    let mut tokens = tokens.iter();
+    while let Some(token) = tokens.next() {
+        match token {
+            Token::Word(value, span) if value.contains("${") && changed(value, span) => {
+                return Ok(true)
+            }
+            // The tag, the body and the end of a here-document follow, which are as they were.
+            Token::Operator(operator, _) if operator == "<<" || operator == "<<-" => {
+                tokens.nth(2);
+            }
+            Token::Word(..) | Token::Operator(..) => {}
+        }
+    }
+    Ok(false)
 }
 
 /// Parses a word into its pieces.

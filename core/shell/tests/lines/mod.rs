@@ -38,10 +38,15 @@ impl Lines {
         };
         let list = self.list();
         let list = self.flush(list);
-        let line = format!("{before}{list}");
-        match self.random.once_in(12) {
-            true => self.astray(&line),
-            false => line,
+        let mut line = format!("{before}{list}");
+        // What is never reached is refused for its grammar alone: so most of it is answered, and bash complains of the rest.
+        let reached = !self.random.once_in(6);
+        if self.random.once_in(if reached { 12 } else { 2 }) {
+            line = self.astray(&line);
+        }
+        match reached {
+            true => line,
+            false => format!("if false; then\n{line}\nfi; echo on"),
         }
     }
 
