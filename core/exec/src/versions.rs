@@ -32,7 +32,7 @@ impl Known {
     }
 }
 
-/// The first line that each of `programs` prints for `--version`, or why it prints none; looked for in `folders`.
+/// The first line that each of `programs` prints when it is asked for its version, or why it prints none; looked for in `folders`.
 ///
 /// What is in the file `cache` is not asked again while device, inode and time of change of the program are the same; what is
 /// asked is added to it. A cache that cannot be read or written is none.
@@ -85,12 +85,12 @@ fn one(
     Ok(said)
 }
 
-/// Runs `path --version`; its first line.
+/// Runs `path --version`, or what it takes instead; its first line.
 fn say(path: &Path) -> Result<String, String> {
     let mut child = Command::new(path)
         // Some say their name as they were called.
         .arg0(path.file_name().unwrap_or_default())
-        .arg("--version")
+        .args(question(path))
         .env("LC_ALL", "C.UTF-8")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -121,6 +121,14 @@ fn say(path: &Path) -> Result<String, String> {
     match text.lines().next() {
         Some(line) if !line.is_empty() => Ok(line.to_owned()),
         _ => Err("it prints nothing".to_owned()),
+    }
+}
+
+/// What a program is asked: mawk takes no `--version`, but every awk of Debian takes its `-W version`.
+fn question(path: &Path) -> &'static [&'static str] {
+    match path.file_name().and_then(|name| name.to_str()) {
+        Some("awk") => &["-W", "version"],
+        _ => &["--version"],
     }
 }
 

@@ -1,15 +1,17 @@
 //! Which programs are imitated here, and which of their versions: the answers are those of these, and another version may
 //! answer otherwise.
 
-/// Each program, and how the first line begins that it prints for `--version`.
+/// Each program, and how the first line begins that it prints for `--version` (awk: for `-W version`).
 ///
 /// A line that goes on with a digit or a dot is another version's, unless the beginning ends with a dot.
 pub const PROGRAMS: &[(&str, &str)] = &[
     ("[", "[ (GNU coreutils) 9.1"),
+    ("awk", "mawk 1.3.4 20200120"),
     ("basename", "basename (GNU coreutils) 9.1"),
     ("bash", "GNU bash, version 5.2."),
     ("cat", "cat (GNU coreutils) 9.1"),
     ("cut", "cut (GNU coreutils) 9.1"),
+    ("diff", "diff (GNU diffutils) 3.8"),
     ("dirname", "dirname (GNU coreutils) 9.1"),
     ("echo", "echo (GNU coreutils) 9.1"),
     ("egrep", "grep (GNU grep) 3.8"),
@@ -62,6 +64,8 @@ mod tests {
             ("find", "find (GNU findutils) 4.9.0.1"),
             ("sort", "sort (uutils coreutils) 0.0.27"),
             ("tree", "tree v2.0.4"),
+            ("awk", "mawk 1.3.4 20240905"),
+            ("awk", "GNU Awk 5.2.1, API 3.2"),
             ("rg", ""),
         ] {
             assert!(another(program, said).is_some(), "{said}");

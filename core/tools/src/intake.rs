@@ -1,7 +1,7 @@
 //! How far a program reads its standard input, as its words say before it runs: the shell plans a pipeline by it.
 
 use crate::grep::Facts;
-use crate::{cat, cut, headtail, nl, rg, sed, sort, tr, uniq, wc};
+use crate::{awk, cat, cut, headtail, nl, rg, sed, sort, tr, uniq, wc};
 use curserve_text::options::{Parsed, Table};
 
 /// How far a program reads its standard input.
@@ -24,8 +24,9 @@ impl Intake {
             return Intake::Unknown;
         };
         match name.as_ref() {
-            b"[" | b"basename" | b"dirname" | b"echo" | b"false" | b"find" | b"ls" | b"printf"
-            | b"seq" | b"test" | b"tree" | b"true" => Intake::Nothing,
+            b"[" | b"basename" | b"diff" | b"dirname" | b"echo" | b"false" | b"find" | b"ls"
+            | b"printf" | b"seq" | b"test" | b"tree" | b"true" => Intake::Nothing,
+            b"awk" => awk::intake(args),
             b"cat" => files(&cat::TABLE, args),
             b"cut" => files(&cut::TABLE, args),
             b"nl" => files(&nl::TABLE, args),
@@ -111,7 +112,11 @@ mod tests {
             ("rg x f", Intake::Nothing),
             ("rg x", Intake::Unknown),
             ("ls -", Intake::Nothing),
-            ("awk 1", Intake::Unknown),
+            ("awk 1", Intake::All),
+            ("awk -F: 1", Intake::All),
+            ("awk 1 f", Intake::Nothing),
+            ("awk NR==3{exit}", Intake::Unknown),
+            ("od", Intake::Unknown),
         ] {
             assert_eq!(of(line), intake, "{line}");
         }

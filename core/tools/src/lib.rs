@@ -3,12 +3,14 @@
 //! [`run`] is the one entry: it looks the name up in a table with one module per tool. A tool either answers as the
 //! real program would, errors and exit code included, or refuses.
 
+mod awk;
 mod batch;
 mod call;
 mod cat;
 mod cut;
 mod deadline;
 mod decimal;
+mod diff;
 mod find;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -56,9 +58,11 @@ pub type Tool = fn(&mut Call<'_>) -> Result<i32, Refusal>;
 /// Every tool, by name. One line a tool.
 const TOOLS: &[(&str, Tool)] = &[
     ("[", test::bracket),
+    ("awk", awk::awk),
     ("basename", words::basename),
     ("cat", cat::cat),
     ("cut", cut::cut),
+    ("diff", diff::diff),
     ("dirname", words::dirname),
     ("echo", words::echo_program),
     ("egrep", grep::egrep),
