@@ -12,7 +12,9 @@ use ignore::Match;
 
 use crate::meta::Kind;
 use crate::repository::{exclude, Exclude};
-use crate::state::{Elsewhere, FolderRules, Memo, Node, Rules, Snapshot, State, Verdict, ROOT};
+use crate::state::{
+    BrokenRule, Elsewhere, FolderRules, Memo, Node, Rules, Snapshot, State, Verdict, ROOT,
+};
 
 /// Names of what holds rules, or says where a repository begins.
 pub(crate) const RULE_FILES: [&[u8]; 7] = [
@@ -48,7 +50,7 @@ impl Memo {
 
 impl Snapshot {
     /// What ignore rules say of `node` itself. `vcs`: with the rules of version control. None: some rules below the
-    /// root do not parse, or cannot be read.
+    /// root cannot be read.
     pub fn verdict(&self, node: Node<'_>, vcs: bool) -> Option<Verdict> {
         let rules = self.rules();
         let folders = rules.folders.as_ref()?;
@@ -86,9 +88,19 @@ impl Snapshot {
         state.rules.get_or_init(|| Rules::of(state))
     }
 
-    /// Whether all rules in the tree could be read: what the real program says of a line that it cannot read is not known here.
+    /// Whether all rules in the tree could be read, but for lines that do not parse.
     pub fn knows_rules(&self) -> bool {
         self.rules().folders.is_some()
+    }
+
+    /// The folders with rules that do not parse.
+    pub fn broken_rules(&self) -> impl Iterator<Item = (Node<'_>, &[BrokenRule])> {
+        let folders = self.rules().folders.iter().flatten();
+        let broken = folders.filter(|(_, rules)| !rules.broken.is_empty());
+        broken.map(|(&id, rules)| {
+            let state = self.state();
+            (Node { state, id }, rules.broken.as_slice())
+        })
     }
 
     /// Whether there are any rules in the tree.
@@ -148,7 +160,7 @@ struct Found {
 }
 
 impl Found {
-    /// None: some rules do not parse.
+    /// None: some rules cannot be known.
     fn gather(&mut self, folder: Node<'_>) -> Option<()> {
         if let Some(rules) = self.rules_in(folder)? {
             self.folders.insert(folder.id, rules);
@@ -166,7 +178,7 @@ impl Found {
         Some(())
     }
 
-    /// Some(None): the folder has no rules. None: they do not parse.
+    /// Some(None): the folder has no rules. None: they cannot be known.
     fn rules_in(&mut self, folder: Node<'_>) -> Option<Option<FolderRules>> {
         if folder.child(b".jj").is_some() {
             return None; // a repository of Jujutsu, whose rules are not followed here
@@ -185,13 +197,25 @@ impl Found {
             }
         };
         let path = seen(folder);
+        let mut broken = Vec::new();
         let [rgignore, ignore, gitignore] = files;
+        // In the order in which the real program complains of them.
+        let rgignore = parse(rgignore, &path, ".rgignore", &mut broken)?;
+        let ignore = parse(ignore, &path, ".ignore", &mut broken)?;
+        let gitignore = parse(gitignore, &path, ".gitignore", &mut broken)?;
+        let before = broken.len();
+        let within = exclude.filter(|file| file.path().starts_with(&folder.path()));
+        let exclude = parse(exclude, &path, ".git/info/exclude", &mut broken)?;
+        if broken.len() > before && within.is_none() {
+            return None; // of a worktree: how its file is named was not tried
+        }
         Some(Some(FolderRules {
-            rgignore: parse(rgignore, &path)?,
-            ignore: parse(ignore, &path)?,
-            gitignore: parse(gitignore, &path)?,
-            exclude: parse(exclude, &path)?,
+            rgignore,
+            ignore,
+            gitignore,
+            exclude,
             has_git,
+            broken,
         }))
     }
 }
@@ -200,7 +224,13 @@ fn seen(node: Node<'_>) -> PathBuf {
     PathBuf::from(std::ffi::OsString::from_vec(node.path()))
 }
 
-fn parse(file: Option<Node<'_>>, folder: &Path) -> Option<Gitignore> {
+/// The rules in `file`, which is `name` in its folder; None where they cannot be known.
+fn parse(
+    file: Option<Node<'_>>,
+    folder: &Path,
+    name: &'static str,
+    broken: &mut Vec<BrokenRule>,
+) -> Option<Gitignore> {
     let Some(file) = file else {
         return Some(Gitignore::empty());
     };
@@ -210,8 +240,14 @@ fn parse(file: Option<Node<'_>>, folder: &Path) -> Option<Gitignore> {
     let mut builder = GitignoreBuilder::new(folder);
     let text = std::str::from_utf8(file.bytes().ok()?).ok()?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    for line in text.lines() {
-        builder.add_line(None, line).ok()?;
+    for (at, line) in text.lines().enumerate() {
+        if let Err(error) = builder.add_line(None, line) {
+            broken.push(BrokenRule {
+                file: name,
+                said: format!("line {}: {error}", at + 1),
+                vcs: name.contains("git") && name != ".rgignore",
+            });
+        }
     }
     builder.build().ok()
 }

@@ -52,5 +52,5 @@ pub use meta::{Kind, Meta};
 pub use node::Entry;
 pub use resolve::{Errno, Lookup};
 pub use select::Chosen;
-pub use state::{Node, Snapshot, Unreadable, Verdict};
+pub use state::{BrokenRule, Node, Snapshot, Unreadable, Verdict};
 pub use volume::follows;

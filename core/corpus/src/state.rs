@@ -88,7 +88,7 @@ pub enum Verdict {
     Whitelist,
 }
 
-/// The rules of all folders that have some, by id; None where some of them do not parse.
+/// The rules of all folders that have some, by id; None where some of them cannot be known.
 #[derive(Debug)]
 pub(crate) struct Rules {
     pub(crate) folders: Option<HashMap<u32, FolderRules>>,
@@ -117,6 +117,18 @@ pub(crate) struct FolderRules {
     pub(crate) gitignore: Gitignore,
     pub(crate) exclude: Gitignore,
     pub(crate) has_git: bool,
+    pub(crate) broken: Vec<BrokenRule>,
+}
+
+/// A line of rules that does not parse, and is left out.
+#[derive(Clone, Debug)]
+pub struct BrokenRule {
+    /// The file, from its folder.
+    pub file: &'static str,
+    /// Which line it is, and what the real program says of it.
+    pub said: String,
+    /// It is a rule of version control.
+    pub vcs: bool,
 }
 
 /// A node's verdicts under the rules of one generation.

@@ -108,6 +108,9 @@ const RULES: &[&str] = &[
     "/a.py\n",
     "*\n!*.py\n",
     "# nothing\n",
+    "x{a\n*.txt\n",
+    "c.py\n[z-a]\n}\n",
+    "!a}\r\n",
 ];
 
 fn text() -> impl Strategy<Value = Vec<u8>> {

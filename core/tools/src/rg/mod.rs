@@ -206,6 +206,15 @@ impl<'r, 'c> Run<'r, 'c> {
                 Kind::Folder => {
                     let from = (self.call.cwd, operand.as_slice());
                     let filter = Filter::new(snapshot, self.options, from, node)?;
+                    if let Some(text) = filter.complaint(node, &operand)? {
+                        if self.operands.len() > 1 {
+                            return refuse("ignore rules that do not parse, and several paths");
+                        }
+                        // Of them, the exit status says nothing.
+                        if !self.options.no_messages {
+                            self.call.complain(&text);
+                        }
+                    }
                     let prefix = if self.implicit { Vec::new() } else { operand };
                     let start = files.len();
                     filter.files(

@@ -221,6 +221,43 @@ impl<'f, 's> Filter<'f, 's> {
         })
     }
 
+    /// What is said, once, of lines of ignore files that do not parse, before anything is found below `folder`, which the
+    /// command line calls `operand`. Where such lines stand in another folder that is walked, or above, its place among the
+    /// output, and the exit status, are not known.
+    pub(super) fn complaint(
+        &self,
+        folder: Node<'s>,
+        operand: &[u8],
+    ) -> Result<Option<Vec<u8>>, Refusal> {
+        let mut said = None;
+        if self.options.no_ignore {
+            return Ok(said);
+        }
+        for (place, rules) in self.snapshot.broken_rules() {
+            let rules = rules
+                .iter()
+                .filter(|rule| !rule.vcs || !self.options.no_vcs);
+            let is_above = |one: Node<'_>, other: Node<'_>| {
+                std::iter::successors(other.parent(), Node::parent).any(|above| above == one)
+            };
+            let concerned = rules.clone().next().is_some();
+            if place == folder && concerned {
+                let slash: &[u8] = if operand.ends_with(b"/") { b"" } else { b"/" };
+                let mut text = b"rg".to_vec();
+                for (at, rule) in rules.enumerate() {
+                    text.extend_from_slice(if at == 0 { b": " } else { b"\n" });
+                    text.extend_from_slice(&[operand, slash].concat());
+                    text.extend_from_slice(format!("{}: {}", rule.file, rule.said).as_bytes());
+                }
+                text.push(b'\n');
+                said = Some(text);
+            } else if concerned && (is_above(place, folder) || is_above(folder, place)) {
+                return refuse("ignore rules that do not parse");
+            }
+        }
+        Ok(said)
+    }
+
     /// Appends the files below `folder` that pass, and may match `query`.
     pub(super) fn files(
         &self,
