@@ -172,9 +172,10 @@ impl Place {
     pub fn difference(&self, command: &str) -> Option<String> {
         let mut ours = self.ours(command).ok()?;
         let mut real = self.real(command);
+        let sorted = command.matches("--sort").count();
         if ours != real
             && command.contains("rg ")
-            && (!command.contains("--sort") || command.contains("none"))
+            && (sorted < command.matches("rg ").count() || command.contains("none"))
         {
             // Its threads print files as they come.
             (ours, real) = (unordered(ours), unordered(real));
