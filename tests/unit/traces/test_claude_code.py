@@ -156,6 +156,23 @@ def test_a_branch_that_was_left_is_marked_and_told() -> None:
     assert all("branch" not in turn.extra for turn in read(*INTERLEAVED).trace.turns)
 
 
+def test_a_session_that_begins_again_with_its_first_prompt_has_left_what_came_before() -> None:
+    again = (
+        line(0, "user", "go"),
+        line(1, "assistant", use("t1"), "m1"),
+        line(2, "user", seen("t1", "A")),
+        line(3, "user", "go otherwise", parentUuid=None),
+        line(4, "assistant", use("t2"), "m2"),
+    )
+    assert [turn.extra.get("branch") for turn in read(*again).trace.turns] == ["left by the user", None]
+    # What a compaction or a hook puts between is no prompt, nor is one that nothing follows.
+    for more in ({"isCompactSummary": True}, {"isMeta": True}, {"logicalParentUuid": "u2"}):
+        records = [*again[:3], {**again[3], **more}, again[4]]
+        assert all("branch" not in turn.extra for turn in read(*records).trace.turns), more
+    alone = [*again[:4], line(4, "assistant", use("t2"), "m2", parentUuid="u2")]
+    assert all("branch" not in turn.extra for turn in read(*alone).trace.turns)
+
+
 def test_a_result_without_text_is_told() -> None:
     image = [{"type": "image", "source": {"type": "base64", "data": "AAAA"}}]
     imported = read(

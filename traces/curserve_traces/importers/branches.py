@@ -7,6 +7,11 @@ that stand beside it were left. They were really executed, so they stay in the t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
+
+NOTHING: Final = ""
+"""The parent of a line that begins anew, though others stand before it in the file: the user went back to the
+first prompt."""
 
 
 def left(lines: Sequence[tuple[str, str | None]], turns: Mapping[str, int]) -> set[int]:
@@ -26,6 +31,8 @@ def left(lines: Sequence[tuple[str, str | None]], turns: Mapping[str, int]) -> s
         identity, parent = lines[number]
         if identity in turns:
             kept.add(turns[identity])
+        if parent == NOTHING:
+            break
         known = at.get(parent) if parent is not None else None
         number = known if known is not None and known < number else number - 1
     return set(turns.values()) - kept

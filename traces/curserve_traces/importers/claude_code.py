@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from curserve_traces.importers.branches import NOTHING
 from curserve_traces.importers.claude_session import ClaudeSession
 from curserve_traces.importers.refusals import BY_USER
 from curserve_traces.importers.report import Imported
@@ -59,11 +60,14 @@ def sessions(records: Iterable[Json], source: Source, denied: Iterable[str] = ()
         return streams[side]
 
     main: list[tuple[str, str | None]] = []
+    prompts: set[str] = set()
     for record in records:
         kind, data = record.get("type"), an_object(record.get("data"))
         if isinstance(record.get("uuid"), str):
             parent = record.get("parentUuid") or record.get("logicalParentUuid")
             main.append((record["uuid"], parent if isinstance(parent, str) else None))
+            if parent is None and _prompts(record):
+                prompts.add(record["uuid"])
         if kind == "progress" and data.get("type") == "agent_progress":
             agent = str(data.get("agentId"))
             if own.setdefault(agent, _own_file(source, agent)):
@@ -89,7 +93,23 @@ def sessions(records: Iterable[Json], source: Source, denied: Iterable[str] = ()
             session.builder.report.dropped.update(dropped)
         for identity in denied:
             session.builder.refuse(identity, BY_USER)
-        yield session.finish(main)
+        yield session.finish(_rooted(main, prompts))
+
+
+def _prompts(record: Json) -> bool:
+    """Whether the user asked something in this record of the main session that nothing is said to stand before."""
+    unlike = ("isMeta", "isSidechain", "isCompactSummary")
+    if record.get("type") != "user" or "parentUuid" not in record or any(record.get(key) for key in unlike):
+        return False
+    content = an_object(record.get("message")).get("content")
+    parts = [an_object(part).get("type") for part in a_list(content)]
+    return isinstance(content, str) or (bool(parts) and "tool_result" not in parts)
+
+
+def _rooted(lines: list[tuple[str, str | None]], prompts: set[str]) -> list[tuple[str, str | None]]:
+    """Return `lines` where a prompt that others follow begins anew: the user went back to the first one."""
+    followed = {parent for _, parent in lines} & prompts
+    return [(line, NOTHING if line in followed else parent) for line, parent in lines]
 
 
 def _own_file(source: Source, agent: str) -> bool:
