@@ -3,9 +3,9 @@
 //! The parser takes some lines that bash does not, and tells not all that it saw. What is odd in either way is refused here.
 
 use brush_parser::ast::{
-    AndOr, AndOrList, AssignmentValue, Command, CommandPrefixOrSuffixItem as Item, CompoundCommand,
-    CompoundList, ExtendedTestExpr, IoFileRedirectTarget, IoRedirect, Pipeline, Program,
-    SeparatorOperator, SimpleCommand, Word,
+    AndOr, AndOrList, AssignmentName, AssignmentValue, Command, CommandPrefixOrSuffixItem as Item,
+    CompoundCommand, CompoundList, ExtendedTestExpr, IoFileRedirectTarget, IoRedirect, Pipeline,
+    Program, SeparatorOperator, SimpleCommand, Word,
 };
 use brush_parser::word::{
     Parameter, ParameterExpr as E, SpecialParameter, WordPiece, WordPieceWithSource,
@@ -132,6 +132,9 @@ impl Check<'_> {
             }
         }
         if let Some(name) = &command.word_or_name {
+            if RESERVED.contains(&name.value.as_str()) {
+                return refuse("a reserved word where the parser sees a command");
+            }
             let end = name
                 .value
                 .find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
@@ -143,9 +146,9 @@ impl Check<'_> {
         prefix.chain(suffix).try_for_each(|item| match item {
             Item::IoRedirect(redirect) => self.redirect(redirect),
             Item::Word(word) => self.word(word),
-            Item::AssignmentWord(assignment, word) => match &assignment.value {
-                AssignmentValue::Scalar(_) => self.word(word),
-                AssignmentValue::Array(_) => refuse("an array, or an assignment that appends"),
+            Item::AssignmentWord(assignment, word) => match (&assignment.name, &assignment.value) {
+                (AssignmentName::VariableName(_), AssignmentValue::Scalar(_)) => self.word(word),
+                _ => refuse("an array, or an assignment that appends"),
             },
             Item::ProcessSubstitution(..) => refuse("a process substitution"),
         })
@@ -155,7 +158,7 @@ impl Check<'_> {
         match redirect {
             IoRedirect::File(_, _, target) => match target {
                 IoFileRedirectTarget::Filename(word) | IoFileRedirectTarget::Duplicate(word) => {
-                    self.word(word)
+                    self.target(word)
                 }
                 IoFileRedirectTarget::Fd(_) => Ok(()),
                 IoFileRedirectTarget::ProcessSubstitution(..) => refuse("a process substitution"),
@@ -170,8 +173,18 @@ impl Check<'_> {
             }
             IoRedirect::HereDocument(..) => Ok(()),
             IoRedirect::HereString(_, word) | IoRedirect::OutputAndError(word, _) => {
-                self.word(word)
+                self.target(word)
             }
+        }
+    }
+
+    /// The word of a redirection: digits right before another one belong to that.
+    fn target(&self, word: &Word) -> Result<(), Refusal> {
+        let behind = word.loc.as_ref().and_then(|loc| self.at(loc.end.index));
+        let is_number = word.value.bytes().all(|b| b.is_ascii_digit());
+        match is_number && (word.loc.is_none() || matches!(behind, Some('<' | '>'))) {
+            true => refuse("a number between two redirections"),
+            false => self.word(word),
         }
     }
 
@@ -187,6 +200,11 @@ impl Check<'_> {
                 }
             }
             CompoundCommand::ForClause(clause) => {
+                let name = clause.variable_name.as_str();
+                let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+                if !name.chars().all(plain) || name.starts_with(|c: char| c.is_ascii_digit()) {
+                    return refuse("a loop over what is no name of a variable");
+                }
                 clause
                     .values
                     .iter()
@@ -267,6 +285,9 @@ impl Check<'_> {
         if !value.contains(['(', ')']) && !value.contains("${") && !value.contains("$$") {
             return Ok(());
         }
+        if has_comment_within(value) {
+            return refuse("a comment in a substitution");
+        }
         let pieces = syntax::pieces(&word.value)?;
         let bare = |piece: &WordPieceWithSource| matches!(&piece.piece, WordPiece::Text(text) if text.contains(['(', ')']));
         match pieces.iter().any(bare) {
@@ -318,6 +339,23 @@ impl Check<'_> {
             WordPiece::ArithmeticExpression(expr) => self.expanded(&expr.value),
         })
     }
+}
+
+/// Words that bash gives a meaning where a command begins; the parser takes some of them for commands.
+const RESERVED: [&str; 22] = [
+    "!", "[[", "]]", "case", "coproc", "do", "done", "elif", "else", "esac", "fi", "for",
+    "function", "if", "in", "select", "then", "time", "until", "while", "{", "}",
+];
+
+/// Whether a comment may begin in a command within `word`: to the parser it does not always, and may hold the end.
+fn has_comment_within(word: &str) -> bool {
+    let Some(first) = word.find("$(") else {
+        return false;
+    };
+    let bytes = &word.as_bytes()[first..];
+    bytes
+        .windows(2)
+        .any(|two| two[1] == b'#' && b" \t\n;&|()<>".contains(&two[0]))
 }
 
 /// The words within `${…}`.

@@ -31,7 +31,10 @@ impl Shell<'_> {
                 for word in words {
                     self.fields(&word.value, io, &mut values)?;
                 }
-                self.vars.status = 0;
+                // The body finds the status of what was before, or of the last substitution among the words.
+                if values.is_empty() {
+                    self.vars.status = 0;
+                }
                 for value in values {
                     self.set(&clause.variable_name, Some(value))?;
                     match self.body(&clause.body.list, io)? {

@@ -290,8 +290,9 @@ impl<'t> Agent<'t> {
             };
             words.push(test);
         }
+        // How many children `find` says were killed by `head` is a race.
         let action = match self.random.below(12) {
-            0 => format!("-exec grep -l {} {{}} \\;", self.pattern()),
+            0 => format!("-exec grep -l {} {{}} \\; 2>/dev/null", self.pattern()),
             1 => format!("-exec grep -n {} {{}} +", self.pattern()),
             2 => "-exec wc -l {} +".to_string(),
             3 => "-print".to_string(),
@@ -311,7 +312,7 @@ impl<'t> Agent<'t> {
                     "'%d %m\\n'"
                 ])
             ),
-            7 => "-exec basename {} \\;".to_string(),
+            7 => "-exec basename {} \\; 2>/dev/null".to_string(),
             _ => String::new(),
         };
         if !action.is_empty() {
