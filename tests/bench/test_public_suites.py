@@ -1,8 +1,8 @@
 """Proof: public test suites of programs like those that the daemon imitates, as inputs.
 
-Only trees and command lines are taken, from suites under permissive licences: ripgrep (MIT or Unlicense), uutils (MIT), toybox
-and bfs (0BSD). What is right is what the programs of this machine answer. The suites are no part of the project: CURSERVE_SUITES
-names a folder with their git repositories, `ripgrep`, `coreutils`, `toybox` and `bfs`, bare or not.
+Only trees and command lines are taken, from suites under permissive licences: ripgrep (MIT or Unlicense), uutils
+(MIT), toybox and bfs (0BSD). What is right is what the programs of this machine answer. The suites are no part of
+the project: CURSERVE_SUITES names a folder with their repositories, `ripgrep`, `coreutils`, `toybox` and `bfs`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from curserve_engines.client import Client
 Receipt = Callable[[str, dict[str, object]], None]
 BINARY = Path(sys.executable).with_name("curserve")
 PROGRAMS = frozenset(
-    "awk basename cat cut diff dirname echo find grep head ls nl printf sed seq sort tac tail test tr tree uniq wc xargs".split()
+    "awk basename cat cut diff dirname echo find grep head ls nl printf sed seq "
+    "sort tac tail test tr tree uniq wc xargs".split()
 )
 SUITES = os.environ.get("CURSERVE_SUITES")
 
@@ -78,9 +79,14 @@ class Place:
         given = (answer.exit_code, answer.stdout, answer.stderr)
         try:
             done = subprocess.run(
-                ["bash", "-c", command], cwd=self.root, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True,
-                timeout=30, check=False,
-            )  # fmt: skip
+                ["bash", "-c", command],
+                cwd=self.root,
+                env=ENVIRONMENT,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=30,
+                check=False,
+            )
         except subprocess.TimeoutExpired:
             return "unjudged", None
         real = (done.returncode, done.stdout, done.stderr)

@@ -1,4 +1,4 @@
-"""What a test of a public suite is here: a tree, a command line in it, and what it reads. Expected results are left out."""
+"""What a test of a public suite is here: a tree, and a command line in it. Expected results are left out."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Case:
 
 
 def line(words: list[str], stdin: bytes | None) -> str | None:
-    """Return a command line of these words, with what it reads in a pipe before it; None where that cannot be said."""
+    """Return a line of these words, with what it reads in a pipe before it; None where that cannot be said."""
     command = shlex.join(words)
     if stdin is None:
         return command

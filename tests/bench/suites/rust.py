@@ -1,19 +1,21 @@
-"""Tests that are written in Rust, of ripgrep and of uutils: which words they give to the program, and what they make before.
+"""Tests that are written in Rust, of ripgrep and of uutils: which words they give, and what they make before.
 
-Nothing is executed: literals are read where calls of the suites' own helpers name them. What is not written out is left out.
+Nothing is executed: literals are read where calls of the suites' own helpers name them. What is not written out is
+left out.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 from .cases import Case, Tree, git_folder, git_show, line
 
 _LITERAL = r'(?:b?r(#*)"(?:.*?)"\1|b?"(?:[^"\\]|\\.)*")'
-_STRING = re.compile(r'b?r(?P<hashes>#*)"(?P<raw>.*?)"(?P=hashes)|b?"(?P<plain>(?:[^"\\]|\\.)*)"', re.S)
+_STRING = re.compile(r'b?r(?P<hashes>#*)"(?P<raw>.*?)"(?P=hashes)|b?"(?P<plain>(?:[^"\\]|\\.)*)"', re.DOTALL)
 
 
 def _value(found: re.Match[str]) -> bytes | None:
@@ -67,14 +69,14 @@ def ripgrep(repository: Path) -> Iterator[Case | None]:
     hay = git_show(repository, "tests/hay.rs")
     constants = {}
     for name, text in re.findall(
-        r"const (\w+): &'?(?:static )?str\s*=\s*(" + '"' + r".*?[^\\]" + '"' + r");", hay, re.S
+        r"const (\w+): &'?(?:static )?str\s*=\s*(" + '"' + r".*?[^\\]" + '"' + r");", hay, re.DOTALL
     ):
         found = _STRING.fullmatch(text)
         if found is not None and (value := _value(found)) is not None:
             constants[name] = value
     for source in ("feature", "misc", "regression", "multiline", "binary", "json"):
         text = git_show(repository, f"tests/{source}.rs")
-        for body in re.split(r"^rgtest!\(", text, flags=re.M)[1:]:
+        for body in re.split(r"^rgtest!\(", text, flags=re.MULTILINE)[1:]:
             yield from _of_ripgrep(body, constants)
 
 
@@ -120,13 +122,13 @@ def uutils(repository: Path, scratch: Path, programs: frozenset[str]) -> Iterato
     for program in sorted(programs):
         try:
             text = git_show(repository, f"tests/by-util/test_{program}.rs")
-        except Exception:  # noqa: BLE001 - no such test
+        except subprocess.CalledProcessError:
             continue
         try:
             fixtures: Path | None = git_folder(repository, f"tests/fixtures/{program}", scratch)
-        except Exception:  # noqa: BLE001 - no such folder
+        except subprocess.CalledProcessError:
             fixtures = None
-        for body in re.split(r"^(?:\s*)#\[test\]", text, flags=re.M)[1:]:
+        for body in re.split(r"^(?:\s*)#\[test\]", text, flags=re.MULTILINE)[1:]:
             yield from _of_uutils(body, program, fixtures)
 
 

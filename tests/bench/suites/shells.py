@@ -1,6 +1,7 @@
-"""Tests that are shell scripts, of toybox and of bfs: their own functions are replaced by ones that note what they are given.
+"""Tests that are shell scripts, of toybox and bfs: their functions are replaced by ones that note what they get.
 
-The scripts make their files themselves, so they run, in a sandbox that has nothing but the system's programs and a folder.
+The scripts make their files themselves, so they run, in a sandbox that has nothing but the system's programs and a
+folder.
 """
 
 from __future__ import annotations

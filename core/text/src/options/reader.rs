@@ -84,13 +84,9 @@ impl<K: Copy + PartialEq> Table<K> {
         let mut words = args.iter().map(AsRef::as_ref);
         let mut behind_operand = false;
         while let Some(word) = words.next() {
-            let is_number = word.len() > 2 && word[1].is_ascii_digit() && word[2].is_ascii_digit();
-            if std::mem::take(&mut behind_operand)
-                && self.digits.is_some()
-                && word[0] == b'-'
-                && is_number
-            {
-                // Seen: of `-12` right behind an operand, grep takes the 2 alone.
+            // Seen: of `-12` right behind an operand, grep takes the 2 alone.
+            let several = matches!(word, [b'-', b'0'..=b'9', b'0'..=b'9', ..]);
+            if std::mem::take(&mut behind_operand) && several && self.digits.is_some() {
                 return Err(refusal(
                     "a number of several digits behind an operand",
                     word,
@@ -274,6 +270,12 @@ mod tests {
         assert_eq!(gnu("--color=x -ibak -i"), some("Color=x Suffix=bak Suffix"));
         assert_eq!(gnu("-12q3"), some("Digits=12 Quiet Digits=3"));
         assert_eq!(gnu("a -q -12 b -3"), some("Quiet Digits=12 Digits=3 a b"));
+        let table = Table::new(Style::Gnu, KNOWN).with_digits(Key::Digits);
+        assert_eq!(
+            table.parse(&["a", "", "-"]).unwrap().operands.len(),
+            3,
+            "empty words are operands"
+        );
         for line in [
             "--co=3",
             "-z",
