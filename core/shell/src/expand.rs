@@ -303,7 +303,10 @@ impl Shell<'_> {
         let program = syntax::parse_again(text)?;
         // Messages of the shell count lines from where the substitution stands; over several lines they miscount.
         let outer = (self.line, self.substitution);
-        self.substitution = match text.contains('\n') || self.substitution == Within::Lines {
+        // So do they behind a compound command, which bash lays out over lines of its own there.
+        let laid_out = ["if", "for", "while", "until", "case", "select"];
+        let over_lines = text.contains('\n') || laid_out.iter().any(|word| text.contains(word));
+        self.substitution = match over_lines || self.substitution == Within::Lines {
             true => Within::Lines,
             false => Within::Line,
         };

@@ -101,6 +101,9 @@ impl Shell<'_> {
                 if length.is_none() && offset.value.trim().is_empty() {
                     return refuse("a substring from nowhere");
                 }
+                if self.tested(parameter)?.is_none() {
+                    return Ok(None); // the rest is not expanded
+                }
                 let value = self.ascii(parameter)?;
                 let len = value.len() as i64;
                 let mut number = |text: &str| -> Result<i64, Refusal> {
@@ -131,6 +134,9 @@ impl Shell<'_> {
                 replacement,
                 match_kind,
             } => {
+                if self.tested(parameter)?.is_none() {
+                    return Ok(None);
+                }
                 let value = self.ascii(parameter)?;
                 let pattern = self.pattern(pattern, io)?;
                 let compiled = Pattern::of_bash(&pattern, false)?;
@@ -264,6 +270,9 @@ impl Shell<'_> {
         longest: bool,
     ) -> Result<Option<Vec<u8>>, Refusal> {
         let value = self.ascii(parameter)?;
+        if value.is_empty() {
+            return Ok(Some(Vec::new())); // the pattern is not expanded
+        }
         let pattern = match pattern {
             None => Vec::new(),
             Some(p) => self.pattern(p, io)?,
