@@ -10,7 +10,9 @@ impl Agent<'_> {
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"/._-+=,:@%".contains(&b) || b >= 0x80);
         match self.random.below(12) {
-            0 if !word.contains(['\'', '"', '`', '$', '(', '\n', ';', '&', '|', '<', '>']) => {
+            0 if !word.starts_with('#')
+                && !word.contains(['\'', '"', '`', '$', '(', '\n', ';', '&', '|', '<', '>']) =>
+            {
                 word.to_string()
             }
             1..=4 if !word.contains(['"', '`', '$', '\\']) => format!("\"{word}\""),
