@@ -22,6 +22,7 @@ impl Daemon {
         command.arg("serve").arg("--root").arg(root);
         command.arg("--socket").arg(socket);
         command.arg("--output-bytes").arg((1 << 30).to_string());
+        command.arg("--unknown={}"); // nothing is asked of the machine, which may have no rg
         let child = command.stdin(Stdio::null()).spawn().expect("it starts");
         Daemon(child)
     }
