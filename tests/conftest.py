@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,9 @@ from curserve_engines.protocol import World
 from curserve_traces import classify, codec
 from curserve_traces.model import Message, RecordedCall, ToolCall, Trace, Turn, Workspace
 from curserve_traces.workspace import diff, pristine_copy, snapshot
+
+os.environ["PATH"] += f"{os.pathsep}{Path(sys.executable).parent}"
+"""The project's `rg` is there, and what looks for it on PATH finds it, as in an environment that is activated."""
 
 ALONE = (
     *("bench/", "hosts/", "hostile/"),

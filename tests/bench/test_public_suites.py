@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from suites.cases import Case
-from suites.rust import ripgrep, uutils
-from suites.shells import bfs, toybox
+from public_suites.cases import Case
+from public_suites.rust import ripgrep, uutils
+from public_suites.shells import bfs, toybox
 
 from curserve_engines.client import Client
 

@@ -23,6 +23,8 @@ def resident(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Resident]:
     with tempfile.TemporaryDirectory() as runtime:
         monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
         monkeypatch.setenv("LC_ALL", "C.UTF-8")
+        for name in ("COLUMNS", "LINES"):  # a worker of pytest's has them, and no call is answered with them
+            monkeypatch.delenv(name, raising=False)
         found = Resident(root)
         yield found
         found.close()

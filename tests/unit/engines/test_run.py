@@ -78,14 +78,14 @@ def env(root: Path) -> Iterator[dict[str, str]]:
 
 
 def daemons(runtime: str) -> list[int]:
-    """Return the processes whose environment names this folder for sockets, and that serve."""
-    found = []
+    """Return the processes whose environment names this folder for sockets, and that serve; no child of theirs."""
+    found: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError, ValueError):
             words = (entry / "cmdline").read_bytes().split(b"\0")
             if b"serve" in words and runtime.encode() in (entry / "environ").read_bytes():
-                found.append(int(entry.name))
-    return found
+                found[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+    return [pid for pid, parent in found.items() if parent not in found]
 
 
 def run(
