@@ -191,6 +191,7 @@ class Crowds:
         while left:
             try:
                 ready = select.select(left, [], [], LIVE_S)[0]
+                self._server.must_live("play")
                 if until is not None and time.monotonic() > until:
                     return answers, True  # they did not stop: what they had is lost
                 for role in ready:

@@ -95,6 +95,11 @@ class RoleProcess:
         gone = next(other for other in self._others if other._ended in ready)
         raise ExecutionFailed(f"{gone.name} role ended while {self.name} was in {op!r}: {gone._last_words()}")
 
+    def must_live(self, op: str) -> None:
+        """Raise ExecutionFailed where this role has ended; `op` says what it was needed for."""
+        if select.select([self._ended], [], [], 0)[0]:
+            raise ExecutionFailed(f"{self.name} role ended during {op!r}: {self._last_words()}")
+
     def _last_words(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=2)
