@@ -51,7 +51,7 @@ def _in_sandbox(script: str, work: Path, out: Path, binds: list[tuple[Path, str]
         "--proc",
         "/proc",
     ]
-    words += ["--tmpfs", "/tmp", "--bind", str(work), "/work", "--bind", str(out), "/out", "--chdir", "/work"]
+    words += ["--tmpfs", "/tmp", "--bind", str(work), "/tree", "--bind", str(out), "/out", "--chdir", "/tree"]
     for source, place in binds:
         words += ["--ro-bind", str(source), place]
     subprocess.run(
@@ -96,7 +96,7 @@ xtouch() {
     [ -n "$mode" ] && chmod -- "$mode" "$path"
   done
 }
-XTOUCH=xtouch; TMP=/work; ROOT=/work
+XTOUCH=xtouch; TMP=/tree; ROOT=/tree
 """
 
 
@@ -107,7 +107,7 @@ def bfs(repository: Path, scratch: Path) -> Iterator[Case | None]:
     work.mkdir()
     out.mkdir()
     for name in _TREES:
-        _in_sandbox(f"{_XTOUCH}\n{makers}\nmake_{name} /work/{name}", work, out, [])
+        _in_sandbox(f"{_XTOUCH}\n{makers}\nmake_{name} /tree/{name}", work, out, [])
     listed = subprocess.run(
         ["git", "-C", repository, "ls-tree", "-r", "--name-only", "HEAD", "tests"], capture_output=True, text=True,
         check=True,
