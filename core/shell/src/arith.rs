@@ -54,22 +54,27 @@ impl Shell<'_> {
                     UnaryOperator::LogicalNot => i64::from(x == 0),
                 }
             }
-            A::BinaryOp(B::LogicalAnd, x, y) => {
-                i64::from(self.value(x, depth + 1)? != 0 && self.value(y, depth + 1)? != 0)
-            }
-            A::BinaryOp(B::LogicalOr, x, y) => {
-                i64::from(self.value(x, depth + 1)? != 0 || self.value(y, depth + 1)? != 0)
+            A::BinaryOp(op @ (B::LogicalAnd | B::LogicalOr), x, y) => {
+                let x = self.value(x, depth + 1)? != 0;
+                if x == matches!(op, B::LogicalOr) {
+                    passed_over(y)?;
+                    i64::from(x)
+                } else {
+                    i64::from(self.value(y, depth + 1)? != 0)
+                }
             }
             A::BinaryOp(op, x, y) => {
                 let (x, y) = (self.value(x, depth + 1)?, self.value(y, depth + 1)?);
                 combine(op, x, y)?
             }
             A::Conditional(c, x, y) => {
-                if self.value(c, depth + 1)? != 0 {
-                    self.value(x, depth + 1)?
+                let (taken, other) = if self.value(c, depth + 1)? != 0 {
+                    (x, y)
                 } else {
-                    self.value(y, depth + 1)?
-                }
+                    (y, x)
+                };
+                passed_over(other)?;
+                self.value(taken, depth + 1)?
             }
             A::Assignment(target, x) => {
                 let x = self.value(x, depth + 1)?;
@@ -165,6 +170,21 @@ fn assigns_within(expr: &A) -> bool {
     let assigns = |x: &A| matches!(x, A::Assignment(..) | A::BinaryAssignment(..));
     let mut operands = operands.into_iter().flatten();
     operands.any(|x| assigns(x) || assigns_within(x))
+}
+
+/// Refuses a part that bash does not evaluate and complains of all the same: a power whose exponent may be negative. (A
+/// division by zero or a name that is no number is passed over.)
+fn passed_over(expr: &A) -> Result<(), Refusal> {
+    match expr {
+        A::BinaryOp(B::Power, x, y) => match **y {
+            A::Literal(n) if n >= 0 => passed_over(x),
+            _ => Err(Refusal::new("a power that is not evaluated")),
+        },
+        A::BinaryOp(_, x, y) => passed_over(x).and_then(|()| passed_over(y)),
+        A::UnaryOp(_, x) | A::Assignment(_, x) | A::BinaryAssignment(_, _, x) => passed_over(x),
+        A::Conditional(c, x, y) => [c, x, y].into_iter().try_for_each(|x| passed_over(x)),
+        A::Literal(_) | A::Reference(_) | A::UnaryAssignment(..) => Ok(()),
+    }
 }
 
 fn combine(op: &B, x: i64, y: i64) -> Result<i64, Refusal> {

@@ -172,11 +172,12 @@ impl Place {
     pub fn difference(&self, command: &str) -> Option<String> {
         let mut ours = self.ours(command).ok()?;
         let mut real = self.real(command);
-        let sorted = command.matches("--sort").count();
-        if ours != real
-            && command.contains("rg ")
-            && (sorted < command.matches("rg ").count() || command.contains("none"))
-        {
+        // Behind `--` all words are operands.
+        let parallel = |rest: &str| {
+            let options = rest.split(" -- ").next().unwrap_or(rest);
+            !options.contains("--sort") || options.contains("none")
+        };
+        if ours != real && command.split("rg ").skip(1).any(parallel) {
             // Its threads print files as they come.
             (ours, real) = (unordered(ours), unordered(real));
         }
