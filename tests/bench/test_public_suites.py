@@ -50,9 +50,7 @@ class Place:
     def __init__(self, case: Case) -> None:
         self._scratch = tempfile.TemporaryDirectory(prefix="suites.")
         above = Path(self._scratch.name).resolve()
-        self.root = above / "root"
-        self.root.mkdir()
-        case.tree.make(self.root)
+        self.root = case.tree.place(above / "root").resolve()
         socket = above / "s"
         self._daemon = subprocess.Popen(
             [BINARY, "serve", "--socket", socket, "--root", self.root], env=ENVIRONMENT

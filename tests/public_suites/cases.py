@@ -29,6 +29,17 @@ class Tree:
         """Return what tells trees apart."""
         return repr((sorted(self.files.items()), self.folders, self.links, self.beginning))
 
+    def place(self, root: Path) -> Path:
+        """Return a folder that is this tree: `root`, which is made, or the one that it begins with, if that is all.
+
+        bfs has a tree that is deeper than a path may be long, and no program copies it.
+        """
+        if self.beginning is not None and not (self.folders or self.files or self.links):
+            return self.beginning
+        root.mkdir()
+        self.make(root)
+        return root
+
     def make(self, root: Path) -> None:
         """Write it below the folder `root`; what cannot be there is left out."""
         if self.beginning is not None:
