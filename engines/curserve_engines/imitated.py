@@ -6,12 +6,12 @@ timed, by `DaemonEngine.info`; a process that opens sessions then reads what was
 
 from __future__ import annotations
 
-import functools
 import json
 import subprocess
 from pathlib import Path
 
 from curserve_engines import programs
+from curserve_traces.once import once
 
 
 def ask(curserve: Path, *options: str) -> dict[str, str]:
@@ -25,7 +25,7 @@ def ask(curserve: Path, *options: str) -> dict[str, str]:
     return {program: found["unknown"] for program, found in report.items() if found["unknown"] is not None}
 
 
-@functools.cache
+@once
 def unknown() -> dict[str, str] | None:
     """Return the programs that the daemon must leave alone, and why; None where they cannot be asked from here."""
     curserve, rg = programs.find("curserve"), programs.find("rg")

@@ -86,16 +86,16 @@ def test_few_answers_are_no_test() -> None:
 
 def test_that_it_held_is_remembered_and_a_failure_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    selftest.why_not.cache_clear()
+    selftest.why_not.forget()
     asked = []
     monkeypatch.setattr(selftest, "test", lambda: asked.append(1) or selftest.Tested(0, "broken"))
     for _ in range(2):
         assert selftest.why_not() == "broken"
-        selftest.why_not.cache_clear()
+        selftest.why_not.forget()
     monkeypatch.setattr(selftest, "test", lambda: asked.append(1) or selftest.Tested(123))
     for _ in range(2):
         assert selftest.why_not() is None
-        selftest.why_not.cache_clear()
+        selftest.why_not.forget()
     assert len(asked) == 3
 
 

@@ -30,7 +30,7 @@ class Tree:
         return repr((sorted(self.files.items()), self.folders, self.links, self.beginning))
 
     def place(self, root: Path) -> Path:
-        """Return a folder that is this tree: `root`, which is made, or the one that it begins with, if that is all.
+        """Return a folder that is this tree: `root`, which is made, or the one it begins with, if that is all.
 
         bfs has a tree that is deeper than a path may be long, and no program copies it.
         """

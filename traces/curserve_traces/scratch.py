@@ -20,31 +20,30 @@ from pathlib import Path
 from typing import BinaryIO
 
 from curserve_traces.beneath import Folder, Left
+from curserve_traces.once import once
 
 PREFIX = "curserve-"
 MARKER = ".curserve-scratch"
 
 _NAME = re.compile(PREFIX + "[0-9a-f]{32}")
-_base: list[tuple[Path, BinaryIO]] = []
 _told: set[str] = set()
-
-
-def _forget() -> None:
-    """Give the base up in a forked child: its parent uses it."""
-    _base.clear()
-
-
-os.register_at_fork(after_in_child=_forget)
 
 
 def base() -> Path:
     """Return this process's base folder (mode 0700); the first call sweeps those of dead processes."""
-    if not _base:
-        sweep()
-        path, marker = _made()
-        _base.append((path, marker))
-        atexit.register(_remove_base, path, os.getpid())
-    return _base[0][0]
+    return _begun()[0]
+
+
+@once
+def _begun() -> tuple[Path, BinaryIO]:
+    """Make the base: its path, and the locked marker."""
+    sweep()
+    path, marker = _made()
+    atexit.register(_remove_base, path, os.getpid())
+    return path, marker
+
+
+os.register_at_fork(after_in_child=_begun.forget)  # its parent uses it
 
 
 def _made() -> tuple[Path, BinaryIO]:

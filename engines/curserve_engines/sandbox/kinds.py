@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
 from typing import Literal
 
 from curserve_engines.protocol import EngineError
 from curserve_engines.sandbox.remedy import remedy
+from curserve_traces.once import once
 
 Kind = Literal["bwrap", "landlock"]
 
@@ -46,7 +46,7 @@ def choose(asked: str, engine: str) -> Kind:
     return "landlock"
 
 
-@functools.cache
+@once
 def _say_limits() -> None:
     """Say once in a process what Landlock does not do."""
     print(f"curserve-bench: --sandbox landlock: {LANDLOCK_LIMITS}", file=sys.stderr)

@@ -7,7 +7,6 @@ these programs and this user; a failure never is.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
@@ -25,6 +24,7 @@ from curserve_engines.sandbox.running import spawn
 from curserve_engines.sandbox.sources import Sources
 from curserve_engines.sandbox.user import owner
 from curserve_traces import output, scratch
+from curserve_traces.once import once
 from curserve_traces.workspace import cache_folder
 
 _FEWEST = 100
@@ -40,7 +40,7 @@ class Tested:
     reason: str | None = None
 
 
-@functools.cache
+@once
 def why_not() -> str | None:
     """Return why bubblewrap cannot be used here, or None where it holds; looked up where it was tried before."""
     try:
@@ -119,4 +119,4 @@ def _remember(file: Path, tested: Tested) -> None:
         return
 
 
-os.register_at_fork(after_in_child=why_not.cache_clear)
+os.register_at_fork(after_in_child=why_not.forget)

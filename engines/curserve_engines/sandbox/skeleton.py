@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from pathlib import Path
 
 from curserve_engines.sandbox.system import linked
 from curserve_traces import scratch
+from curserve_traces.once import once
 from curserve_traces.workspace import EPOCH
 
 _USERS = (
@@ -19,7 +19,7 @@ _HOSTS = "127.0.0.1 localhost\n::1 localhost\n"
 _ETC = {"passwd": _USERS, "group": _GROUPS, "nsswitch.conf": _NSSWITCH, "hosts": _HOSTS}
 
 
-@functools.cache
+@once
 def skeleton(at: str, folders: tuple[str, ...], files: tuple[str, ...]) -> Path:
     """Make a root with the places `folders` and `files`, once per process; `at` is the workspace's.
 
@@ -43,4 +43,4 @@ def skeleton(at: str, folders: tuple[str, ...], files: tuple[str, ...]) -> Path:
     return root
 
 
-os.register_at_fork(after_in_child=skeleton.cache_clear)
+os.register_at_fork(after_in_child=skeleton.forget)

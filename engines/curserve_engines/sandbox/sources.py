@@ -7,7 +7,6 @@ first, so that a workspace may lie below root's home.
 
 from __future__ import annotations
 
-import functools
 import os
 import shutil
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Self
 from curserve_engines.protocol import EngineError
 from curserve_engines.sandbox.room import Gauges
 from curserve_traces import scratch
+from curserve_traces.once import once
 
 STAGE = "/tmp"  # noqa: S108 - as in core/exec/src/stage.rs: in a mount namespace of its own
 
@@ -65,7 +65,7 @@ class Sources:
             os.close(self.fds.pop())
 
 
-@functools.cache
+@once
 def executable(path: Path) -> Path:
     """Return `path`, or a copy of it that anybody may run where only its owner may (installed under umask 077)."""
     if path.stat().st_mode & 0o005 == 0o005 or os.geteuid() != 0:
@@ -76,4 +76,4 @@ def executable(path: Path) -> Path:
     return copy
 
 
-os.register_at_fork(after_in_child=executable.cache_clear)
+os.register_at_fork(after_in_child=executable.forget)

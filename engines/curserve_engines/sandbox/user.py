@@ -7,18 +7,18 @@ commands run as that user.
 
 from __future__ import annotations
 
-import functools
 import os
 import pwd
 import random
 from pathlib import Path
 
 from curserve_engines.protocol import EngineError
+from curserve_traces.once import once
 
 FIRST, LAST = 61184, 65519
 
 
-@functools.cache
+@once
 def owner() -> tuple[int, int] | None:
     """Return uid and gid that commands get and that a session's files must have; None where they are ours.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from curserve_traces import scratch
+from curserve_traces.once import once
 from curserve_traces.workspace import snapshot
 
 PROGRAM = "from curserve_traces import scratch\nprint(scratch.new('session'), flush=True)\ninput()"
@@ -22,12 +23,13 @@ PROGRAM = "from curserve_traces import scratch\nprint(scratch.new('session'), fl
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A TMPDIR of its own, in which no base of ours is yet."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(scratch, "_base", [])
+    own = once(scratch._begun.__wrapped__)
+    monkeypatch.setattr(scratch, "_begun", own)
     monkeypatch.setattr(scratch, "_told", set())
     yield tmp_path
-    for path, marker in scratch._base:
-        marker.close()
-        scratch.remove(path)
+    path, marker = own()
+    marker.close()
+    scratch.remove(path)
 
 
 @pytest.fixture
