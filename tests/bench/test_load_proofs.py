@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -17,6 +18,7 @@ import pytest
 from gate_trials import load_verdicts
 from receipts import write_receipt
 
+import curserve_traces
 from curserve_harness.machine.processor import descendants
 from curserve_results.live import LIVE
 from curserve_results.load.capacity import read as read_capacity
@@ -28,6 +30,7 @@ pytestmark = [pytest.mark.prove, pytest.mark.alone, pytest.mark.timeout(1200)]
 
 LOAD = (sys.executable, "-m", "curserve_harness", "load")
 STOPPED_S = 5.0
+QUICK = Path(curserve_traces.__file__).parent / "suites/quick"
 
 
 @pytest.fixture
@@ -119,6 +122,26 @@ def test_sixty_four_sessions(tmp_path: Path) -> None:
     assert executed["right"].all()
     assert share <= 0.10
     assert p99 <= 1e6
+
+
+def test_calls_a_second_where_the_model_takes_no_time(tmp_path: Path) -> None:
+    """What the harness, the link and the daemon do by themselves: sixteen sessions of a hundred turns of reads."""
+    trace = codec.load(QUICK / "click-empty-default.json")
+    codec.save(replace(trace, turns=trace.turns[:4] * 25), tmp_path / "reads.json")
+    (tmp_path / "step.toml").write_text(
+        "[no.time]\nbase_ms = 0.001\nprefill_us = 0\ndecode_us = 0\nkv_ns = 0\npair_ns = 0\nsource = 'a test'\n"
+    )
+    served = ("--model", "no", "--gpu", "time", "--step-times", tmp_path / "step.toml", "--kv-blocks", "1000000")
+    sessions = ("--sessions", "16", "--tasks", "32", "--engine", "daemon", "--rtt", "0ms", "--no-floor")
+    out = tmp_path / "run"
+    command = [*LOAD, "--trace", tmp_path / "reads.json", *served, *sessions, "--out", out]
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    calls = pl.read_parquet(out / "samples").filter(kind="call")
+    seconds = (calls["done_ns"].max() - calls["started_ns"].min()) / 1e9  # type: ignore[operator]
+    write_receipt("load-calls", {"calls": calls.height, "calls_a_second": round(calls.height / seconds)})
+    assert calls["right"].all()
+    assert calls.height / seconds >= 1000
 
 
 def test_like_against_like_passes_the_gate() -> None:
