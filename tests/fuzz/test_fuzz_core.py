@@ -9,13 +9,18 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 from receipts import write_receipt
 
 CORE = Path(__file__).parents[2] / "core"
-TARGETS = sorted(path.relative_to(CORE / "fuzz") for path in CORE.glob("fuzz/*/fuzz_targets/*.rs"))
+TARGETS = sorted(
+    Path(file.parent.name, target["path"])
+    for file in CORE.glob("fuzz/*/Cargo.toml")
+    for target in tomllib.loads(file.read_text())["bin"]
+)
 
 
 @pytest.mark.prove

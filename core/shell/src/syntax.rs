@@ -1,6 +1,8 @@
 //! Guards around brush-parser: hostile input neither panics nor runs away.
 
-use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::cell::Cell;
+use std::panic::{catch_unwind, set_hook, take_hook, AssertUnwindSafe};
+use std::sync::Once;
 
 use brush_parser::ast::Program;
 use brush_parser::{word, ParserOptions, SourceSpan, Token};
@@ -116,9 +118,25 @@ fn guard(text: &str) -> Result<(), Refusal> {
     curserve_tools::stack::check()
 }
 
-/// Runs a parser of brush-parser; a panic in it is a refusal.
+thread_local! {
+    static PARSING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a parser of brush-parser; a panic in it, as at the number of a descriptor beyond 31 bits, is a refusal and says nothing.
 fn guarded<T, E>(what: &str, parse: impl FnOnce() -> Result<T, E>) -> Result<T, Refusal> {
-    match catch_unwind(AssertUnwindSafe(parse)) {
+    static SILENCE: Once = Once::new();
+    SILENCE.call_once(|| {
+        let tell = take_hook();
+        set_hook(Box::new(move |panic| {
+            if !PARSING.get() {
+                tell(panic);
+            }
+        }));
+    });
+    PARSING.set(true);
+    let parsed = catch_unwind(AssertUnwindSafe(parse));
+    PARSING.set(false);
+    match parsed {
         Ok(Ok(value)) => Ok(value),
         _ => Err(Refusal::new(format!("{what} that does not parse"))),
     }

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use curserve_exec::Limits;
-use curserve_proto::{Call, Handler};
+use curserve_proto::{Call, Caller, Handler};
 use curserve_serve::Daemon;
 use curserve_tools::World;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
@@ -17,6 +17,16 @@ struct Asked<'a> {
     tool: Tool,
     cwd: Option<&'a str>,
     arguments: Vec<(Name, Given<'a>)>,
+    caller: Option<Asking<'a>>,
+}
+
+/// In whose place.
+#[derive(Arbitrary, Debug)]
+struct Asking<'a> {
+    environment: Vec<(&'a str, &'a str)>,
+    shell: Option<&'a str>,
+    has_input: bool,
+    merged: bool,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -95,11 +105,29 @@ libfuzzer_sys::fuzz_target!(|asked: Asked<'_>| {
         arguments,
         cwd: asked.cwd.map(Into::into),
         timeout_ms: Some(200),
+        caller: asked.caller.map(|who| Caller {
+            environment: who
+                .environment
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+            shell: who.shell.map(Into::into),
+            has_input: who.has_input,
+            merged: who.merged,
+        }),
     };
     let began = Instant::now();
     let answer = daemon().call(&call);
     assert!(began.elapsed() < Duration::from_secs(2), "{call:?}");
-    let told = [answer.exit_code.is_some(), answer.refused.is_some(), answer.failed.is_some()];
-    assert_eq!(told.iter().filter(|is| **is).count(), 1, "{call:?} {answer:?}");
+    let told = [
+        answer.exit_code.is_some(),
+        answer.refused.is_some(),
+        answer.failed.is_some(),
+    ];
+    assert_eq!(
+        told.iter().filter(|is| **is).count(),
+        1,
+        "{call:?} {answer:?}"
+    );
     assert_eq!(daemon().stats()["panics"], 0, "{call:?}");
 });
