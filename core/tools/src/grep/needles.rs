@@ -67,7 +67,7 @@ fn held(hir: &Hir, variants: usize) -> Held {
     }
 }
 
-/// The characters of a small class.
+/// The characters of a small class; of none there are no strings to choose from, and a product with it would be no bound.
 fn characters(class: &Class) -> Option<Strings> {
     let mut strings = Vec::new();
     match class {
@@ -84,7 +84,9 @@ fn characters(class: &Class) -> Option<Strings> {
             }
         }
     }
-    (strings.len() <= MOST_CHARACTERS).then_some(strings)
+    (1..=MOST_CHARACTERS)
+        .contains(&strings.len())
+        .then_some(strings)
 }
 
 /// The rarest of what the parts hold, and of what stands side by side in them.
@@ -245,6 +247,18 @@ mod tests {
         );
         assert_eq!(of("(?i)queryset").len(), 8);
         assert_eq!(of("(?i)merge|order|conflict").len(), 24);
+    }
+
+    #[test]
+    fn a_class_of_nothing_does_not_hide_how_many_strings_there_are() {
+        let many = format!("(?i){}", "u".repeat(40));
+        for pattern in [
+            format!("{many}[a&&b]"),
+            format!("{many}[a&&b]x*"),
+            format!("[a&&b]{many}"),
+        ] {
+            assert!(of(&pattern).len() <= 32, "{pattern}");
+        }
     }
 
     #[test]
