@@ -114,4 +114,5 @@ def test_a_finished_run_is_taken_up_without_a_terminal(ground: Ground, tmp_path:
 @pytest.mark.prove
 @pytest.mark.timeout(7200)
 def test_all_that_is_absurd(ground: Ground, tmp_path: Path) -> None:
-    assert wrong(list(cases()), Ground(tmp_path, ground.places)) == []
+    found = wrong(list(cases()), Ground(tmp_path, ground.places))
+    assert found == [], "\n".join(found)

@@ -155,11 +155,11 @@ pub fn parse_again(command: &str) -> Result<Program, Refusal> {
     if nesting(command) > MAX_NESTING {
         return Err(Refusal::new("a command line nested too deeply"));
     }
-    let mut parser = brush_parser::Parser::new(command.as_bytes(), options());
-    let program = guarded("a command line", || parser.parse_program())?;
     if has_document_beside_commands(command) {
         return Err(Refusal::new("a here-document beside a substitution"));
     }
+    let mut parser = brush_parser::Parser::new(command.as_bytes(), options());
+    let program = guarded("a command line", || parser.parse_program())?;
     if command.starts_with(['-', '+']) {
         return Err(Refusal::new("a command line that is an option of bash"));
     }
@@ -173,7 +173,7 @@ pub fn parse_again(command: &str) -> Result<Program, Refusal> {
 }
 
 /// Whether the body of a here-document may begin in one command and end in another: only one is clear, and only where no
-/// substitution stands before its body.
+/// substitution stands before its body. Asked before the parser is, which never ends at one within a `$(` that nothing closes.
 fn has_document_beside_commands(command: &str) -> bool {
     let text = command.replace("<<<", "---");
     let Some(first) = text.find("<<") else {
