@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from curserve_engines import programs
 from curserve_engines.sandbox.selftest import why_not
 from curserve_harness.console.exits import BadInput, ExecutionFailed
 from curserve_harness.traces.check import check
@@ -311,3 +313,25 @@ json.dump(found, open(sys.argv[1], "w"))
     )
     assert json.loads((tmp_path / "recorded").read_text()) == json.loads((tmp_path / "plain").read_text())
     assert len(codec.load(tmp_path / "out.json").turns) in (16, 32)  # /bin/sh where bubblewrap works
+
+
+@needs_bubblewrap
+def test_curserve_run_records_with_one_option(tmp_path: Path, workspace: Path) -> None:
+    """`curserve run --record FILE -- AGENT` leaves a trace, of an agent that fails too, and says how it ended."""
+    (tmp_path / "agent.py").write_text(AGENT + "\nraise SystemExit(5)\n")
+    agent = [sys.executable, str(tmp_path / "agent.py"), "whole", "pipes"]
+    command = [str(programs.need("curserve", "test")), "run", "--root", str(workspace), "--record"]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with model(scripted(TURNS), tmp_path) as url:
+        environment = {**os.environ, "PATH": path, "OPENAI_BASE_URL": url}
+        words = [*command, str(tmp_path / "out.json"), "--", *agent]
+        done = subprocess.run(words, env=environment, cwd=workspace, capture_output=True, text=True, check=False)
+    assert done.returncode == 4, done.stderr
+    assert "ended with 5" in done.stderr
+    trace = codec.load(tmp_path / "out.json")
+    assert [[r.call.original_name or r.call.tool for r in turn.calls] for turn in trace.turns] == [
+        [name for name, _ in turn] for turn in TURNS
+    ]
+    seen = trace.turns[0].calls[0].observation
+    assert seen is not None
+    assert (seen.exit_code, seen.stdout) == (1, b"one\n")
