@@ -22,7 +22,7 @@ curserve: answers rg, grep, find and shell lines from memory, byte for byte as t
 usage: curserve run [--root DIR] -- AGENT [ARGUMENT…]   run an agent that finds those answers on PATH
        curserve start [--root DIR] [--leave-s S]        find or start the daemon of a folder; prints its socket
        curserve stats [--root DIR] [--json]             what was answered from memory, what was refused, and why
-       curserve serve [--socket PATH | --listen-fd N] --root DIR [--at PATH] [limits]
+       curserve serve [--socket PATH | --listen-fd N] --root DIR [--at PATH] [--state DIR] [limits]
        curserve worker (--socket PATH | --listen-fd N) --root DIR [--at PATH] [limits]
        curserve versions                                which of the real programs here are known
        curserve --version

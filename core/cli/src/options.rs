@@ -17,7 +17,7 @@ use curserve_serve::{SocketFile, Stop};
 
 use curserve_run::known;
 
-use crate::Failure;
+use crate::{versions, Failure};
 
 /// The options of a program that serves a workspace.
 pub struct Options {
@@ -46,6 +46,8 @@ pub struct Options {
     pub gauges: Gauges,
     /// The programs whose version is not known, and why, where somebody has asked them before.
     pub unknown: Option<BTreeMap<String, String>>,
+    /// The state folder that was named.
+    state: Option<PathBuf>,
 }
 
 impl Options {
@@ -58,6 +60,7 @@ impl Options {
         let (mut limits, mut persistent, mut lifeline) = (Limits::default(), false, false);
         let (mut tmp, mut bin, mut outer) = (None, None, None);
         let (mut gauges, mut unknown, mut leave) = (Gauges::default(), None, None);
+        let mut state = None;
         while let Some(argument) = parser.next()? {
             match argument {
                 Arg::Long("socket") => socket = Some(parser.value()?.into()),
@@ -67,6 +70,7 @@ impl Options {
                 Arg::Long("persistent") => persistent = true,
                 Arg::Long("lifeline") => lifeline = true,
                 Arg::Long("leave-s") => leave = Some(seconds(verb, "--leave-s", &parser.value()?)?),
+                Arg::Long("state") => state = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("outer") => outer = Some(parser.value()?.string()?),
                 Arg::Long("landlock-tmp") => tmp = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("landlock-bin") => bin = Some(PathBuf::from(parser.value()?)),
@@ -135,7 +139,20 @@ impl Options {
             limits,
             gauges,
             unknown,
+            state,
         })
+    }
+
+    /// Where the index is kept from one start to the next: in the folder that `--state` names; for a daemon at the well-known
+    /// socket else that of `CURSERVE_STATE` (empty: nowhere), or one in the user's cache.
+    pub fn state(&self) -> Option<PathBuf> {
+        let is_well_known = self.socket.is_none() && self.listen_fd.is_none();
+        let named = self.state.clone().map(PathBuf::into_os_string);
+        let named = named.or_else(|| std::env::var_os("CURSERVE_STATE").filter(|_| is_well_known));
+        match named {
+            Some(named) => (!named.is_empty()).then(|| PathBuf::from(named)),
+            None => Some(versions::cache()?.with_file_name("trees")).filter(|_| is_well_known),
+        }
     }
 
     /// Where no socket was named, take the well-known one of the root, at which the shim looks.

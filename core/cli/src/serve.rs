@@ -16,6 +16,7 @@ use crate::Failure;
 /// A wrong word of the command line, a socket that cannot be had, or no thread.
 pub fn run(parser: Parser) -> Result<(), Failure> {
     let mut options = Options::read("serve", parser)?;
+    let state = options.state();
     options.default_socket()?;
     let stop = Stop::default();
     options.stop_on_signals(stop.clone())?;
@@ -33,17 +34,19 @@ pub fn run(parser: Parser) -> Result<(), Failure> {
                 .spawn(move || unknown.set(versions::unknown()))?,
         ),
     }
-    let daemon = Daemon::start(
+    let daemon = Daemon::start_with(
         options.followed.clone(),
         options.at.clone(),
         options.limits,
         world,
+        state,
     )?
     .lasting(options.persistent)
     .remembering(versions::cache());
+    let daemon = Arc::new(daemon);
     let served = curserve_serve::serve(
         listener,
-        Arc::new(daemon),
+        Arc::clone(&daemon),
         curserve_serve::Limits {
             leave: options.leave,
             ..curserve_serve::Limits::default()
@@ -53,5 +56,6 @@ pub fn run(parser: Parser) -> Result<(), Failure> {
     if let Some(file) = file {
         file.remove();
     }
+    daemon.keep();
     Ok(served?)
 }

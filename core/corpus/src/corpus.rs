@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use crate::drain::Drain;
 use crate::error::Error;
 use crate::inner::{Counters, Dirty, Inner, Options, Shared};
+use crate::kept::Store;
 use crate::mounts::Mounts;
 use crate::place::Place;
 use crate::state::{Snapshot, State};
@@ -33,6 +34,12 @@ impl Corpus {
         let root = given.canonicalize().map_err(root_error)?;
         std::fs::read_dir(&root).map_err(root_error)?;
         let watches = Arc::new(Watches::new(options.watches)?);
+        let store = options.state.as_deref();
+        let store = store.map(|state| Store::open(state, &root)).transpose();
+        let (store, trouble) = match store {
+            Ok(store) => (store.map(Arc::new), None),
+            Err(trouble) => (None, Some(trouble)),
+        };
         let place = Arc::new(Place::new(&root, options.at.as_deref()));
         let mut inner = Inner {
             mounts: Mounts::new(&root),
@@ -46,6 +53,9 @@ impl Corpus {
             dirty: Dirty::default(),
             vanished: false,
             counters: Counters::default(),
+            first: store.clone(),
+            store,
+            trouble,
         };
         inner.load()?;
         if inner.vanished {
@@ -69,6 +79,31 @@ impl Corpus {
         let mut inner = self.shared.lock();
         inner.refresh()?;
         Ok(Snapshot(inner.state.clone()))
+    }
+
+    /// Keeps the index for the next start, where enough of it is new; whether it was written. What is asked meanwhile
+    /// does not wait.
+    ///
+    /// # Errors
+    /// Why it is not kept, as a sentence; [`Corpus::trouble`] says so from then on.
+    pub fn keep(&self) -> Result<bool, String> {
+        let (store, state) = {
+            let inner = self.shared.lock();
+            match &inner.store {
+                Some(store) => (store.clone(), inner.state.clone()),
+                None => return inner.trouble.clone().map_or(Ok(false), Err),
+            }
+        };
+        let kept = state.keep(&store);
+        if let Err(trouble) = &kept {
+            self.shared.lock().trouble = Some(trouble.clone());
+        }
+        kept
+    }
+
+    /// What stood against keeping the index, or using what was kept; None: nothing so far.
+    pub fn trouble(&self) -> Option<String> {
+        self.shared.lock().trouble.clone()
     }
 
     /// Keeps the corpus from following the folder until the guard is dropped: how a test makes the queue overflow.

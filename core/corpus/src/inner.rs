@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use crate::kept::Store;
 use crate::mounts::Mounts;
 use crate::state::State;
 use crate::watch::{Event, Watches};
@@ -20,6 +21,8 @@ pub struct Options {
     /// So many watches leave room for one more on a file; None: half of what the user may have. A file without one is looked
     /// at before each answer.
     pub watches: Option<usize>,
+    /// The state folder in which the index is kept from one start to the next; None: it is not.
+    pub state: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -28,6 +31,7 @@ impl Default for Options {
             at: None,
             file_limit: 256 << 20,
             watches: None,
+            state: None,
         }
     }
 }
@@ -41,6 +45,8 @@ pub struct Counters {
     pub files_read: u64,
     /// Nodes that nothing is reported of, now: each answer begins with a look at them.
     pub unwatched: usize,
+    /// Files that were as an earlier start had indexed them.
+    pub recalled: u64,
 }
 
 pub(crate) struct Shared {
@@ -73,6 +79,12 @@ pub(crate) struct Inner {
     pub(crate) dirty: Dirty,
     pub(crate) vanished: bool,
     pub(crate) counters: Counters,
+    /// Where the index is kept.
+    pub(crate) store: Option<Arc<Store>>,
+    /// The same until the first walk, which recalls what is there.
+    pub(crate) first: Option<Arc<Store>>,
+    /// What stands against keeping or recalling it.
+    pub(crate) trouble: Option<String>,
 }
 
 /// What the events of one batch ask for.

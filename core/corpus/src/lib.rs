@@ -22,6 +22,7 @@ mod glimpse;
 mod ids;
 mod ignored;
 mod inner;
+mod kept;
 mod listing;
 mod merge;
 mod meta;

@@ -109,7 +109,7 @@ pub(crate) fn read_one(path: &Path, limit: u64) -> Reading {
 
 /// Appends the file at `path`; on an error `buffer` is as it was. A path that is no longer a regular file, or is gone,
 /// is `Unknown`: an event about that is on its way.
-fn append(path: &Path, limit: u64, buffer: &mut Vec<u8>) -> Result<Meta, Unreadable> {
+pub(crate) fn append(path: &Path, limit: u64, buffer: &mut Vec<u8>) -> Result<Meta, Unreadable> {
     let file =
         straight::open(path, libc::O_NONBLOCK | libc::O_NOCTTY).map_err(|error| errno(&error))?;
     let meta = Meta::of(&file.metadata().map_err(|error| errno(&error))?);

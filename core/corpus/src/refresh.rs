@@ -176,7 +176,7 @@ impl Inner {
                 self.fill(id, reading, Indexed::Segment(number, at as u16));
             }
             let state = Arc::make_mut(&mut self.state);
-            Arc::make_mut(&mut state.segments).push(Arc::new(Shelved { segment, nodes }));
+            Arc::make_mut(&mut state.segments).push(Shelved::new(segment, nodes));
         }
     }
 
@@ -279,8 +279,11 @@ impl Inner {
         let existing = (state.tree.bound() > 0).then_some(ROOT);
         let mut merge = Merge::new(state, &mut self.watched, &self.watches);
         merge.put(found, existing, ROOT, &self.root, false);
-        let (wanted, ids) = (merge.wanted, merge.ids);
+        let (mut wanted, mut ids) = (merge.wanted, merge.ids);
         self.settle_watches();
+        if let Some(store) = self.first.take() {
+            (ids, wanted) = self.recall(&store, ids, wanted);
+        }
         self.read(ids, wanted);
         Ok(())
     }

@@ -146,7 +146,7 @@ impl State {
             .collect()
     }
 
-    fn indexed(&self, id: u32) -> Option<&Indexed> {
+    pub(crate) fn indexed(&self, id: u32) -> Option<&Indexed> {
         match &self.tree.try_get(id)?.body {
             Body::File {
                 content: Ok(_),
@@ -157,7 +157,7 @@ impl State {
         }
     }
 
-    fn is_at(&self, id: u32, segment: u32, at: u16) -> bool {
+    pub(crate) fn is_at(&self, id: u32, segment: u32, at: u16) -> bool {
         matches!(self.indexed(id), Some(&Indexed::Segment(number, position)) if (number, position) == (segment, at))
     }
 
@@ -207,10 +207,7 @@ impl State {
             let live: Vec<u32> = self.live_in(number as u32, shelved).collect();
             if live.len() * 2 < shelved.nodes.len() {
                 moving.extend(live);
-                *shelved = Arc::new(Shelved {
-                    segment: Segment::build(&[]),
-                    nodes: Vec::new(),
-                });
+                *shelved = Shelved::new(Segment::build(&[]), Vec::new());
             }
         }
         for chunk in moving.chunks(MOST_TEXTS) {
@@ -220,10 +217,7 @@ impl State {
             let texts: Vec<(&[u8], Form)> = contents
                 .map(|content| (&**content, form(content)))
                 .collect();
-            let shelved = Arc::new(Shelved {
-                segment: Segment::build(&texts),
-                nodes: chunk.to_vec(),
-            });
+            let shelved = Shelved::new(Segment::build(&texts), chunk.to_vec());
             // The place of a segment that died is used again.
             let number = segments
                 .iter()

@@ -140,6 +140,31 @@ pub(crate) struct Memo(pub(crate) AtomicU64);
 pub(crate) struct Shelved {
     pub(crate) segment: Segment,
     pub(crate) nodes: Vec<u32>,
+    /// As what it is kept for the next start, once it is.
+    pub(crate) kept: OnceLock<KeptAs>,
+}
+
+/// The digest of a segment's bytes.
+pub(crate) type Digest = [u8; 32];
+/// The first half of the digest of a text.
+pub(crate) type TextDigest = [u8; 16];
+
+/// A segment that is kept.
+#[derive(Debug)]
+pub(crate) struct KeptAs {
+    pub(crate) digest: Digest,
+    /// Of each text; of those that had changed by then it says nothing.
+    pub(crate) texts: Box<[TextDigest]>,
+}
+
+impl Shelved {
+    pub(crate) fn new(segment: Segment, nodes: Vec<u32>) -> Arc<Shelved> {
+        Arc::new(Shelved {
+            segment,
+            nodes,
+            kept: OnceLock::new(),
+        })
+    }
 }
 
 #[derive(Clone)]

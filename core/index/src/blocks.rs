@@ -29,6 +29,25 @@ impl Block {
     pub(crate) fn range(&self) -> Range<usize> {
         self.start as usize..self.end as usize
     }
+
+    pub(crate) fn to_bytes(&self) -> [u8; 12] {
+        let mut bytes = [0; 12];
+        let numbers = [self.text, self.start, self.end];
+        for (part, number) in bytes.chunks_exact_mut(4).zip(numbers) {
+            part.copy_from_slice(&number.to_le_bytes());
+        }
+        bytes
+    }
+
+    pub(crate) fn of_bytes(bytes: [u8; 12]) -> Block {
+        let number =
+            |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
+        Block {
+            text: number(0),
+            start: number(4),
+            end: number(8),
+        }
+    }
 }
 
 /// The blocks of text number `text`, at least one.

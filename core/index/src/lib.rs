@@ -10,10 +10,12 @@ mod blocks;
 mod build;
 mod grams;
 mod lists;
+mod packed;
 mod query;
 mod segment;
 
 pub use blocks::Form;
 pub use grams::Grams;
+pub use packed::FORMAT;
 pub use query::Query;
 pub use segment::{Found, Segment, Within, MOST_TEXTS};

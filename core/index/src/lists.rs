@@ -11,11 +11,11 @@ const LONG: u8 = u8::MAX;
 /// Lists that lie one behind the other.
 #[derive(Debug, Default)]
 pub(crate) struct Lists {
-    lengths: Box<[u8]>,
+    pub(crate) lengths: Box<[u8]>,
     /// Where the first list of each group begins.
-    places: Box<[u32]>,
+    pub(crate) places: Box<[u32]>,
     /// Lists that do not fit into a byte, and their lengths less [`LONG`].
-    long: Box<[(u32, u32)]>,
+    pub(crate) long: Box<[(u32, u32)]>,
 }
 
 impl Lists {

@@ -24,7 +24,7 @@ use serde_json::{json, Value};
 use crate::apply::{apply, Failure};
 use crate::idle::Idle;
 use crate::programs::Programs;
-use crate::{caller, early, memory, native};
+use crate::{caller, early, keep, memory, native};
 
 /// Answers the calls of one workspace.
 pub struct Daemon {
@@ -49,11 +49,27 @@ impl Daemon {
     /// # Errors
     /// Where no thread can be started.
     pub fn start(root: PathBuf, at: String, limits: Limits, world: World) -> std::io::Result<Self> {
+        Self::start_with(root, at, limits, world, None)
+    }
+
+    /// The same, with a state folder: there the index is kept for the next start, once it is loaded and nobody has asked for a
+    /// while, and by [`Daemon::keep`].
+    ///
+    /// # Errors
+    /// Where no thread can be started.
+    pub fn start_with(
+        root: PathBuf,
+        at: String,
+        limits: Limits,
+        world: World,
+        state: Option<PathBuf>,
+    ) -> std::io::Result<Self> {
         let corpus = Arc::new(OnceLock::new());
         let load_ns = Arc::new(AtomicU64::new(0));
         let (slot, time, folder) = (Arc::clone(&corpus), Arc::clone(&load_ns), root.clone());
         let options = Options {
             at: Some(PathBuf::from(&at)),
+            state,
             ..Options::default()
         };
         std::thread::Builder::new()
@@ -69,6 +85,7 @@ impl Daemon {
                 memory::loaded();
                 time.store(began.elapsed().as_nanos() as u64, Ordering::Relaxed);
                 let _ = slot.set(loaded);
+                keep::soon(&slot);
             })?;
         let is_straight = root.canonicalize().is_ok_and(|real| real == root);
         let places = is_straight.then(|| Places::new(&root, &at).confined());
@@ -97,6 +114,13 @@ impl Daemon {
     pub fn remembering(mut self, cache: Option<PathBuf>) -> Self {
         self.programs = Programs::new(cache);
         self
+    }
+
+    /// Keeps the index in the state folder, where there is one and enough is new: for the end.
+    pub fn keep(&self) {
+        if let Some(Ok(corpus)) = self.corpus.get() {
+            keep::now(corpus);
+        }
     }
 
     /// Wait until the corpus is there; why not, if it cannot be.
@@ -445,6 +469,10 @@ impl Handler for Daemon {
                 stats["rescans"] = counters.rescans.into();
                 stats["files_read"] = counters.files_read.into();
                 stats["unwatched"] = counters.unwatched.into();
+                stats["recalled"] = counters.recalled.into();
+                if let Some(trouble) = corpus.trouble() {
+                    stats["state_trouble"] = trouble.into();
+                }
             }
             Some(Err(reason)) => stats["trouble"] = reason.as_str().into(),
             None => {}

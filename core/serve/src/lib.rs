@@ -12,6 +12,7 @@ mod daemon;
 mod early;
 mod idle;
 mod incoming;
+mod keep;
 mod leaving;
 mod listen;
 mod lookout;
