@@ -17,7 +17,7 @@ import pytest
 
 CORE = Path(__file__).parents[2] / "core"
 Names = tuple[str, ...]
-WHOLE = "batch cli corpus exec index link mirror native pacer pinned proto py sched serve sim"
+WHOLE = "batch cli corpus exec index link mirror native pacer pinned proto py sched serve sim twin"
 
 
 @dataclass

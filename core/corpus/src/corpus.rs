@@ -7,6 +7,7 @@ use crate::drain::Drain;
 use crate::error::Error;
 use crate::inner::{Counters, Dirty, Inner, Options, Shared};
 use crate::kept::Store;
+use crate::lens::Glass;
 use crate::mounts::Mounts;
 use crate::place::Place;
 use crate::state::{Snapshot, State};
@@ -33,14 +34,21 @@ impl Corpus {
         let given = std::path::absolute(given).map_err(root_error)?;
         let root = given.canonicalize().map_err(root_error)?;
         std::fs::read_dir(&root).map_err(root_error)?;
-        let watches = Arc::new(Watches::new(options.watches)?);
+        let watches = Arc::new(Watches::new(
+            options.watches,
+            Glass::new(options.lens.clone()),
+        )?);
         let store = options.state.as_deref();
         let store = store.map(|state| Store::open(state, &root)).transpose();
         let (store, trouble) = match store {
             Ok(store) => (store.map(Arc::new), None),
             Err(trouble) => (None, Some(trouble)),
         };
-        let place = Arc::new(Place::new(&root, options.at.as_deref()));
+        let place = Arc::new(Place::new(
+            &root,
+            options.at.as_deref(),
+            options.lens.clone(),
+        ));
         let mut inner = Inner {
             mounts: Mounts::new(&root),
             given,
@@ -104,6 +112,14 @@ impl Corpus {
     /// What stood against keeping the index, or using what was kept; None: nothing so far.
     pub fn trouble(&self) -> Option<String> {
         self.shared.lock().trouble.clone()
+    }
+
+    /// The names in these folders of a copy (below the root) may lie in another order now.
+    pub fn rearranged<'f>(&self, folders: impl Iterator<Item = &'f [u8]>) {
+        let mut inner = self.shared.lock();
+        for folder in folders {
+            inner.relist(folder);
+        }
     }
 
     /// Keeps the corpus from following the folder until the guard is dropped: how a test makes the queue overflow.

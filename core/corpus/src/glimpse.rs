@@ -15,6 +15,7 @@ use curserve_index::Grams;
 
 use crate::error::Error;
 use crate::inner::Options;
+use crate::lens::Glass;
 use crate::merge::Merge;
 use crate::meta::{Kind, Meta};
 use crate::place::Place;
@@ -43,7 +44,7 @@ impl Snapshot {
             source,
         };
         let real = root.canonicalize().map_err(root_error)?;
-        let place = Place::new(&real, options.at.as_deref());
+        let place = Place::new(&real, options.at.as_deref(), options.lens.clone());
         let mut wanted = Names::default();
         for path in paths {
             wanted.add(path, &place.components);
@@ -54,7 +55,7 @@ impl Snapshot {
         };
         found.name = Box::default();
         // Nothing is watched: these are for the merge to name.
-        let (mut watched, watches) = (Watched::default(), Watches::new(Some(0))?);
+        let (mut watched, watches) = (Watched::default(), Watches::new(Some(0), Glass::default())?);
         Merge::new(&mut state, &mut watched, &watches).put(found, None, ROOT, &real, false);
         fill(&mut state, ROOT, &wanted, options.file_limit);
         state.rules = Arc::new(OnceLock::from(Rules::unknown()));

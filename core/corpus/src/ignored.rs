@@ -71,6 +71,9 @@ impl Snapshot {
     /// alias there is nothing above.
     pub fn has_rules_above(&self) -> bool {
         let place = &self.state().place;
+        if place.lens.is_some() {
+            return self.is_below_rules();
+        }
         let aliased = place.real.as_os_str().as_bytes() != place.at.as_slice();
         !aliased && self.is_below_rules()
     }
@@ -113,6 +116,10 @@ impl Snapshot {
 
     /// The same, wherever the root is seen: of its place on this machine.
     pub fn is_below_rules(&self) -> bool {
+        if let Some(lens) = &self.state().place.lens {
+            // What lies beyond the root here is not what lies beyond it there.
+            return lens.has_rules_above() || !self.rules().elsewhere.is_empty();
+        }
         let names = [".git", ".jj", ".gitignore", ".ignore", ".rgignore"];
         let mut above = self.state().place.real.ancestors().skip(1);
         above.any(|above| names.iter().any(|name| above.join(name).exists()))

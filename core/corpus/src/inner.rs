@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::kept::Store;
+use crate::lens::Lens;
 use crate::mounts::Mounts;
 use crate::state::State;
 use crate::watch::{Event, Watches};
@@ -23,6 +24,8 @@ pub struct Options {
     pub watches: Option<usize>,
     /// The state folder in which the index is kept from one start to the next; None: it is not.
     pub state: Option<PathBuf>,
+    /// What the root is a copy of; None: it is no copy.
+    pub lens: Option<Arc<dyn Lens>>,
 }
 
 impl Default for Options {
@@ -32,6 +35,7 @@ impl Default for Options {
             file_limit: 256 << 20,
             watches: None,
             state: None,
+            lens: None,
         }
     }
 }

@@ -84,7 +84,7 @@ impl<'m> Merge<'m> {
             ),
             FoundBody::Other => self.set(existing, data),
             FoundBody::File => self.put_file(data, existing, same_kind, path, touched),
-            FoundBody::Unreported => self.set(
+            FoundBody::Unreported | FoundBody::Withheld => self.set(
                 existing,
                 NodeData {
                     body: Body::File {
@@ -167,6 +167,7 @@ impl<'m> Merge<'m> {
                 self.relist(id, children);
             }
             Err(why) => {
+                let why = self.state.why(why);
                 self.clear(id);
                 let mut data = self.state.tree.get(id).clone();
                 data.body = Body::Folder {
@@ -247,7 +248,7 @@ impl State {
         let mut data = self.tree.get(id).clone();
         let (content, meta) = match reading {
             Ok((content, meta)) => (Ok(content), meta),
-            Err(why) => (Err(why), None),
+            Err(why) => (Err(self.why(why)), None),
         };
         self.named(&data.name);
         let indexed = if content.is_ok() {
@@ -267,6 +268,14 @@ impl State {
         };
         self.tree.set(id, data);
         self.note_readable(id);
+    }
+
+    /// Why something cannot be read. What this process may not read of a copy says nothing of the original.
+    fn why(&self, why: Unreadable) -> Unreadable {
+        match (&self.place.lens, why) {
+            (Some(_), Unreadable::Errno(_)) => Unreadable::Unknown,
+            _ => why,
+        }
     }
 
     /// A node of this name came, went or was written: where it holds ignore rules, all verdicts are void.

@@ -2,7 +2,9 @@
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use crate::lens::Lens;
 use crate::volume::{walk, WalkOrder};
 
 /// Where the root lies, and how its large folders are walked.
@@ -14,10 +16,12 @@ pub(crate) struct Place {
     pub(crate) real: PathBuf,
     /// How large folders are walked here.
     pub(crate) walk: WalkOrder,
+    /// What is known of what this is a copy of.
+    pub(crate) lens: Option<Arc<dyn Lens>>,
 }
 
 impl Place {
-    pub(crate) fn new(root: &Path, at: Option<&Path>) -> Place {
+    pub(crate) fn new(root: &Path, at: Option<&Path>, lens: Option<Arc<dyn Lens>>) -> Place {
         let shown = at.unwrap_or(root).as_os_str().as_bytes();
         let components: Vec<Box<[u8]>> = shown
             .split(|&b| b == b'/')
@@ -30,7 +34,12 @@ impl Place {
             at,
             components,
             real: root.to_path_buf(),
-            walk: walk(root),
+            // By inode, it may be: those of the original are not here.
+            walk: match lens {
+                Some(_) => WalkOrder::Unknown,
+                None => walk(root),
+            },
+            lens,
         }
     }
 }

@@ -95,6 +95,22 @@ impl Inner {
         result
     }
 
+    /// The folder `path` below the root is to be listed again.
+    pub(crate) fn relist(&mut self, path: &[u8]) {
+        let tree = &self.state.tree;
+        if tree.bound() == 0 {
+            return;
+        }
+        let mut names = path
+            .split(|&byte| byte == b'/')
+            .filter(|name| !name.is_empty());
+        let folder = names.try_fold(ROOT, |folder, name| tree.child(folder, name));
+        // One that is not there yet is new, and listed when it is taken in.
+        if let Some(folder) = folder {
+            self.dirty.touch(folder, b"", true);
+        }
+    }
+
     /// Compares what the root's path leads to with what we follow. inotify tells nothing of the folders above the root: when
     /// one of them is moved, what we follow goes with it, unchanged, and something else may take its place.
     fn look_at_root(&mut self) {
@@ -236,9 +252,14 @@ impl Inner {
                 return Ok(());
             }
         };
-        let place = Arc::new(Place::new(&self.root, self.options.at.as_deref()));
+        let place = Arc::new(Place::new(
+            &self.root,
+            self.options.at.as_deref(),
+            self.options.lens.clone(),
+        ));
         self.state = Arc::new(State::empty(place));
         self.watched.clear(&self.watches);
+        self.watches.glass.stand(&self.root);
         self.mounts.read(&self.root);
         self.vanished = false;
         let loaded = self.check_volume().and_then(|()| self.rescan());
@@ -381,9 +402,10 @@ fn retouch(merge: &mut Merge<'_>, id: u32, path: &Path, touched: &Touched) -> Re
 
 /// Names came or went: lists the folder again, keeping its order; only touched or new names are looked at.
 fn relist(merge: &mut Merge<'_>, id: u32, path: &Path, touched: &Touched) -> Result<(), Error> {
-    let Ok(names) = scan::names_in(path) else {
+    let Ok(mut names) = scan::names_in(path) else {
         return Ok(());
     };
+    merge.watches.glass.arrange(path, &mut names);
     let mut children = Vec::with_capacity(names.len());
     for name in names {
         let below = path.join(OsStr::from_bytes(&name));

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::error::Error;
+use crate::lens::Behind;
 use crate::meta::{Kind, Meta};
 use crate::state::Unreadable;
 use crate::straight;
@@ -29,6 +30,8 @@ pub(crate) enum FoundBody {
     File,
     /// A file whose changes are not reported, which is not to be read.
     Unreported,
+    /// A file whose content is not in this copy.
+    Withheld,
     Folder(FoundFolder),
     Link(Box<[u8]>),
     Other,
@@ -94,8 +97,16 @@ pub(crate) fn scan(path: &Path, watches: &Watches) -> Result<Option<Found>, Erro
 /// What lies at `path`; a folder is not looked into.
 fn look(path: &Path, watches: &Watches) -> Option<Found> {
     let watch = watches.add_node(path);
-    let meta = Meta::of(&fs::symlink_metadata(path).ok()?);
+    let mut meta = Meta::of(&fs::symlink_metadata(path).ok()?);
+    let behind = match meta.kind() {
+        Kind::File => watches.glass.behind(path),
+        _ => Behind::Itself,
+    };
+    if let Behind::Other(kind) = behind {
+        meta.mode = meta.mode & !libc::S_IFMT | kind;
+    }
     let body = match meta.kind() {
+        Kind::File if behind == Behind::Nothing => FoundBody::Withheld,
         Kind::File if !watches.volumes.report(meta.dev, path) => FoundBody::Unreported,
         Kind::File => FoundBody::File,
         Kind::Folder => FoundBody::Folder(FoundFolder::unknown()),
@@ -171,6 +182,10 @@ fn list(path: &Path, watches: &Watches) -> Result<Listed, Error> {
         true => Err(Unreadable::Unknown),
         false => names_in(path),
     };
+    let names = names.map(|mut names| {
+        watches.glass.arrange(path, &mut names);
+        names
+    });
     let names = match names {
         Ok(names) if !searchable && !names.is_empty() => Err(Unreadable::Unknown),
         names => names,

@@ -38,6 +38,13 @@ impl Snapshot {
         &self.0.place.at
     }
 
+    /// Whether this is a copy: of its nodes, only what its own files and the [`Lens`](crate::Lens) say is true of the original,
+    /// which is kind, mode, time of change, and size of what is no folder. Owners, links, blocks, inodes and access are
+    /// not known.
+    pub fn is_copy(&self) -> bool {
+        self.0.place.lens.is_some()
+    }
+
     /// Whether all folders and files in it could be read.
     pub fn is_readable(&self) -> bool {
         self.0.unreadable.is_empty()
@@ -53,7 +60,7 @@ impl Snapshot {
     pub fn parent_meta(&self) -> Option<Meta> {
         use std::os::unix::ffi::OsStrExt;
         let place = &self.0.place;
-        if place.real.as_os_str().as_bytes() != place.at.as_slice() {
+        if self.is_copy() || place.real.as_os_str().as_bytes() != place.at.as_slice() {
             return None;
         }
         std::fs::symlink_metadata(place.real.parent()?)

@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 
 use crate::error::Error;
+use crate::lens::Glass;
 use crate::volume::Volumes;
 
 /// Of a folder; `ATTRIB` also for what has no watch of its own.
@@ -40,6 +41,8 @@ pub(crate) struct Watches {
     fd: OwnedFd,
     /// Which file systems report at all.
     pub(crate) volumes: Volumes,
+    /// What the tree is a copy of.
+    pub(crate) glass: Glass,
     /// How many watches there may be, for one more on a node that is no folder.
     most: AtomicUsize,
     /// About how many there are.
@@ -64,7 +67,7 @@ impl Watches {
     ///
     /// # Errors
     /// Where the user has no instance left.
-    pub(crate) fn new(most: Option<usize>) -> Result<Watches, Error> {
+    pub(crate) fn new(most: Option<usize>, glass: Glass) -> Result<Watches, Error> {
         // SAFETY: no pointers; a non-negative result is a descriptor that nobody else owns.
         let fd = unsafe { libc::inotify_init1(libc::IN_NONBLOCK | libc::IN_CLOEXEC) };
         if fd < 0 {
@@ -75,6 +78,7 @@ impl Watches {
         Ok(Watches {
             fd,
             volumes: Volumes::default(),
+            glass,
             most: AtomicUsize::new(most.unwrap_or_else(|| of_this_user() / 2)),
             taken: AtomicUsize::new(0),
             last: AtomicI32::new(0),

@@ -8,13 +8,14 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{
-    fchmod, fstat, fsync, mkdirat, openat, openat2, readlinkat, renameat, renameat_with, statat,
-    symlinkat, unlinkat, utimensat, AtFlags, Dir, FileType, Mode, OFlags, RenameFlags,
-    ResolveFlags, Stat, Timespec, Timestamps, CWD,
+    fchmod, fchown, fstat, fsync, mkdirat, openat, openat2, readlinkat, renameat, renameat_with,
+    statat, symlinkat, unlinkat, utimensat, AtFlags, Dir, FileType, Gid, Mode, OFlags, RenameFlags,
+    ResolveFlags, Stat, Timespec, Timestamps, Uid, CWD,
 };
 use rustix::io::Errno;
 
@@ -192,6 +193,7 @@ impl Beneath {
         mtime: Option<i64>,
     ) -> io::Result<()> {
         let mut file = create(folder, half)?;
+        give(&file, folder)?;
         file.write_all(bytes)?;
         if let Some(mode) = mode {
             fchmod(&file, Mode::from_raw_mode(mode.into()))?;
@@ -225,6 +227,51 @@ impl Beneath {
         }
     }
 
+    /// Whether the regular file at `path` has other names, which are to have its new content too.
+    fn has_names(&self, path: &RelPath) -> io::Result<bool> {
+        let stat = self.stat(path)?;
+        Ok(stat.is_some_and(|stat| {
+            stat.st_nlink > 1 && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+        }))
+    }
+
+    /// Writes into the file at `path`, if it is what was seen. Who is killed within leaves a part of it: the log says so.
+    fn overwrite(
+        &self,
+        path: &RelPath,
+        look: &Look,
+        bytes: &[u8],
+        mode: Option<u16>,
+    ) -> io::Result<bool> {
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file: File = match self.reach(path, flags) {
+            Ok(file) => file.into(),
+            Err(error) if is_absent(error) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        if stamp(&fstat(&file)?) != look.stamp {
+            return Ok(false);
+        }
+        let before = look.stamp[4] as usize;
+        let mut old = Vec::with_capacity(before);
+        (&file).take(before as u64).read_to_end(&mut old)?;
+        let put = |bytes: &[u8]| -> io::Result<()> {
+            file.write_all_at(bytes, 0)?;
+            file.set_len(bytes.len() as u64)
+        };
+        if let Err(error) = put(bytes) {
+            put(&old)?;
+            return Err(error);
+        }
+        if let Some(mode) = mode {
+            fchmod(&file, Mode::from_raw_mode(mode.into()))?;
+        }
+        if self.durable {
+            fsync(&file)?;
+        }
+        Ok(true)
+    }
+
     fn synced(&self, folder: &OwnedFd) -> io::Result<()> {
         if self.durable {
             // An O_PATH descriptor cannot be synced.
@@ -238,6 +285,20 @@ impl Beneath {
 fn create(folder: &OwnedFd, name: &str) -> io::Result<File> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     Ok(openat(folder, name, flags, Mode::from_raw_mode(0o666))?.into())
+}
+
+/// What root makes belongs to whom its folder belongs: a workspace is not root's because root follows it.
+fn give(node: &impl AsFd, folder: &OwnedFd) -> io::Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let owner = fstat(folder)?;
+    let ids = (Uid::from_raw(owner.st_uid), Gid::from_raw(owner.st_gid));
+    match fchown(node, Some(ids.0), Some(ids.1)) {
+        // Root of a namespace that has no such user.
+        Err(Errno::PERM | Errno::INVAL) => Ok(()),
+        done => Ok(done?),
+    }
 }
 
 /// A file of the right length with nothing in it.
@@ -436,6 +497,9 @@ impl Disk for Beneath {
                     Err(Errno::EXIST) => false,
                     Err(error) => return Err(error.into()),
                 }
+            }
+            (Some(look), Some(New::File { bytes, mode, .. })) if self.has_names(path)? => {
+                self.overwrite(path, look, bytes, *mode)?
             }
             (Some(look), Some(new)) => {
                 let half = self.prepare(&folder, new)?;

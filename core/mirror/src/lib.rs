@@ -31,8 +31,8 @@ pub use limits::Limits;
 pub use line::{Packer, Unpacker, MAGIC};
 pub use log::FileLog;
 pub use message::{
-    Change, Content, Message, Op, Outcome, Proposal, Stand, MAX_BODY, MAX_INLINE, MAX_MESSAGE,
-    MAX_NAMES, MAX_PENDING, MAX_PIECE, VERSION,
+    Change, Content, Message, Op, Outcome, Proposal, Stand, MAX_BODY, MAX_FACTS, MAX_INLINE,
+    MAX_MESSAGE, MAX_NAMES, MAX_PENDING, MAX_PIECE, VERSION,
 };
 pub use owner::Owner;
 pub use path::{Name, RelPath, MAX_DEPTH, MAX_NAME, MAX_PATH};

@@ -31,6 +31,8 @@ pub const MAX_NAMES: usize = 2000;
 pub const MAX_PENDING: usize = 4096;
 /// The longest call or result, in bytes.
 pub const MAX_BODY: usize = 768 << 10;
+/// The longest description of the workspace, in bytes.
+pub const MAX_FACTS: usize = 64 << 10;
 
 /// How far the client's records have come: a call that needs one is answered when it has been applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -119,6 +121,18 @@ pub enum Message {
         /// The edit.
         id: u64,
     },
+    /// What the server must know of the client's machine: a JSON object.
+    Facts {
+        /// The object.
+        body: Arc<[u8]>,
+    },
+    /// A part of a call or result that is too long for one message; the rest comes behind it.
+    Part {
+        /// The number of the call.
+        id: u64,
+        /// The bytes that follow those before.
+        bytes: Arc<[u8]>,
+    },
     /// A call.
     Call {
         /// Its number, chosen by the caller.
@@ -163,6 +177,8 @@ impl Message {
             Message::Applied { .. } => "an acknowledgement",
             Message::Lost { .. } => "a loss",
             Message::Again { .. } => "a request for an edit",
+            Message::Facts { .. } => "facts",
+            Message::Part { .. } => "a part",
             Message::Call { .. } => "a call",
             Message::Result { .. } => "a result",
             Message::Goodbye { .. } => "a goodbye",

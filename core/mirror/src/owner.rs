@@ -116,6 +116,24 @@ impl<D: Disk, L: Log> Owner<D, L> {
             && link.is_some_and(|link| link.in_step && link.owed.is_empty() && link.lost.is_empty())
     }
 
+    /// Whether all that is known to have changed has been looked at and said.
+    pub fn has_said_all(&self) -> bool {
+        self.due.is_empty()
+    }
+
+    /// Whether edits of the server have come that are not done yet.
+    pub fn has_edits(&self) -> bool {
+        self.link
+            .as_ref()
+            .is_some_and(|link| !link.edits.is_empty())
+    }
+
+    /// How many nodes and contents the server still lacks, as far as is known.
+    pub fn owed(&self) -> usize {
+        let link = self.link.as_ref();
+        link.map_or(0, |link| link.owed.len() + link.asks.len())
+    }
+
     /// Whether the server has said that it has applied all that was sent.
     pub fn is_acknowledged(&self) -> bool {
         let link = self.link.as_ref();

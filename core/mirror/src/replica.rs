@@ -95,6 +95,7 @@ impl<D: Disk, L: Log> Replica<D, L> {
             is_doubtful: false,
             late: BTreeSet::new(),
             edited: BTreeSet::new(),
+            rearranged: BTreeSet::new(),
             limits,
             out: VecDeque::new(),
         };
@@ -170,6 +171,11 @@ impl<D: Disk, L: Log> Replica<D, L> {
             // A record comes before what needs it: this one was never sent.
             false => Ready::Home,
         }
+    }
+
+    /// Folders whose names may have come to lie in another order since this was last asked.
+    pub fn rearranged(&mut self) -> BTreeSet<RelPath> {
+        std::mem::take(&mut self.rearranged)
     }
 
     /// The next message for the client.

@@ -12,6 +12,6 @@ mod watch;
 
 pub use channel::Channel;
 pub use frame::{read_frame, write_frame, Frame, FrameError, MAX_HEADER, MAX_PAYLOAD};
-pub use message::{Answer, Call, Caller, Handler, Identity, Op, Request, VERSION};
+pub use message::{Answer, Call, Caller, Handler, Identity, Mirrored, Op, Request, VERSION};
 pub use refusal::{refuse, Refusal};
 pub use watch::watch;

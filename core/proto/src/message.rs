@@ -99,6 +99,19 @@ pub struct Answer {
     pub failed: Option<String>,
     /// Where a shell that lasts from call to call is now; `None` where none does, or (the daemon's) it did not move.
     pub cwd: Option<Box<str>>,
+    /// Of an answer that a mirror gave: what it cost.
+    pub mirror: Option<Box<Mirrored>>,
+}
+
+/// What an answer of a mirror cost.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Mirrored {
+    /// Why the call was run where the workspace is; `None`: it was answered from the copy.
+    pub home: Option<String>,
+    /// How long it waited for what it needs.
+    pub barrier_ns: u64,
+    /// Bytes over the wire since the answer before, both ways.
+    pub wire_bytes: u64,
 }
 
 impl Answer {
@@ -148,6 +161,8 @@ impl Answer {
             failed: Option<&'a str>,
             #[serde(skip_serializing_if = "Option::is_none")]
             cwd: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            mirror: Option<&'a Mirrored>,
         }
         serde_json::to_vec(&Header {
             id,
@@ -159,6 +174,7 @@ impl Answer {
             refusal: self.refused.as_ref().map(|refusal| refusal.kind()),
             failed: self.failed.as_deref(),
             cwd: self.cwd.as_deref(),
+            mirror: self.mirror.as_deref(),
         })
         .expect("a struct of numbers and strings is JSON")
     }

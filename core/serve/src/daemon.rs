@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use curserve_corpus::{Corpus, Options, Snapshot};
+use curserve_corpus::{Corpus, Kind, Lens, Options, Snapshot};
 use curserve_exec::Limits;
 use curserve_native::files::{Glob, List, Read};
 use curserve_native::search::Search;
@@ -22,6 +22,7 @@ use curserve_tools::{Deadline, Memory, Out, Stdin, World};
 use serde_json::{json, Value};
 
 use crate::apply::{apply, Failure};
+use crate::copied::{Copied, Keeper};
 use crate::idle::Idle;
 use crate::programs::Programs;
 use crate::{caller, early, keep, memory, native};
@@ -41,6 +42,8 @@ pub struct Daemon {
     panics: AtomicU64,
     /// Whether the session's shell lasts from call to call.
     lasting: bool,
+    /// The root is a copy of a folder elsewhere.
+    copied: Option<Copied>,
 }
 
 impl Daemon {
@@ -49,7 +52,7 @@ impl Daemon {
     /// # Errors
     /// Where no thread can be started.
     pub fn start(root: PathBuf, at: String, limits: Limits, world: World) -> std::io::Result<Self> {
-        Self::start_with(root, at, limits, world, None)
+        Self::begin(root, at, limits, world, None, None)
     }
 
     /// The same, with a state folder: there the index is kept for the next start, once it is loaded and nobody has asked for a
@@ -64,12 +67,39 @@ impl Daemon {
         world: World,
         state: Option<PathBuf>,
     ) -> std::io::Result<Self> {
+        Self::begin(root, at, limits, world, state, None)
+    }
+
+    /// A daemon on a copy of a folder that lies elsewhere, at `at`. It asks nothing but the copy in memory, refuses what a
+    /// copy does not have, and leaves edits to its `keeper`.
+    ///
+    /// # Errors
+    /// As [`Daemon::start`].
+    pub fn on_copy(
+        root: PathBuf,
+        at: String,
+        limits: Limits,
+        world: World,
+        keeper: Arc<dyn Keeper>,
+    ) -> std::io::Result<Self> {
+        Self::begin(root, at, limits, world, None, Some(keeper))
+    }
+
+    fn begin(
+        root: PathBuf,
+        at: String,
+        limits: Limits,
+        world: World,
+        state: Option<PathBuf>,
+        keeper: Option<Arc<dyn Keeper>>,
+    ) -> std::io::Result<Self> {
         let corpus = Arc::new(OnceLock::new());
         let load_ns = Arc::new(AtomicU64::new(0));
         let (slot, time, folder) = (Arc::clone(&corpus), Arc::clone(&load_ns), root.clone());
         let options = Options {
             at: Some(PathBuf::from(&at)),
             state,
+            lens: keeper.clone().map(|keeper| keeper as Arc<dyn Lens>),
             ..Options::default()
         };
         std::thread::Builder::new()
@@ -77,7 +107,7 @@ impl Daemon {
             .spawn(move || {
                 let began = Instant::now();
                 memory::loading();
-                let loaded = catch_unwind(|| Corpus::load(&folder, options));
+                let loaded = catch_unwind(AssertUnwindSafe(|| Corpus::load(&folder, options)));
                 let loaded = match loaded {
                     Ok(loaded) => loaded.map_err(|error| error.to_string()),
                     Err(_) => Err("loading the folder panicked".to_owned()),
@@ -101,6 +131,7 @@ impl Daemon {
             idle: Idle::start()?,
             panics: AtomicU64::new(0),
             lasting: false,
+            copied: keeper.map(Copied),
         })
     }
 
@@ -140,6 +171,7 @@ impl Daemon {
     /// The tree now; while it loads, what lies along the words of `text`, which may not be all that it asks for.
     fn snapshot(&self, text: &[u8], cwd: &str) -> Result<Snapshot, Answer> {
         let found = match self.corpus.get() {
+            None if self.copied.is_some() => return Err(unloaded(&"the copy is being read")),
             None => early::glimpse(&self.root, &self.at, text, cwd.as_bytes()),
             Some(Err(reason)) => return Err(unloaded(reason)),
             Some(Ok(corpus)) => corpus.snapshot(),
@@ -177,7 +209,10 @@ impl Daemon {
                 return given;
             }
             tries += 1;
-            if tries == TRIES || !matches!(**refusal, Refusal::NotInMemory(_)) {
+            if tries == TRIES
+                || self.copied.is_some()
+                || !matches!(**refusal, Refusal::NotInMemory(_))
+            {
                 return given;
             }
         }
@@ -229,7 +264,9 @@ impl Daemon {
             Some(Ok(folder)) => Some(folder.into_boxed_str()),
             None => None,
         };
-        if !writes.is_empty() {
+        if let (Some(copied), false) = (&self.copied, writes.is_empty()) {
+            copied.apply(&writes, &snapshot)?;
+        } else if !writes.is_empty() {
             match apply(&self.root, snapshot.at(), &writes) {
                 Ok(()) => {}
                 Err(Failure::Nothing(why)) => return undefined(why),
@@ -295,9 +332,18 @@ impl Daemon {
     }
 
     fn grep(&self, call: &Call, cwd: &str, deadline: Deadline) -> Result<Answer, Answer> {
-        let search = Search::new(call, |path| {
-            curserve_native::search::is_file(&self.places().real(cwd, path))
-        })?;
+        let search = match &self.copied {
+            None => Search::new(call, |path| {
+                curserve_native::search::is_file(&self.places().real(cwd, path))
+            })?,
+            Some(_) => {
+                let snapshot = self.snapshot(b"", cwd)?;
+                Search::new(call, |path| {
+                    let found = snapshot.resolve(cwd.as_bytes(), path.as_bytes(), true);
+                    found.is_ok_and(|node| node.kind() != Kind::Folder)
+                })?
+            }
+        };
         let argv: Vec<Vec<u8>> = search
             .arguments()
             .iter()
@@ -315,6 +361,7 @@ impl Daemon {
                 return Ok(answer);
             }
         }
+        self.has_disk()?;
         ask.on_disk(&self.places(), cwd, most, due)
     }
 
@@ -325,6 +372,7 @@ impl Daemon {
                 return Ok(answer);
             }
         }
+        self.has_disk()?;
         ask.on_disk(&self.places(), cwd, due)
     }
 
@@ -335,7 +383,28 @@ impl Daemon {
                 return Ok(answer);
             }
         }
+        self.has_disk()?;
         ask.on_disk(&self.places(), cwd, due)
+    }
+
+    /// Refuses what would have to be looked up on the disk of a copy.
+    fn has_disk(&self) -> Result<(), Answer> {
+        match &self.copied {
+            None => Ok(()),
+            Some(_) => undefined("not plainly in the copy"),
+        }
+    }
+
+    /// The tree of a copy, whole; a refusal where it is not in memory.
+    fn copy(&self) -> Result<Snapshot, Answer> {
+        self.snapshot(b"", &self.at)
+    }
+
+    /// The names in these folders of a copy (below the root) may lie in another order now.
+    pub fn rearranged<'f>(&self, folders: impl Iterator<Item = &'f [u8]>) {
+        if let Some(Ok(corpus)) = self.corpus.get() {
+            corpus.rearranged(folders);
+        }
     }
 
     /// The tree now, if it is in memory.
@@ -359,7 +428,11 @@ impl Daemon {
     /// system calls it.
     fn straight(&self, call: &Call, cwd: &str) -> Option<String> {
         let is_real = Path::new(&self.at) == self.root;
-        if !is_real || self.lasting || call.caller.is_some() || Path::new(cwd).starts_with(&self.at)
+        if !is_real
+            || self.lasting
+            || self.copied.is_some()
+            || call.caller.is_some()
+            || Path::new(cwd).starts_with(&self.at)
         {
             return None;
         }
@@ -379,6 +452,14 @@ impl Daemon {
 
     fn answer(&self, call: &Call) -> Result<Answer, Answer> {
         let cwd = call.cwd.as_deref().unwrap_or(&self.at);
+        if let Some(copied) = &self.copied {
+            match call.tool.as_str() {
+                _ if call.caller.is_some() => return undefined("a caller, which is not here"),
+                "edit" => return copied.edit(call, &self.copy()?, cwd),
+                "write" => return copied.write(call, &self.copy()?, cwd),
+                _ => {}
+            }
+        }
         let straight = self.straight(call, cwd);
         let cwd = straight.as_deref().unwrap_or(cwd);
         match call.tool.as_str() {

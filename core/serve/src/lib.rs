@@ -7,6 +7,7 @@ mod account;
 mod apply;
 mod caller;
 mod connection;
+mod copied;
 mod crew;
 mod daemon;
 mod early;
@@ -23,6 +24,7 @@ mod seats;
 mod server;
 mod shared;
 
+pub use copied::Keeper;
 pub use daemon::Daemon;
 pub use listen::{bind, inherit, SocketFile};
 pub use server::serve;

@@ -157,7 +157,7 @@ impl Walk<'_> {
 }
 
 /// The node at `path`, seen in `cwd`, where it is what its path says letter by letter: no link on the way or at the end.
-fn plain<'s>(snapshot: &'s Snapshot, cwd: &str, path: &str) -> Option<Node<'s>> {
+pub(crate) fn plain<'s>(snapshot: &'s Snapshot, cwd: &str, path: &str) -> Option<Node<'s>> {
     let seen = Path::new(cwd).join(path);
     if seen.components().any(|part| part == Component::ParentDir) {
         return None;

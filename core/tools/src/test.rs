@@ -116,6 +116,14 @@ pub fn unary(call: &Call, op: &[u8], word: &[u8]) -> Result<bool, Refusal> {
         return Ok(false);
     };
     let meta = node.meta();
+    let is_of_copy = match op {
+        b"-r" | b"-w" | b"-x" => true,
+        b"-s" => node.kind() == Kind::Folder,
+        _ => false,
+    };
+    if is_of_copy && call.snapshot.is_copy() {
+        return Err(Refusal::new("test: what a copy does not have"));
+    }
     Ok(match op {
         b"-e" | b"-a" => true,
         b"-f" => node.kind() == Kind::File,
@@ -159,6 +167,9 @@ fn binary(call: &Call, a: &[u8], op: &[u8], b: &[u8]) -> Result<bool, Refusal> {
     match op {
         b"-a" => Ok(!a.is_empty() && !b.is_empty()),
         b"-o" => Ok(!a.is_empty() || !b.is_empty()),
+        b"-ef" if call.snapshot.is_copy() => {
+            Err(Refusal::new("test: inodes, which a copy does not have"))
+        }
         _ => {
             let (x, y) = (input::look(call, a, true)?, input::look(call, b, true)?);
             let time =

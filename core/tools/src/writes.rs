@@ -105,7 +105,8 @@ impl Writes {
             Err(Errno::NotFound) => None,
             _ => return refuse("not a plain file"),
         };
-        if there.is_some_and(|node| node.meta().nlink > 1) && self.pending() {
+        let is_copy = snapshot.is_copy(); // whose files may have other names where they come from
+        if there.is_some_and(|node| node.meta().nlink > 1 || is_copy) && self.pending() {
             // What is planned may be for the same file by its other name.
             return refuse("a file of several names, after another write");
         }

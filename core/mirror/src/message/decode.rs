@@ -6,7 +6,7 @@ use crate::wire::{Reader, MAX_FILE};
 
 use super::op_wire::{read_op, read_text};
 use super::proposal::read_proposal;
-use super::{Message, Stand, MAX_BODY, MAX_INLINE, MAX_NAMES, MAX_PENDING, MAX_PIECE};
+use super::{Message, Stand, MAX_BODY, MAX_FACTS, MAX_INLINE, MAX_NAMES, MAX_PENDING, MAX_PIECE};
 
 impl Message {
     /// The message that `bytes` are.
@@ -94,6 +94,13 @@ impl Message {
             },
             13 => Message::Again {
                 id: r.number("edit")?,
+            },
+            14 => Message::Part {
+                id: r.number("call")?,
+                bytes: r.bytes(MAX_BODY, "part")?.into(),
+            },
+            15 => Message::Facts {
+                body: r.bytes(MAX_FACTS, "facts")?.into(),
             },
             other => return Err(Fault::new(format!("a message of kind {other}"))),
         };

@@ -100,6 +100,15 @@ impl Message {
                 w.byte(13);
                 w.number(*id);
             }
+            Message::Part { id, bytes } => {
+                w.byte(14);
+                w.number(*id);
+                w.bytes(bytes);
+            }
+            Message::Facts { body } => {
+                w.byte(15);
+                w.bytes(body);
+            }
             Message::Goodbye { reason } => {
                 w.byte(12);
                 w.bytes(reason.as_bytes());

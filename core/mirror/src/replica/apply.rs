@@ -16,6 +16,7 @@ const MAX_NODES: usize = 4_000_000;
 
 impl<D: Disk, L: Log> Replica<D, L> {
     pub(super) fn apply(&mut self, sequence: u64, op: &Op) -> Result<(), Error> {
+        self.note_order(op);
         match op {
             Op::Begin | Op::Commit => Ok(()),
             Op::Put {
@@ -54,6 +55,28 @@ impl<D: Disk, L: Log> Replica<D, L> {
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// Remembers the folders in which names come, go, or lie otherwise by `op`.
+    fn note_order(&mut self, op: &Op) {
+        let mut note = |folder| self.rearranged.insert(folder);
+        match op {
+            Op::Put { path, .. } | Op::Delete { path } => {
+                note(path.parent());
+            }
+            Op::Rename { from, to, .. } => {
+                note(from.parent());
+                note(to.parent());
+            }
+            Op::Order { path, .. } => {
+                note(path.clone());
+            }
+            Op::Verdict { id, .. } => {
+                let edit = self.pending.get(id).map(|one| one.proposal.path.parent());
+                self.rearranged.extend(edit);
+            }
+            Op::Meta { .. } | Op::Begin | Op::Commit | Op::Healed { .. } | Op::InStep => {}
         }
     }
 

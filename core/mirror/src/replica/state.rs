@@ -78,6 +78,8 @@ pub struct Replica<D, L> {
     pub(super) late: BTreeSet<RelPath>,
     /// Where edits were made since there was last none without a verdict.
     pub(super) edited: BTreeSet<RelPath>,
+    /// Folders whose names may have come to lie in another order since somebody asked.
+    pub(super) rearranged: BTreeSet<RelPath>,
     pub(super) limits: Limits,
     pub(super) out: VecDeque<Message>,
 }

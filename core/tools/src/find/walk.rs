@@ -4,7 +4,7 @@ use curserve_corpus::{Entry, Kind, Node};
 
 use super::command::{run, run_with};
 use super::expr::{Expr, Parsed};
-use super::format::{base, format, letter, Shown};
+use super::format::{base, format, letter, Piece, Shown};
 use super::together::Candidates;
 use crate::{batch, input, test, Call, Refusal};
 
@@ -207,6 +207,16 @@ impl<'w, 'c> Walk<'w, 'c> {
                 }
                 _ => false,
             },
+            Expr::Size(..) if here.kind == Kind::Folder && self.call.snapshot.is_copy() => {
+                return Err(Refusal::new(
+                    "find: sizes of folders, which a copy does not have",
+                ));
+            }
+            Expr::Access(_) | Expr::Links(_) if self.call.snapshot.is_copy() => {
+                return Err(Refusal::new(
+                    "find: owners and links, which a copy does not have",
+                ));
+            }
             Expr::Size(compare, unit) => compare.holds(meta().size.div_ceil(*unit)),
             Expr::Newer(than) => meta().mtime > *than,
             Expr::Perm(how, bits) => match how {
@@ -243,6 +253,14 @@ impl<'w, 'c> Walk<'w, 'c> {
                 true
             }
             Expr::Printf(pieces) => {
+                let is_of_copy = |piece: &Piece| match piece {
+                    Piece::Field(b's') => here.kind == Kind::Folder,
+                    Piece::Field(b'i' | b'n') => true,
+                    _ => false,
+                };
+                if self.call.snapshot.is_copy() && pieces.iter().any(is_of_copy) {
+                    return Err(Refusal::new("find: -printf of what a copy does not have"));
+                }
                 let text = format(
                     pieces,
                     &Shown {

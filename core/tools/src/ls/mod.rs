@@ -23,6 +23,13 @@ pub fn ls(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
     let parsed = flags::TABLE.parse(&args)?;
     let flags = Flags::parse(&parsed)?;
+    if call.snapshot.is_copy()
+        && (flags.long || flags.blocks || flags.inode || flags.sort == flags::Sort::Size)
+    {
+        return Err(Refusal::new(
+            "ls: owners, links and blocks, which a copy does not have",
+        ));
+    }
     let mut operands = parsed.operands;
     if operands.is_empty() {
         operands.push(b".");
