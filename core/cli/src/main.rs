@@ -7,6 +7,7 @@ use curserve_run::shim;
 mod confined;
 mod enter;
 mod keep;
+mod mirror;
 mod options;
 mod probe;
 mod run;
@@ -22,6 +23,7 @@ curserve: answers rg, grep, find and shell lines from memory, byte for byte as t
 usage: curserve run [--root DIR] -- AGENT [ARGUMENT…]   run an agent that finds those answers on PATH
        curserve start [--root DIR] [--leave-s S]        find or start the daemon of a folder; prints its socket
        curserve stats [--root DIR] [--json]             what was answered from memory, what was refused, and why
+       curserve mirror ssh://HOST/ [--root DIR]         mirror a workspace beside the model; `curserve mirror --help`
        curserve serve [--socket PATH | --listen-fd N] --root DIR [--at PATH] [--state DIR] [limits]
        curserve worker (--socket PATH | --listen-fd N) --root DIR [--at PATH] [limits]
        curserve versions                                which of the real programs here are known
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Some("run") => return run::run(lexopt::Parser::from_args(arguments)),
         Some("start") => return start::run(lexopt::Parser::from_args(arguments)),
         Some("stats") => return stats::run(lexopt::Parser::from_args(arguments)),
+        Some("mirror") => mirror::run(arguments.collect()),
         Some("serve") => serve::run(lexopt::Parser::from_args(arguments)),
         Some("enter") => enter::run(lexopt::Parser::from_args(arguments)),
         Some("confined") => confined::run(lexopt::Parser::from_args(arguments)),

@@ -173,26 +173,36 @@ impl Options {
     /// # Errors
     /// Where there is no thread to be had.
     pub fn stop_on_signals(&self, stop: Stop) -> std::io::Result<()> {
-        // SAFETY: blocks two signals in this thread and those it will start; programs are started with none blocked.
-        let set = unsafe {
-            let mut set = std::mem::zeroed();
-            libc::sigemptyset(&raw mut set);
-            libc::sigaddset(&raw mut set, libc::SIGTERM);
-            libc::sigaddset(&raw mut set, libc::SIGINT);
-            libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
-            set
-        };
-        std::thread::Builder::new()
-            .name("signals".into())
-            .spawn(move || {
-                let mut signal = 0;
-                // SAFETY: waits for one of the blocked signals.
-                unsafe { libc::sigwait(&raw const set, &raw mut signal) };
-                stop.stop();
-            })?;
-        Ok(())
+        on_signals(move || stop.stop())
     }
+}
 
+/// Has `end` done on SIGTERM and SIGINT. Before any thread: they must inherit the mask.
+///
+/// # Errors
+/// Where there is no thread to be had.
+pub fn on_signals(end: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    // SAFETY: blocks two signals in this thread and those it will start; programs are started with none blocked.
+    let set = unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, libc::SIGTERM);
+        libc::sigaddset(&raw mut set, libc::SIGINT);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
+        set
+    };
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            let mut signal = 0;
+            // SAFETY: waits for one of the blocked signals.
+            unsafe { libc::sigwait(&raw const set, &raw mut signal) };
+            end();
+        })?;
+    Ok(())
+}
+
+impl Options {
     /// Confine this process, and all it will start, as far as nobody has done so around it. Before any thread.
     ///
     /// # Errors
