@@ -24,7 +24,10 @@ os.environ["PATH"] += f"{os.pathsep}{Path(sys.executable).parent}"
 
 ALONE = (
     *("bench/", "hosts/", "hostile/"),
-    *(f"cli/test_{name}.py" for name in ("bench_search", "ended", "gate_end_to_end", "killed", "link", "replay")),
+    *(
+        f"cli/test_{name}.py"
+        for name in ("bench_search", "ended", "gate_end_to_end", "killed", "link", "replay", "replay_mirror")
+    ),
     "unit/engines/test_vllm_server.py",
 )
 """Where every test is `alone`: they measure links, end processes, or look whether any is left."""

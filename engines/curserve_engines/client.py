@@ -49,6 +49,8 @@ class CallReply:
     cwd: str | None = None
     refusal: str | None = None
     """The kind of a refusal; None too where the program gives none."""
+    mirror: Mapping[str, Any] | None = None
+    """What an answer of a mirror cost: `home`, `barrier_ns`, `wire_bytes`."""
 
 
 @contextmanager
@@ -162,6 +164,7 @@ class Client:
                 header["failed"],
                 header.get("cwd"),
                 header.get("refusal"),
+                header.get("mirror"),
             )
         except KeyError as error:
             raise ProtocolError(f"answer lacks the field {error}") from error

@@ -91,6 +91,8 @@ def load(path: Path) -> ExternalEngine:
         raise BadEngineFile(f"engine {path}: {error}") from error
     if not found.name or not found.command:
         raise BadEngineFile(f"engine {path}: `name` and `command` are needed")
+    if found.placement == "both":
+        raise BadEngineFile(f"engine {path}: placement: expected client, server or serving-process")
     command, version = _resolved(path, found.command), _resolved(path, found.version)
     return ExternalEngine(found.name, found.placement, command, version, found.sandbox)
 

@@ -13,7 +13,7 @@ from typing import Literal, Protocol, Self, runtime_checkable
 
 from curserve_traces.model import Observation, RecordedCall, ToolCall
 
-Placement = Literal["client", "server", "serving-process"]
+Placement = Literal["client", "server", "serving-process", "both"]
 
 PATH = "/opt/curserve/bin:/usr/local/bin:/usr/bin:/bin"
 """The fixed PATH of the pinned world; `/opt/curserve/bin` holds the real `rg` 15, never our shims."""
@@ -83,6 +83,7 @@ class Result:
     `wall_ns` is the engine's whole time as its caller saw it, refusal and fallback included; `service_ns` the
     time inside the engine's own process, `None` where it has none. `refused` is the reason why the engine left
     the call to the real programs (the observation is then theirs), `refusal` its kind, where the engine gives one.
+    A mirror says how long the call waited for what it needs, and the bytes over the link since the call before.
     `failed` is why there is no answer at all.
     """
 
@@ -92,6 +93,8 @@ class Result:
     refused: str | None = None
     failed: str | None = None
     refusal: str | None = None
+    barrier_ns: int | None = None
+    wire_bytes: int | None = None
 
 
 class Session(Protocol):
@@ -124,6 +127,37 @@ class Loading(Protocol):
         ...
 
 
+@runtime_checkable
+class Following(Protocol):
+    """A session whose workspace lies on the other host, where answers from a recording change it."""
+
+    def catch_up(self) -> None:
+        """Return when all that the workspace shows now is known here."""
+        ...
+
+
+class Home(Protocol):
+    """The part of a session on both hosts that stands beside the workspace."""
+
+    fill_ns: int
+    """From its start to the moment when the other host had the whole workspace."""
+
+    def close(self) -> None:
+        """End it and everything it started."""
+        ...
+
+
+@runtime_checkable
+class Paired(Protocol):
+    """A session on both hosts: the one beside the model says at which port the other is to call it."""
+
+    port: int
+
+    def wait(self) -> None:
+        """Return when it answers as it will from now on; raises EngineError where that does not come."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
     """What `curserve-bench engines` shows: the version of what answers, and what is missing on this machine."""
@@ -144,6 +178,15 @@ class Engine(Protocol):
 
     def open(self, world: World) -> Session:
         """Start a session; raises EngineError when it cannot be started."""
+        ...
+
+
+@runtime_checkable
+class PairedEngine(Protocol):
+    """An engine of placement `both`: `open` is called beside the model, `open_home` beside the workspace."""
+
+    def open_home(self, world: World, address: str) -> Home:
+        """Start the part beside the workspace, which calls the other at `address` (HOST:PORT)."""
         ...
 
 

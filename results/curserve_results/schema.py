@@ -92,6 +92,9 @@ COLUMNS: dict[str, str] = {
     "label": "String",
     "refusal": "String",  # the kind of a refusal (docs/PROTOCOL.md)
     "reason": "String",  # why refused, failed, different or answered from the recording
+    "barrier_ns": "Int64",  # of a mirror: how long the call waited for what it needs
+    "wire_bytes": "Int64",  # of a mirror: over the link since the call before, both ways
+    "fill_ns": "Int64",  # of a cell in a mirror: until the copy was whole, before the player started
     "workspace": "String",  # whether it was, at the call, what it was in the recording
 }
 
@@ -101,7 +104,10 @@ LOAD = (
 )
 """Columns that only a load (or a simulated one) fills."""
 
-ADDED = ("workspace", "recorded_ns", "right", "refusal", *LOAD)
+MIRROR = ("barrier_ns", "wire_bytes", "fill_ns")
+"""Columns that only a mirror fills."""
+
+ADDED = ("workspace", "recorded_ns", "right", "refusal", *LOAD, *MIRROR)
 """Columns that files of this version may lack, since they came later; they read as null."""
 
 

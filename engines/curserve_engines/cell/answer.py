@@ -52,6 +52,8 @@ class Answer:
             "label": label,
             "refusal": self.result.refusal if label == "refused" else None,
             "reason": reason,
+            "barrier_ns": self.result.barrier_ns,
+            "wire_bytes": self.result.wire_bytes,
             "digest": observation.digest(),
             "lines_digest": observation.lines_digest(),
         }

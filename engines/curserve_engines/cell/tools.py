@@ -16,7 +16,7 @@ from typing import Any
 from curserve_engines.cell.answer import Answer
 from curserve_engines.cell.shown import shown_text
 from curserve_engines.cell.spec import CellSpec
-from curserve_engines.protocol import Limits, Result, Session, World
+from curserve_engines.protocol import Following, Limits, Result, Session, World
 from curserve_traces.delta import apply_delta
 from curserve_traces.model import Observation, Trace, WorkspaceDelta
 
@@ -48,6 +48,11 @@ class Tools:
         self._settling: Future[None] | None = None
         widest = max((len(t.calls) for i, t in enumerate(trace.turns) if cell.parallel(i)), default=0)
         self._pool = _started_pool(threads or max(1, widest - 1))
+
+    @property
+    def session(self) -> Session | None:
+        """The engine's session, if there is one."""
+        return self._session
 
     def run(self, turn: int) -> list[str]:
         """Answer the calls of a turn, in parallel where the policy says so; return what the model is shown."""
@@ -109,6 +114,8 @@ class Tools:
         assert self._cell.root is not None
         while self._deltas:
             apply_delta(Path(self._cell.root), self._deltas.pop(0), if_it_fits=True)
+        if isinstance(self._session, Following):
+            self._session.catch_up()
 
 
 def _started_pool(size: int) -> ThreadPoolExecutor:

@@ -46,12 +46,14 @@ def command(
     """
     from curserve_engines import registry
     from curserve_engines.protocol import Limits, World
+    from curserve_harness.plan.resolve import one_host_only
     from curserve_traces import scratch
     from curserve_traces.workspace import pristine_copy
 
     if not workspace.is_dir():
         raise BadInput(f"workspace {workspace} is not a folder; give the calls' tree with --workspace")
     chosen = registry.load(engine)
+    one_host_only([engine], "call")
     with scratch.folder("call") as folder:
         root = workspace.resolve() if in_place else pristine_copy(workspace, folder / "workspace")
         world = World(

@@ -63,6 +63,7 @@ def command(
     from curserve_engines import registry
     from curserve_harness.oracle import totals as report
     from curserve_harness.oracle.asked import read_calls
+    from curserve_harness.plan.resolve import one_host_only
     from curserve_traces import output
 
     if not workspace.is_dir():
@@ -71,6 +72,7 @@ def command(
     if not asked:
         raise BadInput(f"calls {calls}: none for repo {repo!r}; drop --repo, or give one that the file names")
     reads = [one for one in asked if one.effect == "read"]
+    one_host_only([engine], "verify")
     chosen, real = registry.load(engine), registry.load("server-subprocess")
     if details is not None:
         output.check(details)  # a path that cannot be written is reported before the work, not after it

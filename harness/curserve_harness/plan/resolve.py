@@ -199,6 +199,11 @@ def _engines(names: Sequence[str], llm: Llm) -> list[str]:
     for name in names:
         if name not in known and not name.endswith(".toml"):
             raise BadInput(f"--engine {name}: unknown; one of {', '.join(known)} (see `curserve-bench engines`)")
+    for name in names:
+        if llm == "vllm" and is_on_both_hosts(name):
+            raise BadInput(
+                f"--engine {name}: stands on both hosts, beside the paced model server only; drop --llm vllm"
+            )
     if "vllm" in names and llm != "vllm":
         raise BadInput("--engine vllm: it runs in the vLLM server; add --llm vllm")
     if names:
@@ -217,5 +222,22 @@ def _declared(name: str, known: Sequence[str]) -> str:
     return str(Path(name).resolve())
 
 
+def is_on_both_hosts(name: str) -> bool:
+    """Return whether an engine has a half beside the model and one beside the workspace."""
+    return registry.load(name).placement == "both"
+
+
+def one_host_only(names: Sequence[str], verb: str) -> None:
+    """Raise BadInput where an engine stands on both hosts, and `verb` knows one."""
+    for name in names:
+        if is_on_both_hosts(name):
+            raise BadInput(
+                f"{verb}: --engine {name} stands on both hosts; measure it with `curserve-bench replay`"
+            )
+
+
 def _works(name: str, llm: Llm) -> bool:
+    """Whether an engine runs unasked; one on both hosts, which fills a copy first, is asked for by name."""
+    if is_on_both_hosts(name):
+        return False
     return (name != "vllm" or llm == "vllm") and registry.load(name).info().missing is None

@@ -10,7 +10,7 @@ from pathlib import Path
 from curserve_engines import registry
 from curserve_engines.cell.spec import BadMessage, CellSpec
 from curserve_engines.cell.tools import Tools, world_of
-from curserve_engines.protocol import EngineError
+from curserve_engines.protocol import EngineError, Home, PairedEngine
 from curserve_harness.llm.script import Script, make_script
 from curserve_harness.play.connection import WireError
 from curserve_harness.play.replies import BadReply
@@ -41,6 +41,15 @@ def opened_tools(cell: CellSpec, trace: Trace) -> Iterator[Tools]:
             yield tools
         finally:
             tools.close()
+
+
+def opened_home(cell: CellSpec, address: str) -> Home:
+    """Open the half of a cell's engine that stands beside the workspace; the other waits at `address`."""
+    engine = registry.load(cell.engine)
+    if not isinstance(engine, PairedEngine):
+        raise BadMessage(f"cell {cell.cell}: {cell.engine} has no half beside the workspace")
+    trace, _ = load_cell(cell)
+    return engine.open_home(world_of(cell, trace), address)
 
 
 def tcp_policy(cell: CellSpec) -> Callable[[socket.socket], None]:

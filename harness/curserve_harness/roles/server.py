@@ -22,6 +22,7 @@ from typing import Any
 import uvloop
 
 from curserve_engines.cell.spec import BadMessage, CellSpec, cell_from_json
+from curserve_engines.protocol import Paired
 from curserve_harness.llm.batching import Batch
 from curserve_harness.llm.opened import PacedCell
 from curserve_harness.llm.paced_server import ModelServer
@@ -39,6 +40,7 @@ class ServerRole:
     def __init__(self, server: ModelServer, batch: Batch | None = None) -> None:
         self._server, self._batch = server, batch
         self._open: dict[int, ExitStack] = {}
+        self._paired: dict[Any, Paired] = {}
         self._started: Started | None = None  # only a load asks, and looking takes time
 
     async def answer(self, message: dict[str, Any]) -> dict[str, Any] | None:
@@ -46,6 +48,8 @@ class ServerRole:
         match message["op"]:
             case "open":
                 return await self._open_cell(cell_from_json(message.get("cell")))
+            case "wait":
+                return await self._wait_for(message.get("cell"))
             case "close":
                 return await self._close_cell(message.get("cell"))
             case "ticks":
@@ -84,15 +88,26 @@ class ServerRole:
             tcp_policy(spec)(listening_socket)  # connections that it accepts from now on inherit it
         self._server.open(made.cell, made.loop)
         self._open[spec.cell] = made.stack
+        if made.session is not None:
+            self._paired[spec.cell] = made.session
         if len(self._open) == 1:
             gc.collect()
         gc.disable()  # a collection in the middle of a turn would be charged to an engine
+        return {"ok": True} if made.port is None else {"ok": True, "port": made.port}
+
+    async def _wait_for(self, number: Any) -> dict[str, Any]:
+        """Wait until the session of a cell on both hosts answers as it will from now on."""
+        session = self._paired.get(number)
+        if session is None:
+            raise BadMessage(f"wait: cell {number!r} is on one host, or not open")
+        await asyncio.to_thread(session.wait)
         return {"ok": True}
 
     async def _close_cell(self, number: Any) -> dict[str, Any]:
         if number not in self._open:
             raise BadMessage(f"close: cell {number!r} is not open")
         rows, error = await self._server.close(number)
+        self._paired.pop(number, None)
         await asyncio.to_thread(self._open.pop(number).close)
         if not self._open:
             gc.enable()
@@ -106,6 +121,12 @@ class _Made:
     cell: PacedCell
     loop: ServerLoop | None
     stack: ExitStack
+    session: Paired | None = None
+
+    @property
+    def port(self) -> int | None:
+        """Where the half beside the model waits for the other."""
+        return None if self.session is None else self.session.port
 
 
 def _make(spec: CellSpec) -> _Made:
@@ -113,10 +134,12 @@ def _make(spec: CellSpec) -> _Made:
     with ExitStack() as stack:
         trace, script = load_cell(spec)
         cell = PacedCell(spec, script)
-        loop = None
+        loop, session = None, None
         if spec.placement != "client":
-            loop = ServerLoop(cell, stack.enter_context(opened_tools(spec, trace)))
-        return _Made(cell, loop, stack.pop_all())
+            tools = stack.enter_context(opened_tools(spec, trace))
+            loop = ServerLoop(cell, tools)
+            session = tools.session if isinstance(tools.session, Paired) else None
+        return _Made(cell, loop, stack.pop_all(), session)
     raise AssertionError  # an ExitStack suppresses nothing
 
 

@@ -82,12 +82,26 @@ class CellRunner:
         root = self._prepared.copy(block.trace)
         try:
             spec = self._spec(block, engine, order, prepared, root)
-            self._server.ask({"op": "open", "cell": spec.to_json()})
+            opened = self._server.ask({"op": "open", "cell": spec.to_json()})
+            filled = self._join(spec, opened.get("port"))
             client = self._client.ask({"op": "run", "cell": spec.to_json(), "url": self._server.ready["url"]})
+            client["rows"] += filled
+            if filled:
+                self._client.ask({"op": "leave", "cell": spec.cell})
             server = self._server.ask({"op": "close", "cell": spec.cell})
         finally:
             remove(root)
         return judged(join_rows(spec, client["rows"], server["rows"]), prepared)
+
+    def _join(self, spec: CellSpec, port: int | None) -> list[Row]:
+        """Bring the halves of an engine on both hosts together; return what that took, as a row of the cell."""
+        if port is None:
+            return []
+        host, port = self._pair.reach(port)
+        home = {"op": "home", "cell": spec.to_json(), "address": f"{host}:{port}"}
+        fill_ns = self._client.ask(home)["fill_ns"]
+        self._server.ask({"op": "wait", "cell": spec.cell})
+        return [{"cell": spec.cell, "kind": "cell", "fill_ns": fill_ns}]
 
     def _spec(self, block: Block, engine: str, order: int, prepared: PreparedTrace, root: Path) -> CellSpec:
         link = self._pair.link

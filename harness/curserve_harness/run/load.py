@@ -16,7 +16,7 @@ from curserve_harness.plan.arrivals import Arrivals
 from curserve_harness.plan.load_plan import LoadBlock, LoadPlan, plan_load
 from curserve_harness.plan.plan import Plan
 from curserve_harness.plan.profiles import ModelProfile
-from curserve_harness.plan.resolve import ReplayOptions, resolve
+from curserve_harness.plan.resolve import ReplayOptions, one_host_only, resolve
 from curserve_harness.plan.serving import Serving
 from curserve_harness.prepare.prepared import PreparedTraces, prepare
 from curserve_harness.run import manifest as record
@@ -108,6 +108,7 @@ def prepared_traces(
 ) -> PreparedTraces:
     """Prepare the traces, and demand that this machine holds as many sessions at once as are planned."""
     plan = planned.plan
+    one_host_only(plan.engines, "load")
     prepared = prepare(
         list(traces.values()),
         execute=plan.execute,
