@@ -4,7 +4,7 @@ use curserve_corpus::Snapshot;
 use curserve_tools::World;
 
 use crate::state::{Name, Shell};
-use crate::{dash, deep_enough, is_known, syntax, Answer, Limits, Refusal};
+use crate::{check, dash, deep_enough, is_known, Answer, Limits, Refusal};
 
 /// A shell that was called with a line, by somebody who runs the real one where the line is refused.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +52,7 @@ pub fn run_called(
                 "what may be a range of characters in another locale",
             ));
         }
-        let program = syntax::parse(command)?;
+        let program = check::parse(command)?;
         let mut shell = Shell::new(world, snapshot, cwd, limits)?;
         shell.name = match caller.shell {
             Called::Bash(name) => Name::Bash(name.into()),

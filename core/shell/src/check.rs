@@ -19,13 +19,15 @@ fn refuse<T>(what: &str) -> Result<T, Refusal> {
     Err(Refusal::new(what))
 }
 
-/// Looks at all of `program`, which was parsed from `text`.
-pub fn check(text: &str, program: &Program) -> Result<(), Refusal> {
+/// Parses a whole command line, and looks at all of it.
+pub fn parse(text: &str) -> Result<Program, Refusal> {
+    let program = syntax::parse_unchecked(text)?;
     let check = Check { text };
     program
         .complete_commands
         .iter()
-        .try_for_each(|list| check.list(list))
+        .try_for_each(|list| check.list(list))?;
+    Ok(program)
 }
 
 struct Check<'t> {
@@ -335,7 +337,7 @@ impl Check<'_> {
             WordPiece::ParameterExpansion(expr) => {
                 operands(expr).into_iter().flatten().try_for_each(|operand| self.text(operand))
             }
-            WordPiece::CommandSubstitution(text) => syntax::parse(text).map(drop),
+            WordPiece::CommandSubstitution(text) => parse(text).map(drop),
             WordPiece::ArithmeticExpression(expr) => self.expanded(&expr.value),
         })
     }

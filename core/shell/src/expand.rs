@@ -300,7 +300,7 @@ impl Shell<'_> {
         if self.depth > 20 {
             return Err(Refusal::new("substitutions nested too deeply"));
         }
-        let program = syntax::parse_again(text)?;
+        let program = syntax::parse_unchecked(text)?;
         // Messages of the shell count lines from where the substitution stands; over several lines they miscount.
         let outer = (self.line, self.substitution);
         // So do they behind a compound command, which bash lays out over lines of its own there.

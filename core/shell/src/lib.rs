@@ -15,6 +15,7 @@
 //! pipeline  a | b | head, part by part         part      … what is known of each before it runs
 //! deaths    … who stops whom                   prefix    … and how far a search has to go
 //! redirect  2>&1, <file, here-documents        streams   what its descriptors are
+//! outputs   streams and files, opened and closed
 //! quick     what takes microseconds            conditional  [[ … ]]
 //! called    … of shells that others started    dash      … which is not bash
 //! ```
@@ -32,6 +33,7 @@ mod exec;
 mod expand;
 mod glob;
 mod named;
+mod outputs;
 mod params;
 mod part;
 mod pipeline;
@@ -100,7 +102,7 @@ pub fn run_in(
 ) -> Result<Answer, Refusal> {
     deep_enough(command, || {
         is_known(world)?;
-        let program = syntax::parse(command)?;
+        let program = check::parse(command)?;
         let mut shell = state::Shell::new(world, snapshot, cwd, limits)?;
         shell.many_lines = command.contains('\n');
         let exit_code = shell.program(&program)?;
@@ -154,7 +156,7 @@ pub fn run_writing(
     let writes = Writes::new();
     let (answer, folder) = deep_enough(command, || {
         is_known(world)?;
-        let program = syntax::parse(command)?;
+        let program = check::parse(command)?;
         let mut shell = state::Shell::new(world, snapshot, cwd, limits)?;
         shell.writes = Some(&writes);
         shell.lasting = lasting;
@@ -195,5 +197,5 @@ pub fn run(
 
 /// Whether the parser takes `command` at all; for fuzzers, which need no tree.
 pub fn parses(command: &str) -> bool {
-    deep_enough(command, || syntax::parse(command).is_ok())
+    deep_enough(command, || check::parse(command).is_ok())
 }

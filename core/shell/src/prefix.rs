@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     fn parts(line: &str, test: impl Fn(&[Command]) -> bool) -> bool {
-        let program = crate::syntax::parse(line).unwrap();
+        let program = crate::check::parse(line).unwrap();
         let Pipeline { seq, .. } = &program.complete_commands[0].0[0].0.first;
         test(seq)
     }

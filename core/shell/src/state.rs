@@ -202,6 +202,18 @@ impl<'s> Shell<'s> {
         }
     }
 
+    /// Takes a stream out, leaving an empty one.
+    pub fn take_stream(&mut self, n: usize) -> Out {
+        std::mem::replace(&mut self.streams[n], Out::new(0))
+    }
+
+    /// Writes to a sink.
+    pub fn write(&mut self, sink: Sink, bytes: &[u8]) {
+        if let Sink::Stream(n) = sink {
+            self.streams[n].write(bytes);
+        }
+    }
+
     /// A message of the shell itself.
     pub fn complain(&mut self, io: &Io, text: &[u8]) -> Result<(), Refusal> {
         if self.lasting && io.err != Sink::Null {

@@ -142,15 +142,8 @@ fn guarded<T, E>(what: &str, parse: impl FnOnce() -> Result<T, E>) -> Result<T, 
     }
 }
 
-/// Parses a whole command line, and looks at all of it.
-pub fn parse(command: &str) -> Result<Program, Refusal> {
-    let program = parse_again(command)?;
-    crate::check::check(command, &program)?;
-    Ok(program)
-}
-
-/// Parses a command line that stood within one that [`parse`] took.
-pub fn parse_again(command: &str) -> Result<Program, Refusal> {
+/// Parses a command line that stood within one that [`check::parse`](crate::check::parse) took.
+pub fn parse_unchecked(command: &str) -> Result<Program, Refusal> {
     guard(command)?;
     if nesting(command) > MAX_NESTING {
         return Err(Refusal::new("a command line nested too deeply"));

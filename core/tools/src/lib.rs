@@ -19,6 +19,7 @@ mod headtail;
 pub mod imitated;
 mod input;
 mod intake;
+mod intakes;
 mod locale;
 mod ls;
 mod memory;

@@ -4,6 +4,7 @@
 //! Nothing is written before the whole answer is here, and no answer changes a file, so that becoming the real program is
 //! always still possible.
 
+mod ask;
 mod caller;
 mod program;
 mod real;
@@ -14,21 +15,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 pub use real::SHELL_BEFORE;
-use serde_json::{json, Value};
 
-use crate::line::Line;
-use crate::{inherited, known, outputs};
+use self::ask::Answer;
+use crate::{inherited, outputs};
 
 /// Names under which the binary is a shim. `cat`, `sed`, `ls`, `head` and `wc` start as fast as a shim does, so that a shim
 /// of theirs could only lose.
 pub const NAMES: [&str; 7] = ["rg", "grep", "egrep", "fgrep", "find", "bash", "sh"];
-
-/// What a call of a shim comes to.
-struct Answer {
-    code: u8,
-    out: Vec<u8>,
-    err: Vec<u8>,
-}
 
 /// The name of the shim that `called` is, if it is one.
 pub fn name(called: &OsStr) -> Option<&'static str> {
@@ -72,27 +65,4 @@ fn deliver(name: &str, answer: &Answer) -> bool {
         unsafe { libc::raise(libc::SIGPIPE) };
     }
     false
-}
-
-/// Asks the daemon of the nearest folder above for the call with these arguments.
-fn ask(arguments: Value, caller: Value) -> Option<Answer> {
-    let folder = known::folder();
-    if !known::is_private(&folder) {
-        return None;
-    }
-    let cwd = std::env::current_dir().ok()?;
-    let (line, root) = cwd.ancestors().find_map(|root| {
-        let line = Line::open(&known::socket(&folder, root))?;
-        Some((line, root.to_owned()))
-    })?;
-    let call =
-        json!({"tool": "bash", "arguments": arguments, "cwd": cwd.to_str()?, "caller": caller});
-    let (header, mut out) = line.ask(root.to_str()?, call)?;
-    if !header.get("refused")?.is_null() || !header.get("failed")?.is_null() {
-        return None;
-    }
-    let printed = usize::try_from(header.get("stdout_len")?.as_u64()?).ok()?;
-    let err = (printed <= out.len()).then(|| out.split_off(printed))?;
-    let code = u8::try_from(header.get("exit_code")?.as_u64()?).ok()?;
-    Some(Answer { code, out, err })
 }

@@ -8,8 +8,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use serde_json::json;
 
+use super::ask::{ask, Answer};
 use super::caller::caller;
-use super::{ask, Answer};
 use crate::{inherited, outputs};
 
 /// The daemon's answer to `name` with `arguments`; None: the real one is to run.

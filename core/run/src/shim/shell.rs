@@ -5,8 +5,9 @@ use std::path::Path;
 
 use serde_json::json;
 
+use super::ask::{ask, Answer};
 use super::caller::caller;
-use super::{ask, real, Answer};
+use super::real;
 use crate::{inherited, outputs};
 
 /// Names under which the binary is a shell.

@@ -2,7 +2,6 @@
 
 use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
 
-use super::symbols::control;
 use super::{cases, refuse, Dialect};
 use crate::ctype;
 use crate::Refusal;
@@ -116,4 +115,14 @@ fn range(first: &Member, last: &Member, fold: bool) -> Result<ClassUnicode, Refu
         return refuse("a range whose letters depend on their case");
     }
     Ok(ClassUnicode::new([ClassUnicodeRange::new(*first, *last)]))
+}
+
+/// The control character that a letter behind a backslash means to sed.
+pub(super) fn control(letter: char) -> Option<char> {
+    match letter {
+        'n' => Some('\n'),
+        't' => Some('\t'),
+        'r' => Some('\r'),
+        _ => None,
+    }
 }

@@ -3,7 +3,7 @@
 
 use regex_syntax::hir::{ClassUnicode, Look};
 
-use super::bracket::bracket;
+use super::bracket::{bracket, control};
 use super::{refuse, Dialect};
 use crate::ctype;
 use crate::Refusal;
@@ -250,16 +250,6 @@ impl<'t> Reader<'t> {
 
     fn is_after(&self, symbol: &Symbol) -> bool {
         self.found.all.last() == Some(symbol)
-    }
-}
-
-/// The control character that a letter behind a backslash means to sed.
-pub(super) fn control(letter: char) -> Option<char> {
-    match letter {
-        'n' => Some('\n'),
-        't' => Some('\t'),
-        'r' => Some('\r'),
-        _ => None,
     }
 }
 

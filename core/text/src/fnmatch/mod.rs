@@ -3,27 +3,18 @@
 //! The rules are those of glibc's `fnmatch` in C.UTF-8 or of bash: `[` without `]` is a plain character, and a name that
 //! is not UTF-8 is one of bytes. What depends on character tables beyond ASCII is refused, not guessed.
 
+mod item;
 mod set;
 mod shape;
+mod units;
 
 use std::borrow::Cow;
 
+use self::item::Item;
 use self::set::{parse_set, Set};
 use self::shape::Shape;
+use self::units::Units;
 use crate::Refusal;
-
-/// One element of a pattern.
-#[derive(Debug, Clone, PartialEq)]
-enum Item {
-    /// These bytes.
-    Literal(Vec<u8>),
-    /// `?`: one character.
-    One,
-    /// `*`: any characters.
-    Many,
-    /// `[…]`: one character of a set.
-    Set(Set),
-}
 
 /// A compiled pattern.
 #[derive(Debug, Clone)]
@@ -36,28 +27,6 @@ pub struct Pattern {
     bash: bool,
     /// How it is matched, where that is simple.
     shape: Shape,
-}
-
-/// What a name consists of.
-#[derive(Clone, Copy, PartialEq)]
-enum Units {
-    Characters,
-    Bytes,
-}
-
-/// The character at the start of `s` and its length in bytes; `None` where the bytes are not UTF-8.
-fn first_char(s: &[u8]) -> Option<(char, usize)> {
-    let b = *s.first()?;
-    if b < 0x80 {
-        return Some((b as char, 1));
-    }
-    (2..=4.min(s.len())).find_map(|n| {
-        std::str::from_utf8(&s[..n])
-            .ok()?
-            .chars()
-            .next()
-            .map(|c| (c, n))
-    })
 }
 
 impl Pattern {
@@ -266,23 +235,6 @@ impl Pattern {
                 }
                 (None, None) => return false,
             }
-        }
-    }
-}
-
-impl Item {
-    /// Whether it takes one character, whichever that is in bytes.
-    fn takes_one(&self) -> bool {
-        matches!(self, Item::One | Item::Set(_))
-    }
-}
-
-impl Units {
-    /// The first unit of `s` and its length; a byte stands as the character of its number.
-    fn first(self, s: &[u8]) -> Option<(char, usize)> {
-        match self {
-            Units::Characters => first_char(s),
-            Units::Bytes => s.first().map(|&b| (char::from(b), 1)),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `[…]` of a pattern: its ranges and classes, which characters they hold, and where they end.
 
-use super::{first_char, Units};
+use super::units::{first_char, Units};
 use crate::{ctype, Refusal};
 
 /// The members of one pair of brackets.

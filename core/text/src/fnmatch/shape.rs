@@ -1,6 +1,6 @@
 //! Patterns that need no matching item by item, which most are: `*.py`, `test_*`, `*cache*`.
 
-use super::Item;
+use super::item::Item;
 
 /// A pattern of one literal and stars, which is matched byte by byte in every name.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::program::{
     Comparison, Expression, Function, Name, Own, Place, Rule, Statement, Sum, When,
 };
-use super::refuse;
+use super::refuse::refuse;
 use super::split::Separator;
 use super::value::Value;
 use crate::{Call, Refusal, Watch};

@@ -1,6 +1,6 @@
 //! `printf`: `%s`, `%d`, `%i`, `%f`, `%%`, with a width, `-`, `0` and a precision.
 
-use super::refuse;
+use super::refuse::refuse;
 use super::value::Value;
 use crate::Refusal;
 

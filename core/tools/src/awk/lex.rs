@@ -1,6 +1,6 @@
 //! Words of a program: names, numbers, strings, expressions between slashes, operators.
 
-use super::refuse;
+use super::refuse::refuse;
 use crate::Refusal;
 
 /// A word.

@@ -19,20 +19,17 @@ mod lex;
 mod parse;
 mod pattern;
 mod program;
+mod refuse;
 mod split;
 mod terms;
 mod value;
 
 use crate::input::{self, Operand};
-use crate::intake::of_operands;
-use crate::{Call, Intake, Refusal};
+use crate::intake::{of_operands, Intake};
+use crate::{Call, Refusal};
 use eval::Machine;
 use program::Rule;
-
-/// Refuses the program that has, or lacks, `what`.
-fn refuse<T>(what: impl std::fmt::Display) -> Result<T, Refusal> {
-    Err(Refusal::new(format!("in a program of awk: {what}")))
-}
+use refuse::refuse;
 
 /// A command line.
 struct Line<'a> {

@@ -2,7 +2,7 @@
 
 use super::lex::{tokens, Token};
 use super::program::{Expression, Program, Rule, Statement, When};
-use super::refuse;
+use super::refuse::refuse;
 use crate::Refusal;
 
 /// Whatever walks the program calls itself for each level.

@@ -6,7 +6,7 @@
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 
-use super::refuse;
+use super::refuse::refuse;
 use crate::Refusal;
 
 /// Longer ones are refused: the time that reading one takes must not matter.

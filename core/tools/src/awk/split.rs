@@ -1,7 +1,7 @@
 //! A line's fields.
 
 use super::pattern::Matcher;
-use super::refuse;
+use super::refuse::refuse;
 use crate::Refusal;
 
 /// What stands between fields.

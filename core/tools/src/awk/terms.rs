@@ -5,7 +5,7 @@ use super::lex::Token;
 use super::parse::Parser;
 use super::pattern::Matcher;
 use super::program::{Comparison, Expression, Function, Name, Own, Place, Sum};
-use super::refuse;
+use super::refuse::refuse;
 use crate::Refusal;
 
 impl Parser<'_> {

@@ -1,6 +1,6 @@
 //! Values: numbers, strings, and what comes from the input, which is a number too where it looks like one.
 
-use super::refuse;
+use super::refuse::refuse;
 use crate::Refusal;
 
 /// A value.

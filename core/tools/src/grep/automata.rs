@@ -9,15 +9,10 @@ use regex_automata::meta::{self, Regex};
 use regex_automata::util::syntax;
 use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, ClassUnicode, Hir, HirKind, Look};
 
-use super::errors::refuse;
-use super::finder::Search;
-use super::forward::Forward;
+use super::forward::{too_large, Forward, SIZE_LIMIT};
 use super::needles::needles;
 use super::strings::Strings;
 use crate::Refusal;
-
-/// Automata may grow to this size; larger patterns are refused.
-pub(super) const SIZE_LIMIT: usize = 64 << 20;
 
 /// Made once; a pattern that is too large is refused each time.
 type Once = OnceLock<Result<Box<Regex>, Refusal>>;
@@ -31,10 +26,10 @@ pub(super) struct Automata {
     without_words: Once,
 }
 
-/// What finds the lines that match.
-struct Lines {
-    forward: Forward,
-    needles: Option<Strings>,
+/// What finds the lines that match: lines without one of `needles` do not.
+pub(super) struct Lines {
+    pub(super) forward: Forward,
+    pub(super) needles: Option<Strings>,
 }
 
 impl Automata {
@@ -54,15 +49,14 @@ impl Automata {
         &self.hir
     }
 
-    /// Finds lines in a text, all of which is ASCII or not.
-    pub(super) fn search(&self, is_ascii: bool) -> Search<'_> {
-        let lines = match is_ascii {
+    /// What finds the lines of a text that match, where all of it is ASCII or not.
+    pub(super) fn lines(&self, is_ascii: bool) -> &Lines {
+        match is_ascii {
             true => self
                 .ascii_lines
                 .get_or_init(|| Lines::of(with_leaves(&self.hir, &to_ascii))),
             false => self.lines.get_or_init(|| Lines::of(self.hir.clone())),
-        };
-        Search::new(self, &lines.forward, lines.needles.as_ref())
+        }
     }
 
     /// For any text, to find where matches begin as well.
@@ -107,11 +101,6 @@ fn compile(hir: &Hir) -> Result<Regex, Refusal> {
         .syntax(syntax::Config::new().utf8(false))
         .build_from_hir(hir)
         .or_else(too_large)
-}
-
-/// Refuses a pattern that no automaton could be made of.
-pub(super) fn too_large<T>(error: impl std::fmt::Display) -> Result<T, Refusal> {
-    refuse(format!("a pattern too large: {error}"))
 }
 
 /// The same expression with other leaves, and no captures.

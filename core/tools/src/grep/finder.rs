@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use regex_automata::Input;
 
-use super::automata::Automata;
-use super::forward::{Forward, Searcher};
+use super::automata::{Automata, Lines};
+use super::forward::Searcher;
 use super::strings::Strings;
 use crate::Refusal;
 
@@ -75,28 +75,22 @@ impl By<'_> {
 /// One text under an automaton.
 pub(super) struct Search<'p> {
     automata: &'p Automata,
-    forward: &'p Forward,
-    needles: Option<&'p Strings>,
+    lines: &'p Lines,
     searcher: Option<Box<Searcher<'p>>>,
 }
 
 impl<'p> Search<'p> {
-    /// With the automaton `forward`, for which `automata` stand in. Lines without one of `needles` do not match.
-    pub(super) fn new(
-        automata: &'p Automata,
-        forward: &'p Forward,
-        needles: Option<&'p Strings>,
-    ) -> Self {
+    /// In a text, all of which is ASCII or not.
+    pub(super) fn new(automata: &'p Automata, is_ascii: bool) -> Self {
         Search {
             automata,
-            forward,
-            needles,
+            lines: automata.lines(is_ascii),
             searcher: None,
         }
     }
 
     fn find(&mut self, bytes: &[u8], mut from: usize) -> Result<Option<Line>, Refusal> {
-        let Some(needles) = self.needles else {
+        let Some(needles) = &self.lines.needles else {
             let found = self.end(bytes, from, bytes.len())?;
             return Ok(found.and_then(|at| line_at(bytes, from, at)));
         };
@@ -115,7 +109,7 @@ impl<'p> Search<'p> {
     fn has_match(&mut self, bytes: &[u8], line: Line) -> Result<bool, Refusal> {
         if self.searcher.is_none() {
             let input = input(bytes, line.start, line.end);
-            if let Some(found) = self.forward.is_match(&input)? {
+            if let Some(found) = self.lines.forward.is_match(&input)? {
                 return Ok(found);
             }
         }
@@ -127,7 +121,7 @@ impl<'p> Search<'p> {
         let input = input(bytes, from, to);
         let searcher = match &mut self.searcher {
             Some(searcher) => searcher,
-            none => none.insert(Box::new(self.forward.searcher()?)),
+            none => none.insert(Box::new(self.lines.forward.searcher()?)),
         };
         match searcher.end(&input) {
             Ok(found) => Ok(found),

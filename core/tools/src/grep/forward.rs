@@ -13,9 +13,11 @@ use regex_automata::nfa::thompson::{Compiler, Config, WhichCaptures, NFA};
 use regex_automata::{Input, MatchKind};
 use regex_syntax::hir::Hir;
 
-use super::automata::{too_large, SIZE_LIMIT};
+use super::errors::refuse;
 use crate::Refusal;
 
+/// Automata may grow to this size; larger patterns are refused.
+pub(super) const SIZE_LIMIT: usize = 64 << 20;
 /// So many lines are searched without states.
 const FIRST_LINES: u32 = 4;
 /// What backtracking may remember of a line, in bytes: more takes longer to clear than states to make.
@@ -133,4 +135,9 @@ fn deterministic(nfa: NFA) -> Result<DFA, Refusal> {
         .configure(config)
         .build_from_nfa(nfa)
         .or_else(too_large)
+}
+
+/// Refuses a pattern that no automaton could be made of.
+pub(super) fn too_large<T>(error: impl std::fmt::Display) -> Result<T, Refusal> {
+    refuse(format!("a pattern too large: {error}"))
 }

@@ -10,9 +10,10 @@ use regex_automata::nfa::thompson;
 use regex_automata::{Anchored, Input, MatchKind};
 use regex_syntax::hir::{Hir, Look};
 
-use super::automata::{too_large, Automata, SIZE_LIMIT};
+use super::automata::Automata;
 use super::errors::refuse;
-use super::finder::{By, Finder};
+use super::finder::{By, Finder, Search};
+use super::forward::{too_large, SIZE_LIMIT};
 use super::options::{Matcher, Options};
 use super::strings::Strings;
 use super::trim::without_optional_ends;
@@ -155,7 +156,7 @@ impl Pattern {
         let by = match &self.strings {
             _ if self.matches_all => By::All,
             Some(strings) => By::Strings(strings),
-            None => By::Automaton(self.automata.search(is_ascii)),
+            None => By::Automaton(Search::new(&self.automata, is_ascii)),
         };
         Finder::new(by, parts)
     }

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use curserve_text::options::Number;
 
+use super::blanks::{blanks, is_blank};
 use super::order::Order;
 use crate::Refusal;
 
@@ -179,18 +180,6 @@ fn field_length(text: &[u8], separator: Option<u8>) -> usize {
             word.map_or(text.len(), |word| blanks + word)
         }
     }
-}
-
-/// How many blanks `text` begins with.
-#[inline]
-pub(super) fn blanks(text: &[u8]) -> usize {
-    text.iter()
-        .position(|&byte| !is_blank(byte))
-        .unwrap_or(text.len())
-}
-
-fn is_blank(byte: u8) -> bool {
-    byte == b' ' || byte == b'\t'
 }
 
 #[cfg(test)]

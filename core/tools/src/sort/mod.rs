@@ -1,5 +1,6 @@
 //! `sort`: byte order (that of C and C.UTF-8), numbers, keys.
 
+mod blanks;
 mod key;
 mod order;
 

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::key::blanks;
+use super::blanks::blanks;
 use crate::Refusal;
 
 /// An order, of a key or of all.

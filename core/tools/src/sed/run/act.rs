@@ -2,12 +2,9 @@
 
 use super::ranges::Ranges;
 use super::replace::replace;
-use super::state::State;
+use super::state::{State, SPACE};
 use crate::sed::command::{Action, Address, Command};
 use crate::Refusal;
-
-/// What the pattern space and the hold space may grow to.
-pub const SPACE: usize = 16 << 20;
 
 /// What a command asks of the cycle.
 pub enum Step {

@@ -1,7 +1,6 @@
 //! `s`: what matches goes, what replaces it comes.
 
-use super::act::SPACE;
-use super::state::State;
+use super::state::{State, SPACE};
 use crate::sed::command::{Part, Substitute};
 use crate::{Refusal, Watch};
 

@@ -6,6 +6,9 @@ use crate::sed::regex::Matcher;
 use crate::sed::How;
 use crate::{Call, Refusal};
 
+/// What the pattern space and the hold space may grow to.
+pub const SPACE: usize = 16 << 20;
+
 /// The state between two commands.
 pub struct State<'a, 'c, 'd> {
     /// The call, for its output.
