@@ -1,7 +1,7 @@
 //! What bash does itself: `cd`, `pwd`, `echo`, `printf`, `test`, `read`, `exit` and a few more.
 
 use curserve_corpus::{Errno, Kind};
-use curserve_tools::{printf, test, words, Call, Out, Stdin, Writes};
+use curserve_tools::{printf, test, words, Call, Out, Reason, Stdin, Writes};
 
 use crate::exec::Flow;
 use crate::state::Shell;
@@ -185,16 +185,11 @@ impl Shell<'_> {
         };
         let path = match self.logical(&target)? {
             Ok(path) => path,
-            Err(errno) => {
+            Err(reason) => {
                 // A file written before may lie there by now, and the reason be another.
                 self.unwritten()?;
-                let text = [
-                    b"cd: ",
-                    target.as_slice(),
-                    b": ",
-                    errno.to_string().as_bytes(),
-                ]
-                .concat();
+                let reason = format!(": {reason}");
+                let text = [b"cd: ", target.as_slice(), reason.as_bytes()].concat();
                 self.complain(io, &text)?;
                 return Ok(1);
             }
@@ -208,7 +203,7 @@ impl Shell<'_> {
     }
 
     /// The logical path of a folder, with `.` and `..` taken away as `cd` does.
-    fn logical(&self, target: &[u8]) -> Result<Result<Vec<u8>, Errno>, Refusal> {
+    fn logical(&self, target: &[u8]) -> Result<Result<Vec<u8>, Reason>, Refusal> {
         let mut path = if target.starts_with(b"/") {
             Vec::new()
         } else {
@@ -246,9 +241,9 @@ impl Shell<'_> {
         }
         match self.snapshot.resolve(b"/", &path, true) {
             Ok(node) if node.kind() == Kind::Folder => Ok(Ok(path)),
-            Ok(_) => Ok(Err(Errno::NotDirectory)),
+            Ok(_) => Ok(Err(Reason::NOT_DIRECTORY)),
             Err(Errno::Outside) => Err(outside(&path)),
-            Err(errno) => Ok(Err(errno)),
+            Err(errno) => Reason::of(errno, &path).map(Err),
         }
     }
 

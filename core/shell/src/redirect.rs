@@ -2,6 +2,7 @@
 
 use brush_parser::ast::{IoFileRedirectKind as K, IoFileRedirectTarget as T, IoRedirect, Word};
 use curserve_corpus::{Errno, Kind};
+use curserve_tools::Reason;
 
 use crate::state::Shell;
 use crate::streams::{Io, Sink, Source};
@@ -61,7 +62,7 @@ impl Shell<'_> {
                     match self.open_input(&path)? {
                         Ok(source) => new.stdin = source,
                         Err(reason) => {
-                            let text = [&path, &b": "[..], reason.as_bytes()].concat();
+                            let text = [&path[..], format!(": {reason}").as_bytes()].concat();
                             // Where standard error points by now, as redirections are made one after the other.
                             self.complain(&new, &text)?;
                             self.unopened = true;
@@ -126,7 +127,7 @@ impl Shell<'_> {
     }
 
     /// Opens a file for reading; the kernel's reason where it fails.
-    pub fn open_input(&self, path: &[u8]) -> Result<Result<Source, String>, Refusal> {
+    pub fn open_input(&self, path: &[u8]) -> Result<Result<Source, Reason>, Refusal> {
         if path == b"/dev/null" {
             return Ok(Ok(Source::Null));
         }
@@ -138,7 +139,7 @@ impl Shell<'_> {
             },
             Ok(_) => refuse("input from what is no file"),
             Err(Errno::Outside) => Err(Refusal::Outside("a path outside the root".into())),
-            Err(errno) => Ok(Err(errno.to_string())),
+            Err(errno) => Reason::of(errno, path).map(Err),
         }
     }
 }

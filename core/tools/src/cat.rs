@@ -5,7 +5,7 @@ use curserve_text::quote;
 use crate::deadline::Watch;
 use crate::decimal::push_number;
 use crate::input::{self, Operand};
-use crate::{Call, Refusal};
+use crate::{Call, Reason, Refusal};
 use curserve_text::options::{both, letter, other, Style, Table, Takes};
 
 #[derive(Default, Clone, Copy)]
@@ -107,11 +107,11 @@ pub fn cat(call: &mut Call) -> Result<i32, Refusal> {
                 show(content, flags, &mut state, call)?;
                 continue;
             }
-            Operand::Directory => "Is a directory",
+            Operand::Directory => Reason::IS_DIRECTORY,
             Operand::Failed(reason) => reason,
         };
         let name = quote::bare(operand)?;
-        input::complain(call, &[b"cat: ", &name, b": ", reason.as_bytes(), b"\n"]);
+        call.complain(&reason.complaint("cat: ", &name));
         status = 1;
     }
     Ok(status)

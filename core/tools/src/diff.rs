@@ -1,7 +1,7 @@
 //! `diff` of files that are not there, and of files that are the same; how a difference is shown is left to the real one.
 
 use crate::input::{self, Operand};
-use crate::{Call, Refusal};
+use crate::{Call, Reason, Refusal};
 
 /// Runs `diff`.
 pub fn diff(call: &mut Call) -> Result<i32, Refusal> {
@@ -28,8 +28,8 @@ pub fn diff(call: &mut Call) -> Result<i32, Refusal> {
         match input::open(call, operand)? {
             Operand::Content(content) => contents.push(content),
             Operand::Directory => return Err(Refusal::new("diff of a folder")),
-            Operand::Failed(reason @ ("No such file or directory" | "Not a directory")) => {
-                input::complain(call, &[b"diff: ", operand, b": ", reason.as_bytes(), b"\n"]);
+            Operand::Failed(reason @ (Reason::NOT_FOUND | Reason::NOT_DIRECTORY)) => {
+                call.complain(&reason.complaint("diff: ", operand));
             }
             Operand::Failed(_) => return Err(Refusal::new("diff of a file that cannot be read")),
         }

@@ -4,7 +4,7 @@ use curserve_text::quote;
 
 use crate::input::{self, Operand};
 use crate::intake::{of_operands, Intake};
-use crate::{Call, Refusal};
+use crate::{Call, Reason, Refusal};
 use curserve_text::options::{both, other, Count, Given, Number, Style, Table, Takes, Value};
 
 /// How much of an input to keep.
@@ -222,7 +222,7 @@ fn run(call: &mut Call, tail: bool) -> Result<i32, Refusal> {
         if *second != b"--" {
             let digit = [*digit];
             let text: [&[u8]; 3] = [b"tail: option used in invalid context -- ", &digit, b"\n"];
-            input::complain(call, &text);
+            call.complain(&text.concat());
             return Ok(1);
         }
     }
@@ -269,14 +269,8 @@ fn run(call: &mut Call, tail: bool) -> Result<i32, Refusal> {
         };
         let opened = input::open(call, operand)?;
         if let Operand::Failed(reason) = &opened {
-            let text = [
-                name.as_bytes(),
-                b": cannot open ",
-                &quote::always(shown)?,
-                b" for reading: ",
-            ]
-            .concat();
-            input::complain(call, &[&text, reason.as_bytes(), b"\n"]);
+            let quoted = [&quote::always(shown)?[..], b" for reading"].concat();
+            call.complain(&reason.complaint(&format!("{name}: cannot open "), &quoted));
             status = 1;
             continue;
         }
@@ -295,8 +289,8 @@ fn run(call: &mut Call, tail: bool) -> Result<i32, Refusal> {
                         "a folder where tail ends or goes on, by the file system",
                     ));
                 }
-                let text = [name.as_bytes(), b": error reading ", &quote::always(shown)?].concat();
-                input::complain(call, &[&text, b": Is a directory\n"]);
+                let head = format!("{name}: error reading ");
+                call.complain(&Reason::IS_DIRECTORY.complaint(&head, &quote::always(shown)?));
                 status = 1;
             }
             Operand::Content(content) => {

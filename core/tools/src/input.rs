@@ -1,9 +1,9 @@
-//! What tools share: opening operands, splitting lines, complaining.
+//! What tools share: opening operands, splitting lines.
 
-use curserve_corpus::{Errno, Kind, Node, Unreadable};
+use curserve_corpus::{Kind, Node, Unreadable};
 use curserve_text::quote;
 
-use crate::{Call, Refusal, Stdin};
+use crate::{Call, Reason, Refusal, Stdin};
 
 /// A file's bytes, or those of standard input.
 pub type Content<'a> = &'a [u8];
@@ -14,8 +14,8 @@ pub enum Operand<'a> {
     Content(Content<'a>),
     /// It is a folder: opening works, reading fails.
     Directory,
-    /// The kernel's reason why it cannot be opened.
-    Failed(&'static str),
+    /// It cannot be opened.
+    Failed(Reason),
 }
 
 /// What `stat` says of an operand before it is read.
@@ -28,40 +28,23 @@ pub enum Ahead {
     Missing,
 }
 
-/// The kernel's text for an error, or a refusal where the corpus cannot know.
-pub fn reason(errno: Errno, path: &[u8]) -> Result<&'static str, Refusal> {
-    Ok(match errno {
-        Errno::NotFound => "No such file or directory",
-        Errno::NotDirectory => "Not a directory",
-        Errno::TooManyLinks => "Too many levels of symbolic links",
-        Errno::Denied => "Permission denied",
-        Errno::NameTooLong => "File name too long",
-        Errno::Outside => {
-            return Err(Refusal::Outside(format!(
-                "a path outside the root: {}",
-                String::from_utf8_lossy(path)
-            )))
-        }
-    })
-}
-
 /// Looks a path up: the node, or the kernel's reason.
 pub fn look<'a>(
     call: &Call<'a>,
     path: &[u8],
     follow: bool,
-) -> Result<Result<Node<'a>, &'static str>, Refusal> {
+) -> Result<Result<Node<'a>, Reason>, Refusal> {
     match call.snapshot.resolve(call.cwd, path, follow) {
         Ok(node) => Ok(Ok(node)),
-        Err(errno) => reason(errno, path).map(Err),
+        Err(errno) => Reason::of(errno, path).map(Err),
     }
 }
 
 /// A file's bytes, where the corpus has them.
-pub fn bytes<'a>(node: Node<'a>) -> Result<Result<Content<'a>, &'static str>, Refusal> {
+pub fn bytes<'a>(node: Node<'a>) -> Result<Result<Content<'a>, Reason>, Refusal> {
     match node.bytes() {
         Ok(content) => Ok(Ok(content)),
-        Err(Unreadable::Errno(libc::EACCES)) => Ok(Err("Permission denied")),
+        Err(Unreadable::Errno(libc::EACCES)) => Ok(Err(Reason::DENIED)),
         Err(_) => Err(Refusal::NotInMemory(format!(
             "a file not in memory: {}",
             String::from_utf8_lossy(&node.path())
@@ -138,12 +121,11 @@ pub fn each<'a>(
                 work(call, content)?;
                 continue;
             }
-            Operand::Directory => "Is a directory",
+            Operand::Directory => Reason::IS_DIRECTORY,
             Operand::Failed(reason) => reason,
         };
         let name = quote::bare(operand)?;
-        let tool = tool.as_bytes();
-        complain(call, &[tool, b": ", &name, b": ", reason.as_bytes(), b"\n"]);
+        call.complain(&reason.complaint(&format!("{tool}: "), &name));
         status = 1;
     }
     Ok(status)
@@ -186,16 +168,6 @@ pub fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
         Some(body.split(|&b| b == b'\n'))
     };
     lines.into_iter().flatten()
-}
-
-/// Writes a message; the GNU programs flush standard output before one, so its place among the output is known.
-pub fn complain(call: &mut Call, parts: &[&[u8]]) {
-    call.complain(&parts.concat());
-}
-
-/// Writes a message of a program (`sed`) that does not flush its output first.
-pub fn complain_unflushed(call: &mut Call, parts: &[&[u8]]) {
-    call.complain_early(&parts.concat());
 }
 
 #[cfg(test)]

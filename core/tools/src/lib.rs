@@ -26,6 +26,7 @@ mod memory;
 mod nl;
 mod out;
 pub mod printf;
+mod reason;
 mod rg;
 mod sed;
 mod sort;
@@ -50,6 +51,7 @@ pub use grep::Facts as GrepFacts;
 pub use intake::Intake;
 pub use memory::{Held, Memory, CALL};
 pub use out::{Mark, Out, Span};
+pub use reason::Reason;
 pub use world::World;
 pub use writes::{How, Target, Write, Writes};
 

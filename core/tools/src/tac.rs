@@ -30,15 +30,9 @@ pub fn tac(call: &mut Call) -> Result<i32, Refusal> {
             input::Operand::Directory => return Err(Refusal::new("tac of a folder")),
             input::Operand::Failed(reason) => {
                 let name = quote::always(operand)?;
-                let parts: [&[u8]; 5] = [
-                    b"tac: failed to open ",
-                    &name,
-                    b" for reading: ",
-                    reason.as_bytes(),
-                    b"\n",
-                ];
+                let name = [&name[..], b" for reading"].concat();
                 // Its output so far is still to come.
-                input::complain_unflushed(call, &parts);
+                call.complain_early(&reason.complaint("tac: failed to open ", &name));
                 status = 1;
             }
         }

@@ -103,7 +103,7 @@ struct Tree {
 pub fn tree(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
     if let Some(message) = complaint(&args) {
-        input::complain(call, &[b"tree: ", message, b"\n"]);
+        call.complain(&[b"tree: ", message, b"\n"].concat());
         return Ok(1);
     }
     let parsed = TABLE.parse(&args)?;

@@ -66,23 +66,12 @@ pub fn uniq(call: &mut Call) -> Result<i32, Refusal> {
     let content = match input::open(call, operand)? {
         Operand::Content(content) => content,
         Operand::Directory => {
-            input::complain(
-                call,
-                &[b"uniq: error reading ", &quote::always(operand)?, b"\n"],
-            );
+            let name = quote::always(operand)?;
+            call.complain(&[b"uniq: error reading ", &name[..], b"\n"].concat());
             return Ok(1);
         }
         Operand::Failed(reason) => {
-            input::complain(
-                call,
-                &[
-                    b"uniq: ",
-                    &quote::bare(operand)?,
-                    b": ",
-                    reason.as_bytes(),
-                    b"\n",
-                ],
-            );
+            call.complain(&reason.complaint("uniq: ", &quote::bare(operand)?));
             return Ok(1);
         }
     };

@@ -4,7 +4,7 @@ use curserve_text::quote;
 
 use crate::deadline::{Deadline, Watch, BETWEEN_LOOKS};
 use crate::input::{self, Operand};
-use crate::{Call, Refusal};
+use crate::{Call, Reason, Refusal};
 use curserve_text::options::{both, other, Style, Table, Takes};
 
 /// What there is to count, in the order in which it prints.
@@ -58,27 +58,15 @@ pub fn wc(call: &mut Call) -> Result<i32, Refusal> {
         let counts = match input::open_once(call, operand)? {
             Operand::Content(content) => count(content, wanted, call.deadline)?,
             Operand::Directory => {
-                input::complain(
-                    call,
-                    &[b"wc: ", &quote::bare(operand)?, b": Is a directory\n"],
-                );
+                call.complain(&Reason::IS_DIRECTORY.complaint("wc: ", &quote::bare(operand)?));
                 status = 1;
                 Counts::default()
             }
             Operand::Failed(reason) => {
                 if operand.is_empty() {
-                    input::complain(call, &[b"wc: invalid zero-length file name\n"]);
+                    call.complain(b"wc: invalid zero-length file name\n");
                 } else {
-                    input::complain(
-                        call,
-                        &[
-                            b"wc: ",
-                            &quote::bare(operand)?,
-                            b": ",
-                            reason.as_bytes(),
-                            b"\n",
-                        ],
-                    );
+                    call.complain(&reason.complaint("wc: ", &quote::bare(operand)?));
                 }
                 status = 1;
                 continue;

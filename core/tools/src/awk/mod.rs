@@ -151,14 +151,9 @@ fn read<'a>(
                 if !call.out.as_bytes().is_empty() {
                     return refuse("a file that cannot be opened behind output");
                 }
-                let parts: [&[u8]; 5] = [
-                    b"awk: cannot open ",
-                    operand,
-                    b" (",
-                    reason.as_bytes(),
-                    b")\n",
-                ];
-                input::complain_unflushed(call, &parts);
+                let reason = format!(" ({reason})\n");
+                let parts = [&b"awk: cannot open "[..], operand, reason.as_bytes()];
+                call.complain_early(&parts.concat());
                 machine.fail();
                 return Ok(());
             }

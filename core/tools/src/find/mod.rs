@@ -11,7 +11,7 @@ mod walk;
 use curserve_corpus::{Errno, Node};
 use curserve_text::quote;
 
-use crate::{input, Call, Refusal};
+use crate::{input, Call, Reason, Refusal};
 use together::Candidates;
 use walk::Walk;
 
@@ -66,10 +66,7 @@ pub fn find(call: &mut Call) -> Result<i32, Refusal> {
             Ok(node) => walk.from(node, start)?,
             Err(reason) => {
                 let name = quote::curly(start)?;
-                input::complain(
-                    walk.call,
-                    &[b"find: ", &name, b": ", reason.as_bytes(), b"\n"],
-                );
+                walk.call.complain(&reason.complaint("find: ", &name));
                 walk.status = 1;
             }
         }
@@ -90,7 +87,7 @@ fn named<'a>(
     call: &Call<'a>,
     path: &[u8],
     follow: bool,
-) -> Result<Result<Node<'a>, &'static str>, Refusal> {
+) -> Result<Result<Node<'a>, Reason>, Refusal> {
     let found = input::look(call, path, follow)?;
     match (found, follow, call.snapshot.resolve(call.cwd, path, follow)) {
         (Err(_), true, Err(Errno::NotFound)) => input::look(call, path, false),

@@ -2,7 +2,7 @@
 
 use super::options::{Binary, List, Options};
 use crate::decimal::push_number;
-use crate::Call;
+use crate::{Call, Reason};
 
 /// What the search of one file gave.
 #[derive(Default)]
@@ -71,9 +71,11 @@ impl<'g, 'c> Account<'g, 'c> {
     }
 
     /// Says why a file failed.
-    pub(super) fn fail(&mut self, name: &[u8], message: &str) {
+    pub(super) fn fail(&mut self, name: &[u8], reason: Reason) {
         self.any_failed = true;
-        self.warn(name, message);
+        if !self.options.no_messages {
+            self.call.complain(&reason.complaint("grep: ", name));
+        }
     }
 
     /// Takes what the search of a file gave.

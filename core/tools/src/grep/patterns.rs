@@ -2,9 +2,9 @@
 
 use curserve_corpus::{Errno, Kind, Unreadable};
 
-use super::errors::{refuse, strerror};
+use super::errors::refuse;
 use super::options::{Options, Source};
-use crate::{Call, Refusal};
+use crate::{Call, Reason, Refusal};
 
 /// All patterns, a line each; none of them where every `-f` is empty. Err: the exit code after an unreadable `-f`.
 pub(super) fn patterns<'p, 'c: 'p>(
@@ -24,8 +24,7 @@ pub(super) fn patterns<'p, 'c: 'p>(
                         .split(|byte| *byte == b'\n'),
                 ),
                 Err(reason) => {
-                    let line = [b"grep: ", path.as_slice(), b": ", reason.as_bytes(), b"\n"];
-                    call.complain(&line.concat());
+                    call.complain(&reason.complaint("grep: ", path));
                     return Ok(Err(2));
                 }
             },
@@ -35,15 +34,15 @@ pub(super) fn patterns<'p, 'c: 'p>(
 }
 
 /// What is in a file of patterns, or why it cannot be read.
-fn read<'c>(call: &Call<'c>, path: &[u8]) -> Result<Result<&'c [u8], String>, Refusal> {
+fn read<'c>(call: &Call<'c>, path: &[u8]) -> Result<Result<&'c [u8], Reason>, Refusal> {
     match call.snapshot.resolve(call.cwd, path, true) {
         Ok(node) if node.kind() == Kind::File => match node.bytes() {
             Ok(bytes) => Ok(Ok(bytes)),
-            Err(Unreadable::Errno(errno)) => Ok(Err(strerror(errno))),
+            Err(Unreadable::Errno(errno)) => Ok(Err(Reason(errno))),
             Err(_) => Err(Refusal::NotInMemory("a file of patterns".into())),
         },
         Ok(_) => refuse("patterns from what is no file"),
         Err(Errno::Outside) => Err(Refusal::Outside("patterns from outside the root".into())),
-        Err(errno) => Ok(Err(errno.to_string())),
+        Err(errno) => Reason::of(errno, path).map(Err),
     }
 }

@@ -4,7 +4,7 @@ use curserve_corpus::{Chosen, Content, Errno, Kind, Lookup, Node, Unreadable};
 use rayon::prelude::*;
 
 use super::account::{Account, Shown};
-use super::errors::{refuse, strerror};
+use super::errors::refuse;
 use super::globs::Globs;
 use super::matcher::Pattern;
 use super::operands::Silent;
@@ -12,7 +12,7 @@ use super::options::{Folders, Glob, Options};
 use super::search::{search, Text};
 use super::walk::{Job, Walk};
 use crate::memory::Pool;
-use crate::{input, Call, Deadline, Refusal, Stdin};
+use crate::{input, Call, Deadline, Reason, Refusal, Stdin};
 
 const STDIN: &[u8] = b"(standard input)";
 
@@ -105,7 +105,7 @@ impl<'c> Run<'_, 'c> {
             Ok(node) => node,
             Err(Errno::Outside) => return Err(Refusal::Outside("a path outside the root".into())),
             Err(errno) => {
-                self.account.fail(operand, &errno.to_string());
+                self.account.fail(operand, Reason::of(errno, operand)?);
                 return Ok(());
             }
         };
@@ -127,7 +127,7 @@ impl<'c> Run<'_, 'c> {
         match (is_folder, self.options.folders) {
             (true, Folders::Recurse) => self.folder(node, operand, with_name)?,
             (true, _) => {
-                self.account.fail(operand, "Is a directory");
+                self.account.fail(operand, Reason::IS_DIRECTORY);
                 self.account.file(operand, with_name, &Shown::default());
             }
             (false, _) => {
@@ -143,7 +143,7 @@ impl<'c> Run<'_, 'c> {
                     &self.pool,
                 )? {
                     Ok(found) => self.account.file(operand, with_name, &found),
-                    Err(message) => self.account.fail(operand, &message),
+                    Err(reason) => self.account.fail(operand, reason),
                 }
             }
         }
@@ -184,7 +184,7 @@ impl<'c> Run<'_, 'c> {
             Job::File(file, name) => deadline.check().and_then(|()| {
                 search_node(pattern, options, file, name, with_name, deadline, &pool)
             }),
-            Job::Error(_, message) => Ok(Err(message.clone())),
+            Job::Error(_, reason) => Ok(Err(*reason)),
             Job::Warning(..) => Ok(Ok(Shown::default())),
         };
         // A reader of few lines is served file by file first, and never far ahead.
@@ -222,8 +222,8 @@ impl<'c> Run<'_, 'c> {
         for (job, outcome) in outcomes {
             match (job, outcome?) {
                 (Job::Warning(name, message), _) => self.account.warn(name, message),
-                (Job::File(_, name) | Job::Error(name, _), Err(message)) => {
-                    self.account.fail(name, &message);
+                (Job::File(_, name) | Job::Error(name, _), Err(reason)) => {
+                    self.account.fail(name, reason);
                 }
                 (Job::File(_, name) | Job::Error(name, _), Ok(found)) => {
                     self.account.file(name, with_name, &found);
@@ -238,7 +238,7 @@ impl<'c> Run<'_, 'c> {
 }
 
 /// What a search gave, or why the file cannot be read.
-type Outcome = Result<Result<Shown, String>, Refusal>;
+type Outcome = Result<Result<Shown, Reason>, Refusal>;
 
 /// How many of the jobs one thread does before others have woken up and made states of the automaton for themselves.
 fn little(jobs: &[Job<'_>]) -> usize {
@@ -279,7 +279,7 @@ fn search_node(
             };
             search(pattern, options, text).map(Ok)
         }
-        Err(Unreadable::Errno(errno)) => Ok(Err(strerror(errno))),
+        Err(Unreadable::Errno(errno)) => Ok(Err(Reason(errno))),
         Err(_) => Err(Refusal::NotInMemory("a file that is not in memory".into())),
     }
 }

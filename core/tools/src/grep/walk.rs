@@ -7,18 +7,18 @@ use curserve_corpus::{Chosen, Errno, IdMap, Kind, Node, Snapshot, Unreadable};
 
 use curserve_index::{Query, Within};
 
-use super::errors::{refuse, strerror};
+use super::errors::refuse;
 use super::globs::Globs;
 use super::matcher::Pattern;
 use super::options::Options;
-use crate::Refusal;
+use crate::{Reason, Refusal};
 
 /// What the walk found to do, in order.
 pub(super) enum Job<'s> {
     /// Search this file, known by this name.
     File(Chosen<'s>, Vec<u8>),
     /// Say that this name failed.
-    Error(Vec<u8>, String),
+    Error(Vec<u8>, Reason),
     /// Say this, without failing.
     Warning(Vec<u8>, &'static str),
 }
@@ -80,7 +80,7 @@ impl<'s> Walk<'_, 's> {
             Ok(entries) => entries,
             Err(Unreadable::Errno(errno)) => {
                 let name = prefix.strip_suffix(b"/").unwrap_or(prefix).to_vec();
-                jobs.push(Job::Error(name, strerror(errno)));
+                jobs.push(Job::Error(name, Reason(errno)));
                 return Ok(());
             }
             Err(_) => {
@@ -98,7 +98,7 @@ impl<'s> Walk<'_, 's> {
                     Ok(target) => target,
                     Err(Errno::NotFound) if self.excludes.leave_out_entry(name)? => continue,
                     Err(Errno::NotFound) => {
-                        jobs.push(Job::Error(full(), Errno::NotFound.to_string()));
+                        jobs.push(Job::Error(full(), Reason::NOT_FOUND));
                         continue;
                     }
                     Err(_) => return refuse("-R over a link that leads outside, or in circles"),

@@ -11,7 +11,7 @@ mod rows;
 use curserve_corpus::{Kind, Node};
 use curserve_text::quote;
 
-use crate::{input, Call, Refusal};
+use crate::{input, Call, Reason, Refusal};
 use entry::{sort, Entry};
 use flags::Flags;
 pub(crate) use flags::{Key, TABLE};
@@ -40,16 +40,7 @@ pub fn ls(call: &mut Call) -> Result<i32, Refusal> {
         match look(call, operand, &flags)? {
             Err(reason) => {
                 let name = quote::always(operand)?;
-                input::complain(
-                    call,
-                    &[
-                        b"ls: cannot access ",
-                        &name,
-                        b": ",
-                        reason.as_bytes(),
-                        b"\n",
-                    ],
-                );
+                call.complain(&reason.complaint("ls: cannot access ", &name));
                 status = 2;
             }
             Ok(node) => {
@@ -86,13 +77,13 @@ fn look<'a>(
     call: &Call<'a>,
     operand: &[u8],
     flags: &Flags,
-) -> Result<Result<Node<'a>, &'static str>, Refusal> {
+) -> Result<Result<Node<'a>, Reason>, Refusal> {
     let node = input::look(call, operand, flags.follow)?;
     // Without -l, -d and -F a link that leads to a folder is listed as that folder.
     if !(flags.follow || flags.long || flags.directory || flags.classify) {
         match input::look(call, operand, true)? {
             Ok(followed) if followed.kind() == Kind::Folder => return Ok(Ok(followed)),
-            Ok(_) | Err("No such file or directory") => {}
+            Ok(_) | Err(Reason::NOT_FOUND) => {}
             Err(reason) => return Ok(Err(reason)),
         }
     }

@@ -13,7 +13,7 @@ mod span;
 
 use crate::input::{self, Operand};
 use crate::intake::{of_operands, Intake};
-use crate::{Call, Refusal};
+use crate::{Call, Reason, Refusal};
 use command::{Action, Command};
 use curserve_text::options::{both, letter, long, other, Given, Style, Table, Takes, Value};
 
@@ -150,24 +150,13 @@ fn print(
         match input::open(call, operand)? {
             Operand::Content(content) => inputs.push(content),
             Operand::Directory if operands.len() == 1 => {
-                input::complain_unflushed(
-                    call,
-                    &[b"sed: read error on ", operand, b": Is a directory\n"],
-                );
+                let line = Reason::IS_DIRECTORY.complaint("sed: read error on ", operand);
+                call.complain_early(&line);
                 return Ok(4);
             }
             Operand::Directory => return Err(Refusal::new("sed on a folder among files")),
             Operand::Failed(reason) => {
-                input::complain_unflushed(
-                    call,
-                    &[
-                        b"sed: can't read ",
-                        operand,
-                        b": ",
-                        reason.as_bytes(),
-                        b"\n",
-                    ],
-                );
+                call.complain_early(&reason.complaint("sed: can't read ", operand));
                 status = 2;
             }
         }

@@ -11,7 +11,7 @@ use curserve_text::quote;
 use self::order::Order;
 use crate::deadline::{Deadline, Watch};
 use crate::input::{self, Operand};
-use crate::{Call, Refusal};
+use crate::{Call, Reason, Refusal};
 use curserve_text::options::{both, long, other, Number, Style, Table, Takes};
 
 /// What the options are.
@@ -119,28 +119,13 @@ pub fn sort(call: &mut Call) -> Result<i32, Refusal> {
         match found {
             Operand::Content(content) => inputs.push(content),
             Operand::Directory => {
-                input::complain(
-                    call,
-                    &[
-                        b"sort: read failed: ",
-                        &quote::bare(operand)?,
-                        b": Is a directory\n",
-                    ],
-                );
+                let name = quote::bare(operand)?;
+                call.complain(&Reason::IS_DIRECTORY.complaint("sort: read failed: ", &name));
                 return Ok(2);
             }
             Operand::Failed(reason) => {
                 let name = quote::bare(operand)?;
-                input::complain(
-                    call,
-                    &[
-                        b"sort: cannot read: ",
-                        &name,
-                        b": ",
-                        reason.as_bytes(),
-                        b"\n",
-                    ],
-                );
+                call.complain(&reason.complaint("sort: cannot read: ", &name));
                 return Ok(2);
             }
         }
