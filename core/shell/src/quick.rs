@@ -17,52 +17,43 @@ pub fn is_quick(command: &str) -> bool {
     }
     if command.contains("$(") || command.contains('`') {
         // Quotes and commands lie within each other: any word might be one.
-        let recurse = |word: &str| ["grep", "ls"].iter().any(|tool| recurses(tool, word));
+        let walks = |word: &str| {
+            let word = [word.trim_end_matches([')', '`', '"', '\'', ';'])];
+            ["grep", "ls"]
+                .iter()
+                .any(|tool| curserve_tools::walks(tool.as_bytes(), &word))
+        };
         return !SLOW.iter().any(|name| command.contains(name))
-            && !command.split_ascii_whitespace().any(recurse);
+            && !command.split_ascii_whitespace().any(walks);
     }
-    let (mut tool, mut directories) = (None, false);
+    let (mut tool, mut arguments) = ("", Vec::new());
     let mut words = Words::of(command);
-    while let Some((word, begins)) = words.next() {
-        if begins {
-            (tool, directories) = (None, false);
-        }
-        let Some(tool) = tool else {
-            let name = word.trim_matches(['\'', '"', '\\']);
-            let name = name.rsplit('/').next().unwrap_or(name);
-            if SLOW.contains(&name) {
+    loop {
+        let next = words.next();
+        if next.is_none_or(|(_, begins)| begins) {
+            if curserve_tools::walks(tool.as_bytes(), &arguments) {
                 return false;
             }
-            let leads = BEFORE.contains(&name) || word.contains(['=', '<', '>']);
-            if !leads && !name.starts_with(|c: char| c.is_ascii_digit()) {
-                tool = Some(name);
-            }
-            continue;
+            tool = "";
+            arguments.clear();
+        }
+        let Some((word, _)) = next else {
+            return true;
         };
-        if directories && word.starts_with("rec") || recurses(tool, word) {
+        if !tool.is_empty() {
+            arguments.push(word);
+            continue;
+        }
+        let name = word.trim_matches(['\'', '"', '\\']);
+        let name = name.rsplit('/').next().unwrap_or(name);
+        if SLOW.contains(&name) {
             return false;
         }
-        directories = tool.ends_with("grep") && word.starts_with('-') && word.ends_with('d');
+        let leads = BEFORE.contains(&name) || word.contains(['=', '<', '>']);
+        if !leads && !name.starts_with(|c: char| c.is_ascii_digit()) {
+            tool = name;
+        }
     }
-    true
-}
-
-/// Whether `word` is an option that makes `tool` go below a folder.
-fn recurses(tool: &str, word: &str) -> bool {
-    // The letters that recurse, those that take the rest of a word as their value, and the long names.
-    let (letters, values, long): (_, _, &[&str]) = match tool {
-        "grep" | "egrep" | "fgrep" => ("rR", "ABCDefm", &["--rec", "--deref", "--directories=rec"]),
-        "ls" => ("R", "ITw", &["--rec"]),
-        _ => return false,
-    };
-    if word.starts_with("--") {
-        return long.iter().any(|name| word.starts_with(name));
-    }
-    let Some(cluster) = word.strip_prefix('-') else {
-        return false;
-    };
-    let options = cluster.split(|c| values.contains(c)).next().unwrap_or("");
-    options.contains(|c| letters.contains(c)) || tool != "ls" && options.contains("drec")
 }
 
 /// The words of a command line, quotes and all, and whether each is the first of its command.

@@ -37,6 +37,7 @@ mod times;
 mod tr;
 mod tree;
 mod uniq;
+mod walks;
 mod wc;
 pub mod words;
 mod world;
@@ -52,6 +53,7 @@ pub use intake::Intake;
 pub use memory::{Held, Memory, CALL};
 pub use out::{Mark, Out, Span};
 pub use reason::Reason;
+pub use walks::walks;
 pub use world::World;
 pub use writes::{How, Target, Write, Writes};
 

@@ -6,7 +6,7 @@
 use curserve_corpus::Kind;
 
 use crate::grep::{Key, TABLE};
-use crate::{input, ls, wc, Call, Refusal};
+use crate::{input, ls, walks, wc, Call, Refusal};
 use curserve_text::options::{Given, Parsed, Table};
 
 /// Refuses a call of the tool `name` that may be answered otherwise in the C locale.
@@ -21,9 +21,9 @@ pub fn same_before(name: &[u8], call: &Call) -> Result<(), Refusal> {
         | b"uniq" | b"xargs" => true,
         b"ls" => !has(&ls::TABLE, &args, &[ls::Key::Ignore, ls::Key::Hide]),
         b"find" => !args.iter().any(|arg| is_of_characters(arg)),
-        b"wc" => counts_bytes(&args) || reads_ascii(call, &args),
-        b"grep" | b"egrep" | b"fgrep" => finds_bytes(&args) || reads_ascii(call, &args),
-        _ => reads_ascii(call, &args),
+        b"wc" => counts_bytes(&args) || reads_ascii(name, call, &args),
+        b"grep" | b"egrep" | b"fgrep" => finds_bytes(&args) || reads_ascii(name, call, &args),
+        _ => reads_ascii(name, call, &args),
     };
     if fine {
         Ok(())
@@ -70,17 +70,18 @@ fn counts_bytes(args: &[&[u8]]) -> bool {
 }
 
 /// Whether standard input and every file named among the words is ASCII; a folder may hold others.
-fn reads_ascii(call: &Call, args: &[&[u8]]) -> bool {
+fn reads_ascii(name: &[u8], call: &Call, args: &[&[u8]]) -> bool {
     let ascii = |arg: &&[u8]| match call.snapshot.resolve(call.cwd, arg, true) {
         Ok(node) if node.kind() == Kind::File => node.bytes().is_ok_and(|bytes| bytes.is_ascii()),
         Ok(_) => false,
         Err(_) => true,
     };
-    let recursive = args.iter().any(|arg| {
-        arg.starts_with(b"--")
-            || arg.starts_with(b"-") && arg.iter().any(|b| matches!(b, b'r' | b'R' | b'd'))
-    });
-    !recursive && call.stdin.bytes().is_ascii() && args.iter().all(ascii)
+    // What is read without being a word: what lies below a folder, a file named within an option.
+    let reads_more = match name {
+        b"grep" | b"egrep" | b"fgrep" => walks(name, args) || has(&TABLE, args, &[Key::File]),
+        _ => args.iter().any(|arg| arg.starts_with(b"--")),
+    };
+    !reads_more && call.stdin.bytes().is_ascii() && args.iter().all(ascii)
 }
 
 /// Whether `grep` seeks plain ASCII: bytes of which no character beyond ASCII holds any, with case and without words.
