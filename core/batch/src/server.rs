@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use curserve_pacer::{now_ns, sharpen, wait};
+use curserve_pacer::{now_ns, sharpen, wait, Outbox};
 use curserve_sched::{Config, StepTime};
 
 use crate::asked::{Asked, Served, Tick};
@@ -30,14 +30,13 @@ struct Shared {
     work: Condvar,
     over: Condvar,
     stop: AtomicBool,
-    event: OwnedFd,
+    done: Outbox<Served>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     next: u64,
     inbox: Vec<(u64, Order)>,
-    done: Vec<(u64, Served)>,
     /// Turns that a thread waits for.
     awaited: HashMap<u64, Option<Served>>,
     ticks: Vec<Tick>,
@@ -113,22 +112,15 @@ impl Shared {
         }
         let mut state = self.state();
         state.ticks.append(&mut driver.ticks);
-        let mut told = false;
+        let mut told = Vec::new();
         for (number, served) in driver.done.drain(..) {
             match state.awaited.get_mut(&number) {
                 Some(place) => *place = Some(served),
-                None => {
-                    state.done.push((number, served));
-                    told = true;
-                }
+                None => told.push((number, served)),
             }
         }
         self.over.notify_all();
-        if told {
-            let one = 1_u64.to_ne_bytes();
-            // SAFETY: eight valid bytes to our own eventfd. It can fail only when the counter is full: it is readable then.
-            unsafe { libc::write(self.event.as_raw_fd(), one.as_ptr().cast(), one.len()) };
-        }
+        self.done.put(told);
     }
 }
 
@@ -138,19 +130,12 @@ impl Server {
     /// # Errors
     /// Where there is no descriptor or no thread to be had.
     pub fn new(config: Config, step_time: StepTime) -> io::Result<Self> {
-        // SAFETY: no pointers are passed.
-        let event = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
-        if event < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: the descriptor was just made and belongs to nobody else.
-        let event = unsafe { OwnedFd::from_raw_fd(event) };
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             work: Condvar::new(),
             over: Condvar::new(),
             stop: AtomicBool::new(false),
-            event,
+            done: Outbox::new()?,
         });
         let driver = Driver::new(config.clone(), step_time);
         let own = Arc::clone(&shared);
@@ -218,16 +203,7 @@ impl Server {
 
     /// Returns the turns that ended since the last call, and makes the descriptor unreadable again.
     pub fn take(&self) -> Vec<(u64, Served)> {
-        let mut count = [0_u8; 8];
-        // SAFETY: eight writable bytes; the descriptor does not block.
-        unsafe {
-            libc::read(
-                self.shared.event.as_raw_fd(),
-                count.as_mut_ptr().cast(),
-                count.len(),
-            )
-        };
-        std::mem::take(&mut self.shared.state().done)
+        self.shared.done.take()
     }
 
     /// Returns what it did in each step since the last call.
@@ -247,7 +223,7 @@ impl Server {
 impl AsRawFd for Server {
     /// The eventfd that is readable when [`Server::take`] has something.
     fn as_raw_fd(&self) -> RawFd {
-        self.shared.event.as_raw_fd()
+        self.shared.done.as_raw_fd()
     }
 }
 

@@ -32,9 +32,11 @@
 //! ```
 
 mod clock;
+mod outbox;
 mod pool;
 mod stream;
 
 pub use clock::{now_ns, sharpen, wait};
+pub use outbox::Outbox;
 pub use pool::Pacer;
 pub use stream::{write, Stream, Written};

@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crate::clock::sharpen;
+use crate::outbox::Outbox;
 use crate::stream::{write, Stream, Written};
 
 /// A pool that grows to as many threads as streams run at once. Dropping it stops them.
@@ -21,7 +22,7 @@ struct Shared {
     state: Mutex<State>,
     work: Condvar,
     stop: AtomicBool,
-    event: OwnedFd,
+    done: Outbox<Written>,
 }
 
 #[derive(Debug, Default)]
@@ -29,7 +30,6 @@ struct State {
     next: u64,
     idle: usize,
     waiting: VecDeque<(u64, Stream)>,
-    done: Vec<(u64, Written)>,
 }
 
 impl Shared {
@@ -46,9 +46,8 @@ impl Shared {
                 drop(state);
                 let written = write(&stream, &self.stop);
                 drop(stream);
+                self.done.put([(id, written)]);
                 state = self.state();
-                state.done.push((id, written));
-                self.signal();
             } else {
                 state.idle += 1;
                 state = self
@@ -59,32 +58,19 @@ impl Shared {
             }
         }
     }
-
-    fn signal(&self) {
-        let one = 1_u64.to_ne_bytes();
-        // SAFETY: eight valid bytes to our own eventfd. It can fail only when the counter is full, and is then readable.
-        unsafe { libc::write(self.event.as_raw_fd(), one.as_ptr().cast(), one.len()) };
-    }
 }
 
 impl Pacer {
-    /// Makes a pool with one thread ready; an error when there is no descriptor or no thread to be had.
+    /// Makes a pool with one thread ready.
     ///
     /// # Errors
     /// Where there is no descriptor or no thread to be had.
     pub fn new() -> io::Result<Self> {
-        // SAFETY: no pointers are passed.
-        let event = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
-        if event < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: the descriptor was just made and belongs to nobody else.
-        let event = unsafe { OwnedFd::from_raw_fd(event) };
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             work: Condvar::new(),
             stop: AtomicBool::new(false),
-            event,
+            done: Outbox::new()?,
         });
         let pacer = Self { shared };
         pacer.spawn()?;
@@ -113,16 +99,7 @@ impl Pacer {
 
     /// Returns the streams that ended since the last call, and makes the descriptor unreadable again.
     pub fn take(&self) -> Vec<(u64, Written)> {
-        let mut count = [0_u8; 8];
-        // SAFETY: eight writable bytes; the descriptor does not block.
-        unsafe {
-            libc::read(
-                self.shared.event.as_raw_fd(),
-                count.as_mut_ptr().cast(),
-                count.len(),
-            )
-        };
-        std::mem::take(&mut self.shared.state().done)
+        self.shared.done.take()
     }
 
     /// Makes every running stream end soon, with an error, and all later ones at once.
@@ -151,7 +128,7 @@ impl Pacer {
 impl AsRawFd for Pacer {
     /// The eventfd that is readable when [`Pacer::take`] has something.
     fn as_raw_fd(&self) -> RawFd {
-        self.shared.event.as_raw_fd()
+        self.shared.done.as_raw_fd()
     }
 }
 

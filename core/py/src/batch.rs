@@ -1,11 +1,13 @@
 //! A model server's batch, for the server of a load: `BatchServer`, and `Served`, what became of a turn.
 
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 
 use curserve_batch::Asked;
 use curserve_sched::{Config, StepTime};
-use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+
+use crate::descriptor::duplicate;
 
 /// What became of a turn; times are CLOCK_MONOTONIC nanoseconds, `None` where no token was written.
 #[pyclass(frozen, module = "curserve_core.batch")]
@@ -234,11 +236,7 @@ fn asked(
     lead: Option<&[u8]>,
     session: bool,
 ) -> PyResult<Asked> {
-    if fd < 0 {
-        return Err(PyOSError::new_err("batch: the connection is closed"));
-    }
-    // SAFETY: borrowed for the one call that duplicates it; a number that is not open gives EBADF.
-    let fd = unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned()?;
+    let fd = duplicate(fd, "batch")?;
     Ok(Asked {
         fd,
         lead: lead.unwrap_or_default().to_vec(),

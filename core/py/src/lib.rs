@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 
 mod batch;
 mod channel;
+mod descriptor;
 mod link;
 mod pacer;
 mod sched;

@@ -1,9 +1,11 @@
 //! The pacer, for the model server: `Pacer` with threads of its own, and `Written`, what became of a stream.
 
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 
-use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+
+use crate::descriptor::duplicate;
 
 /// What became of a stream; times are CLOCK_MONOTONIC nanoseconds, `None` where no token was written.
 #[pyclass(frozen, module = "curserve_core.pacer")]
@@ -135,11 +137,7 @@ fn stream(
     step_ns: u64,
     lead: Option<&[u8]>,
 ) -> PyResult<curserve_pacer::Stream> {
-    if fd < 0 {
-        return Err(PyOSError::new_err("pacer: the connection is closed"));
-    }
-    // SAFETY: borrowed for the one call that duplicates it; a number that is not open gives EBADF.
-    let fd = unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned()?;
+    let fd = duplicate(fd, "pacer")?;
     let lead = lead.unwrap_or_default().to_vec();
     Ok(curserve_pacer::Stream {
         fd,

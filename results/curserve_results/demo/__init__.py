@@ -15,7 +15,7 @@ from curserve_results.demo.panes import panes
 from curserve_results.files import write_atomically
 from curserve_results.page.embedded import script_json
 from curserve_results.page.forme import for_me
-from curserve_results.render.markup import escape_html
+from curserve_results.page.shell import whole_page
 from curserve_results.summary import summarise
 
 Said = Mapping[str, Any]
@@ -43,13 +43,12 @@ def write_demo(
     shown["said"] = (said or {}).get(shown["trace"])
     here = resources.files("curserve_results.demo")
     title = f"{shown['trace']}: {' against '.join(pane['engine'] for pane in shown['panes'])}"
-    content = Template((here / "demo.html").read_text("utf-8")).substitute(
-        title=escape_html(title),
-        style=(here / "demo.css").read_text("utf-8"),
+    body = Template((here / "demo.html").read_text("utf-8")).substitute(
         forme=for_me(summary, link=shown["link"]["key"], model=shown["model"]["name"]),
         data=script_json(shown),
         script=(here / "demo.js").read_text("utf-8"),
     )
+    content = whole_page(title, (here / "demo.css").read_text("utf-8"), body)
     data = content.encode("utf-8", "backslashreplace")
     write_atomically(page, data)
     return len(data)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from curserve_results.figures.style import COLUMN, DASHES, MARKERS, colours, plain
-from curserve_results.load.predicted import hourly, with_limits
+from curserve_results.load.predicted import hourly
+from curserve_results.load.repetitions import mean_of
 from curserve_results.schema import REFERENCE
 from curserve_results.summary import engine_place
 
@@ -43,7 +44,7 @@ def loads(manifest: Manifest) -> pl.DataFrame:
     rtt = {link.name.partition(" @ ")[0]: link.requested_rtt_ns / 1e6 for link in manifest.links}
     rows = []
     for key, own in frame.group_by("link", "model", "engine", "load", maintain_order=True):
-        found = with_limits(own["rate"].to_list())
+        found = mean_of(own["rate"].to_list())
         link, model, engine, load = key
         place = link, rtt[str(link)], model, engine, load, own["title"][0]
         rows.append((*place, found.value, found.low, found.high, own["tasks"].mean()))

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from curserve_results.load.repetitions import mean_of
 from curserve_results.schema import REFERENCE
-from curserve_results.statistics import LEVEL, student_quantile
 from curserve_results.summary import engine_place
 from curserve_results.table import Column, Table, Value
 
@@ -86,9 +86,9 @@ def row(engine: str, records: Sequence[Record], manifest: Manifest) -> dict[str,
     return {
         "engine": Value(engine),
         "sessions": Value(number, n=number),
-        "tasks": with_limits([hourly(record, "finished") for record in records]),
+        "tasks": mean_of([hourly(record, "finished") for record in records]),
         "good": Value(_ratio(sum(record["good"] for record in records), number), n=number),
-        "goodput": with_limits([hourly(record, "good") for record in records]),
+        "goodput": mean_of([hourly(record, "good") for record in records]),
         "slo": Value(verdict(records, objectives(manifest))),
         "ttft_p95": percentile("ttft", "p95"),
         "turn_p50": percentile("turn", "p50"),
@@ -115,16 +115,6 @@ def hourly(record: Record, what: str) -> float:
     return float(record["rate_per_s"] * 3600 * record[what] / max(1, record["sessions"]))
 
 
-def with_limits(values: Sequence[float]) -> Value:
-    """Return the mean of the repetitions, with its t interval from three on."""
-    mean = sum(values) / len(values)
-    if len(values) < 3:
-        return Value(mean, n=len(values))
-    spread = (sum((value - mean) ** 2 for value in values) / (len(values) - 1) / len(values)) ** 0.5
-    half = student_quantile(0.5 + LEVEL / 2, len(values) - 1) * spread
-    return Value(mean, max(0.0, mean - half), mean + half, n=len(values))
-
-
 def objectives(manifest: Manifest) -> list[float]:
     """Return the share that each objective of the run's SLO asks for."""
     from curserve_results.slo import parse_slo
@@ -143,7 +133,7 @@ def verdict(records: Sequence[Record], wanted: Sequence[float]) -> str | None:
         shares = [value for value in values if value is not None]
         if not shares:
             continue
-        limits = with_limits(shares)
+        limits = mean_of(shares)
         low, high = (limits.value if one is None else one for one in (limits.low, limits.high))
         assert isinstance(low, float)
         assert isinstance(high, float)

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from curserve_results.derive import is_judged, is_right
 from curserve_results.load.goodput import Kept, holds, judged, rates
 from curserve_results.load.latencies import Latencies, read
 from curserve_results.load.notes import load_notes
+from curserve_results.load.repetitions import mean_of
 from curserve_results.load.waiting import waited
 from curserve_results.schema import CONTROLS
 from curserve_results.slo import Slo, parse_slo
-from curserve_results.statistics import LEVEL, percentiles, student_quantile
+from curserve_results.statistics import percentiles
 from curserve_results.summary import engine_place
 from curserve_results.table import Column, Table, Value
 
@@ -133,13 +134,7 @@ def _points(metric: str, frame: pl.DataFrame, wanted: tuple[int, ...]) -> dict[s
 
 
 def _rate(counted: pl.DataFrame, name: str) -> Value:
-    """Return the mean of a rate over the repetitions, with its t interval from three on."""
+    """Return the mean of a rate over the repetitions."""
     if name not in counted.columns:
         return Value(None)
-    values: list[Any] = counted[name].to_list()
-    mean = sum(values) / len(values)
-    if len(values) < 3:
-        return Value(mean, n=len(values))
-    spread = (sum((v - mean) ** 2 for v in values) / (len(values) - 1) / len(values)) ** 0.5
-    half = student_quantile(0.5 + LEVEL / 2, len(values) - 1) * spread
-    return Value(mean, max(0.0, mean - half), mean + half, n=len(values))
+    return mean_of(counted[name].to_list())

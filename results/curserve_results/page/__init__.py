@@ -17,6 +17,7 @@ from curserve_results.checks import check
 from curserve_results.errors import ResultsError
 from curserve_results.files import write_atomically
 from curserve_results.page.embedded import script_json
+from curserve_results.page.shell import whole_page
 from curserve_results.render.markup import escape_html, html
 from curserve_results.store import scan
 from curserve_results.summary import Summary, summarise
@@ -45,9 +46,9 @@ def _page(summary: Summary) -> str:
     tables = main_tables(summary)
     here = resources.files("curserve_results.page")
     drawn = charts(summary)
-    return Template((here / "page.html").read_text("utf-8")).substitute(
-        title=escape_html(f"curserve-bench: {'VOID ' if summary.void else ''}{summary.manifest.run}"),
-        style=(here / "page.css").read_text("utf-8"),
+    title = f"curserve-bench: {'VOID ' if summary.void else ''}{summary.manifest.run}"
+    body = Template((here / "page.html").read_text("utf-8")).substitute(
+        title=escape_html(title),
         origin=escape_html(origin(summary.manifest)),
         excluded="".join(f"<li>{escape_html(line)}</li>" for line in exclusions(summary, tables)),
         words="".join(f"<p>{escape_html(line)}</p>" for line in words(summary, tables)),
@@ -60,6 +61,7 @@ def _page(summary: Summary) -> str:
         specs=script_json([chart["spec"] for chart in drawn]),
         script=(here / "page.js").read_text("utf-8"),
     )
+    return whole_page(title, (here / "page.css").read_text("utf-8"), body, draws=True)
 
 
 def _one_table(summary: Summary, tables: tuple[Table, ...]) -> Table:
