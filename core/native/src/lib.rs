@@ -9,10 +9,11 @@ mod beneath;
 mod due;
 pub mod edit;
 pub mod files;
+mod in_place;
 mod places;
 mod put;
 pub mod search;
 
 pub use due::{late, Due};
+pub use in_place::InPlace;
 pub use places::Places;
-pub use put::InPlace;

@@ -1,294 +1,20 @@
-//! Runs rules on lines.
+//! What expressions come to.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
 
-use super::program::{
-    Comparison, Expression, Function, Name, Own, Place, Rule, Statement, Sum, When,
-};
+use super::machine::{Machine, Stored};
+use super::program::{Comparison, Expression, Function, Own, Place, Sum};
 use super::refuse::refuse;
 use super::split::Separator;
 use super::value::Value;
-use crate::{Call, Refusal, Watch};
+use crate::{Call, Refusal};
 
-/// A formatted text longer than this is refused.
-const LONGEST_FORMATTED: usize = 4096;
-
-/// How a rule ended.
-enum Flow {
-    On,
-    Next,
-    Exit,
-}
-
-/// A variable or an array.
-enum Stored {
-    Variable(Value),
-    Array(HashMap<Vec<u8>, Value>),
-}
-
-/// What a program has in hand.
-pub(super) struct Machine<'a> {
-    stored: Vec<Stored>,
-    names: HashMap<String, usize>,
-    /// For each rule that is a range: it has begun.
-    within: Vec<bool>,
-    separator: Separator,
-    separator_text: Vec<u8>,
-    output_separator: Vec<u8>,
-    record: &'a [u8],
-    /// Where its fields are, once somebody asked.
-    fields: Option<Vec<(usize, usize)>>,
-    records: u64,
-    file_records: u64,
-    /// Nothing has been read yet.
-    begins: bool,
-    going: bool,
-    failed: bool,
-    status: i64,
-    watch: Watch,
-}
-
-impl<'a> Machine<'a> {
-    /// One whose lines are split as `-F` says.
-    pub(super) fn new(
-        call: &Call<'_>,
-        separator: Option<&[u8]>,
-        names: &[Name],
-        rules: usize,
-    ) -> Result<Self, Refusal> {
-        let separator_text = separator.unwrap_or(b" ").to_vec();
-        let stored = |name: &Name| match name.is_array {
-            true => Stored::Array(HashMap::new()),
-            false => Stored::Variable(Value::Unset),
-        };
-        Ok(Machine {
-            stored: names.iter().map(stored).collect(),
-            names: names
-                .iter()
-                .enumerate()
-                .map(|(at, name)| (name.name.clone(), at))
-                .collect(),
-            within: vec![false; rules],
-            separator: Separator::of(&separator_text)?,
-            separator_text,
-            output_separator: b" ".to_vec(),
-            record: b"",
-            fields: None,
-            records: 0,
-            file_records: 0,
-            begins: true,
-            going: true,
-            failed: false,
-            status: 0,
-            watch: Watch::new(call.deadline),
-        })
-    }
-
-    /// `-v name=value`.
-    pub(super) fn set_from_outside(&mut self, name: &[u8], value: &[u8]) -> Result<(), Refusal> {
-        let plain = name.iter().all(|b| b.is_ascii_lowercase() || *b == b'_');
-        let name = String::from_utf8_lossy(name);
-        if !plain || name.is_empty() || super::terms::is_taken(&name) {
-            return refuse(format_args!("the variable {name:?} set from outside"));
-        }
-        match self
-            .names
-            .get(name.as_ref())
-            .map(|at| &mut self.stored[*at])
-        {
-            None => Ok(()),
-            Some(Stored::Variable(variable)) => {
-                *variable = Value::Input(value.to_vec());
-                Ok(())
-            }
-            Some(Stored::Array(_)) => refuse("an array set from outside"),
-        }
-    }
-
-    /// Whether it has neither ended nor failed.
-    pub(super) fn is_going(&self) -> bool {
-        self.going && !self.failed
-    }
-
-    /// A file could not be opened.
-    pub(super) fn fail(&mut self) {
-        self.failed = true;
-        self.status = 2;
-    }
-
-    /// A file begins.
-    pub(super) fn open(&mut self) {
-        self.file_records = 0;
-        self.begins = false;
-    }
-
-    /// All has been read: what is left is done even after an `exit`.
-    pub(super) fn finish(&mut self) {
-        self.begins = false;
-        self.going = true;
-    }
-
-    /// The exit status.
-    pub(super) fn status(&self) -> i32 {
-        self.status.rem_euclid(256) as i32
-    }
-
-    /// Runs the actions of `rules`, one after another.
-    pub(super) fn run<'r>(
+impl Machine<'_> {
+    pub(super) fn is_true(
         &mut self,
         call: &mut Call<'_>,
-        rules: impl Iterator<Item = &'r Rule>,
-    ) -> Result<(), Refusal> {
-        for rule in rules {
-            if !self.is_going() {
-                break;
-            }
-            match self.statements(call, &rule.action)? {
-                Flow::On => {}
-                Flow::Exit => self.going = false,
-                Flow::Next => return refuse("next outside of the lines"),
-            }
-        }
-        Ok(())
-    }
-
-    /// Gives a line to the rules.
-    pub(super) fn record(
-        &mut self,
-        call: &mut Call<'_>,
-        rules: &[Rule],
-        record: &'a [u8],
-    ) -> Result<(), Refusal> {
-        self.watch.pass(record.len())?;
-        self.records += 1;
-        self.file_records += 1;
-        self.record = record;
-        self.fields = None;
-        for (at, rule) in rules.iter().enumerate() {
-            let chosen = match &rule.when {
-                When::Begin | When::End => false,
-                When::Always => true,
-                When::Is(condition) => self.is_true(call, condition)?,
-                When::Range(first, last) => {
-                    let chosen = self.within[at] || self.is_true(call, first)?;
-                    self.within[at] = chosen && !self.is_true(call, last)?;
-                    chosen
-                }
-            };
-            if !chosen {
-                continue;
-            }
-            match self.statements(call, &rule.action)? {
-                Flow::On => {}
-                Flow::Next => break,
-                Flow::Exit => {
-                    self.going = false;
-                    break;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn statements(
-        &mut self,
-        call: &mut Call<'_>,
-        statements: &[Statement],
-    ) -> Result<Flow, Refusal> {
-        for statement in statements {
-            let flow = match statement {
-                Statement::Print(list) => self.print(call, list)?,
-                Statement::Format(format, list) => self.format(call, format, list)?,
-                Statement::If(condition, then, otherwise) => {
-                    let chosen = if self.is_true(call, condition)? {
-                        then
-                    } else {
-                        otherwise
-                    };
-                    self.statements(call, chosen)?
-                }
-                Statement::While(condition, body, step) => {
-                    self.repeat(call, condition, body, step.as_ref())?
-                }
-                Statement::Next => Flow::Next,
-                Statement::Exit(status) => {
-                    if let Some(status) = status {
-                        self.status = self.value(call, status)?.whole()?;
-                    }
-                    Flow::Exit
-                }
-                Statement::Do(expression) => {
-                    self.value(call, expression)?;
-                    Flow::On
-                }
-            };
-            if !matches!(flow, Flow::On) {
-                return Ok(flow);
-            }
-        }
-        Ok(Flow::On)
-    }
-
-    fn repeat(
-        &mut self,
-        call: &mut Call<'_>,
-        condition: &Expression,
-        body: &[Statement],
-        step: Option<&Expression>,
-    ) -> Result<Flow, Refusal> {
-        while self.is_true(call, condition)? {
-            self.watch.pass(0)?;
-            match self.statements(call, body)? {
-                Flow::On => {}
-                other => return Ok(other),
-            }
-            if let Some(step) = step {
-                self.value(call, step)?;
-            }
-        }
-        Ok(Flow::On)
-    }
-
-    fn print(&mut self, call: &mut Call<'_>, list: &[Expression]) -> Result<Flow, Refusal> {
-        let mut text = Vec::new();
-        match list {
-            [] => text.extend_from_slice(self.record),
-            list => {
-                for (at, expression) in list.iter().enumerate() {
-                    let value = self.value(call, expression)?.text()?;
-                    if at > 0 {
-                        text.extend_from_slice(&self.output_separator);
-                    }
-                    text.extend_from_slice(&value);
-                }
-            }
-        }
-        text.push(b'\n');
-        self.watch.pass(text.len())?;
-        call.out.write(&text);
-        Ok(Flow::On)
-    }
-
-    fn format(
-        &mut self,
-        call: &mut Call<'_>,
-        format: &[u8],
-        list: &[Expression],
-    ) -> Result<Flow, Refusal> {
-        let mut values = Vec::with_capacity(list.len());
-        for expression in list {
-            values.push(self.value(call, expression)?);
-        }
-        let text = super::format::formatted(format, &values)?;
-        if text.len() > LONGEST_FORMATTED {
-            return refuse("a long formatted text");
-        }
-        call.out.write(&text);
-        Ok(Flow::On)
-    }
-
-    fn is_true(&mut self, call: &mut Call<'_>, expression: &Expression) -> Result<bool, Refusal> {
+        expression: &Expression,
+    ) -> Result<bool, Refusal> {
         match expression {
             Expression::Matches(None, matcher) => Ok(matcher.is_match(self.record)),
             other => self.value(call, other)?.is_true(),
@@ -299,7 +25,11 @@ impl<'a> Machine<'a> {
         self.value(call, expression)?.number()
     }
 
-    fn value(&mut self, call: &mut Call<'_>, expression: &Expression) -> Result<Value, Refusal> {
+    pub(super) fn value(
+        &mut self,
+        call: &mut Call<'_>,
+        expression: &Expression,
+    ) -> Result<Value, Refusal> {
         let truth = |truth: bool| Ok(Value::Number(f64::from(u8::from(truth))));
         match expression {
             Expression::Number(number) => Ok(Value::Number(*number)),
@@ -409,30 +139,6 @@ impl<'a> Machine<'a> {
                 Value::Text(text[from..from + length].to_vec())
             }
         })
-    }
-
-    fn fields(&mut self) -> Result<&[(usize, usize)], Refusal> {
-        if self.fields.is_none() {
-            let mut fields = Vec::new();
-            self.separator.split(self.record, &mut fields);
-            self.watch.pass(self.record.len())?;
-            self.fields = Some(fields);
-        }
-        Ok(self.fields.as_deref().unwrap_or_default())
-    }
-
-    /// A field; the line itself is the one before the first, and behind the last are empty texts.
-    fn field(&mut self, index: i64) -> Result<Value, Refusal> {
-        let record = self.record;
-        match usize::try_from(index) {
-            Err(_) => refuse("a field before the line"),
-            Ok(0) => Ok(Value::Input(record.to_vec())),
-            Ok(index) if index > 1000 => refuse("a field far behind"),
-            Ok(index) => Ok(match self.fields()?.get(index - 1) {
-                Some((start, end)) => Value::Input(record[*start..*end].to_vec()),
-                None => Value::Text(Vec::new()),
-            }),
-        }
     }
 
     fn get(&mut self, call: &mut Call<'_>, place: &Place) -> Result<Value, Refusal> {

@@ -16,10 +16,12 @@
 mod eval;
 mod format;
 mod lex;
+mod machine;
 mod parse;
 mod pattern;
 mod program;
 mod refuse;
+mod run;
 mod split;
 mod terms;
 mod value;
@@ -27,7 +29,7 @@ mod value;
 use crate::input::{self, Operand};
 use crate::intake::{of_operands, Intake};
 use crate::{Call, Refusal};
-use eval::Machine;
+use machine::Machine;
 use program::Rule;
 use refuse::refuse;
 

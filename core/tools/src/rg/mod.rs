@@ -4,6 +4,7 @@
 //! Parallel rg prints files in no fixed order; here they come in the file system's own.
 
 mod lead;
+mod names;
 mod options;
 mod pattern;
 mod plain;
@@ -17,7 +18,7 @@ use curserve_corpus::{Errno, Kind};
 use curserve_index::{Query, Within};
 
 use crate::{Call, Held, Intake, Refusal, Stdin};
-pub(crate) use options::TABLE;
+pub(crate) use names::TABLE;
 use options::{refuse, Mode, Options, Sort};
 use walk::{File, Filter};
 
