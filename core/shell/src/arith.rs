@@ -10,6 +10,9 @@ use crate::{syntax, Refusal};
 
 impl Shell<'_> {
     /// Evaluates an expression whose `$…` have been expanded.
+    ///
+    /// # Errors
+    /// Where it does not parse, overflows, divides by zero, or names what is no number.
     pub fn arithmetic(&mut self, text: &str) -> Result<i64, Refusal> {
         // A number with a leading zero is octal in bash; brush-parser takes an 8 for one of its digits.
         let other = |w: &[u8]| {

@@ -10,6 +10,9 @@ const MAX_WORDS: usize = 10_000;
 const MAX_BYTES: usize = 8 << 20;
 
 /// The words that `word` stands for.
+///
+/// # Errors
+/// Where the braces do not nest or hold no list, stand beside other expansions, or make too many words.
 pub fn expand(word: &str) -> Result<Vec<String>, Refusal> {
     match shape(word) {
         Shape::None => return Ok(vec![word.to_string()]),

@@ -10,6 +10,9 @@ use crate::Refusal;
 
 impl Shell<'_> {
     /// Runs a builtin; `None` where `words` names none.
+    ///
+    /// # Errors
+    /// Where the builtin is asked for what is not done here, or a message of it is not known.
     pub fn builtin(
         &mut self,
         words: &[Vec<u8>],
@@ -143,6 +146,9 @@ impl Shell<'_> {
     }
 
     /// One test of a file, for `[[ ]]`.
+    ///
+    /// # Errors
+    /// As [`test::unary`].
     pub fn file_test(&mut self, op: &[u8], word: &[u8]) -> Result<bool, Refusal> {
         self.unwritten()?;
         let mut out = Out::new(0);

@@ -20,6 +20,9 @@ fn refuse<T>(what: &str) -> Result<T, Refusal> {
 }
 
 /// Parses a whole command line, and looks at all of it.
+///
+/// # Errors
+/// Where it does not parse, is too large or too deep, or holds what bash may read otherwise than the parser does.
 pub fn parse(text: &str) -> Result<Program, Refusal> {
     let program = syntax::parse_unchecked(text)?;
     let check = Check { text };

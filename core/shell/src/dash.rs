@@ -16,6 +16,9 @@ const COMMANDS: [&str; 27] = [
 const STARTERS: [&str; 2] = ["timeout", "xargs"];
 
 /// Refuses `line`, unless dash does with it as bash does; with `globs`, an unquoted `*` is fine.
+///
+/// # Errors
+/// Where dash may read or do it otherwise.
 pub fn is_bashs(line: &str, globs: bool) -> Result<(), Refusal> {
     let fine = |b: u8| matches!(b, b'\n' | b'\t' | b' '..=b'~');
     if !line.bytes().all(fine) {

@@ -14,6 +14,9 @@ pub const PIPE: usize = 64 << 10;
 
 impl Shell<'_> {
     /// Works out what part `k`, which may stop reading, does to those before it.
+    ///
+    /// # Errors
+    /// Where the outcome depends on which of them is quicker.
     pub fn stop_early(
         &mut self,
         parts: &[Part],

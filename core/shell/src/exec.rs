@@ -26,6 +26,9 @@ pub enum Flow {
 
 impl<'s> Shell<'s> {
     /// Runs a whole program on the shell's own streams; returns its exit status.
+    ///
+    /// # Errors
+    /// Where a command of it is refused, or a limit is passed.
     pub fn program(&mut self, program: &Program) -> Result<i32, Refusal> {
         let io = Io {
             stdin: match self.sealed {
@@ -49,6 +52,9 @@ impl<'s> Shell<'s> {
     }
 
     /// Runs a program as a subshell, its output captured.
+    ///
+    /// # Errors
+    /// As [`Shell::program`], and where its output is beyond the limit.
     pub fn capture(&mut self, program: &Program, io: &Io) -> Result<(Vec<u8>, i32), Refusal> {
         let saved = self.vars.clone();
         let n = self.open_stream();
@@ -80,6 +86,9 @@ impl<'s> Shell<'s> {
     }
 
     /// Runs a list.
+    ///
+    /// # Errors
+    /// As [`Shell::program`].
     pub fn list(&mut self, list: &CompoundList, io: &Io) -> Result<Flow, Refusal> {
         for item in &list.0 {
             if matches!(item.1, SeparatorOperator::Async) {
@@ -135,6 +144,9 @@ impl<'s> Shell<'s> {
     }
 
     /// Runs one command in this shell.
+    ///
+    /// # Errors
+    /// Where it is none that is understood exactly, or a limit is passed.
     pub fn command(&mut self, command: &Command, io: &Io) -> Result<Flow, Refusal> {
         self.step()?;
         stack::check()?;

@@ -122,6 +122,9 @@ fn plain_value(word: &str) -> Option<&str> {
 
 impl Shell<'_> {
     /// The fields of a command's word.
+    ///
+    /// # Errors
+    /// Where an expansion of it is not known here, or its words are beyond the memory of the call.
     pub fn fields(
         &mut self,
         word: &str,
@@ -168,6 +171,9 @@ impl Shell<'_> {
     }
 
     /// The one value of a word that is neither split nor globbed.
+    ///
+    /// # Errors
+    /// As [`Shell::fields`].
     pub fn single(&mut self, word: &str, io: &Io) -> Result<Vec<u8>, Refusal> {
         if let Some(value) = plain_value(word) {
             return Ok(value.as_bytes().to_vec());
@@ -176,6 +182,9 @@ impl Shell<'_> {
     }
 
     /// A word as a pattern: quoted characters that mean something stand behind backslashes.
+    ///
+    /// # Errors
+    /// As [`Shell::fields`].
     pub fn pattern(&mut self, word: &str, io: &Io) -> Result<Vec<u8>, Refusal> {
         let field = self.one(word, io)?;
         // An unquoted backslash that an expansion brought in would quote; which one it is has been lost.
@@ -191,6 +200,9 @@ impl Shell<'_> {
     }
 
     /// The body of a here-document.
+    ///
+    /// # Errors
+    /// As [`Shell::fields`].
     pub fn heredoc(&mut self, text: &str, io: &Io) -> Result<Vec<u8>, Refusal> {
         let pieces = syntax::heredoc(text)?;
         let mut f = self.no_fields(Mode::Single);
@@ -283,6 +295,9 @@ impl Shell<'_> {
     }
 
     /// An arithmetic expression with its `$…` expanded.
+    ///
+    /// # Errors
+    /// As [`Shell::fields`].
     pub fn arithmetic_text(&mut self, text: &str, io: &Io) -> Result<String, Refusal> {
         if !text.contains(['$', '`']) {
             return Ok(text.to_string());

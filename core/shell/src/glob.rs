@@ -8,6 +8,9 @@ use crate::Refusal;
 
 impl Shell<'_> {
     /// The paths that match `pattern` (quoted characters behind backslashes), sorted; none where nothing matches.
+    ///
+    /// # Errors
+    /// Where it leads outside the root, its characters depend on the locale, or a file may have been written before.
     pub fn glob(&mut self, pattern: &[u8]) -> Result<Vec<Vec<u8>>, Refusal> {
         self.unwritten()?;
         if memchr::memmem::find(pattern, b"//").is_some() || pattern.ends_with(b"\\") {

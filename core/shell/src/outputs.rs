@@ -8,6 +8,9 @@ use crate::Refusal;
 
 impl Shell<'_> {
     /// Opens a file for writing; the sink that fills it until [`Shell::finish_files`].
+    ///
+    /// # Errors
+    /// Where nothing may be written, or `path` is no file that may be.
     pub fn open_output(&mut self, path: &[u8], append: bool) -> Result<Sink, Refusal> {
         let Some(writes) = self.writes else {
             let path = String::from_utf8_lossy(path);
@@ -26,6 +29,9 @@ impl Shell<'_> {
     }
 
     /// Closes the files opened since there were `mark` of them: the command that wrote them has ended.
+    ///
+    /// # Errors
+    /// As [`Shell::close_stream`], and where their bytes are beyond the memory of the call.
     pub fn finish_files(&mut self, mark: usize) -> Result<(), Refusal> {
         while self.files.len() > mark {
             if let (Some((stream, number)), Some(writes)) = (self.files.pop(), self.writes) {
@@ -51,6 +57,9 @@ impl Shell<'_> {
     }
 
     /// Closes the stream opened last, and returns what it holds.
+    ///
+    /// # Errors
+    /// Where more was written to it than the limit.
     pub fn close_stream(&mut self, n: usize) -> Result<Out, Refusal> {
         debug_assert_eq!(n + 1, self.streams.len());
         let out = self.streams.pop().unwrap_or_else(|| Out::new(0));

@@ -16,6 +16,9 @@ fn refuse<T>(what: &str) -> Result<T, Refusal> {
 
 impl Shell<'_> {
     /// The value of an expansion; `None` is unset, which expands to nothing.
+    ///
+    /// # Errors
+    /// Where the expansion is not known here, or complains.
     pub fn parameter(&mut self, expr: &E, io: &Io) -> Result<Option<Vec<u8>>, Refusal> {
         match expr {
             E::Parameter {

@@ -23,6 +23,9 @@ type Written = (Vec<Out>, Vec<Out>);
 
 impl Shell<'_> {
     /// Runs the parts of a pipeline; leaves the status of the last.
+    ///
+    /// # Errors
+    /// Where a part is refused, or the outcome depends on which part is quicker.
     pub fn pipe(&mut self, commands: &[Command], io: &Io) -> Result<(), Refusal> {
         if commands.len() > MOST_PARTS {
             return Err(Refusal::new("a pipeline of more than 64 parts"));

@@ -16,6 +16,9 @@ fn refuse<T>(what: &str) -> Result<T, Refusal> {
 
 impl Shell<'_> {
     /// Applies redirections in order; `None` when one failed, and said so: the command does not run.
+    ///
+    /// # Errors
+    /// Where one is not known here, or leads outside the root.
     pub fn redirect<'r>(
         &mut self,
         io: &Io,
@@ -127,6 +130,9 @@ impl Shell<'_> {
     }
 
     /// Opens a file for reading; the kernel's reason where it fails.
+    ///
+    /// # Errors
+    /// Where it is no file, lies outside the root, is not in memory, or may have been written before.
     pub fn open_input(&self, path: &[u8]) -> Result<Result<Source, Reason>, Refusal> {
         if path == b"/dev/null" {
             return Ok(Ok(Source::Null));

@@ -13,6 +13,9 @@ pub struct Value(Rc<(Vec<u8>, Option<Held>)>);
 
 impl Value {
     /// A value that takes its bytes from `memory` as long as anybody has it.
+    ///
+    /// # Errors
+    /// Where `memory` has no room for it.
     pub fn new(bytes: Vec<u8>, memory: &Memory) -> Result<Value, Refusal> {
         let held = memory.hold(bytes.capacity())?;
         Ok(Value(Rc::new((bytes, Some(held)))))
@@ -112,6 +115,9 @@ pub enum Within {
 
 impl<'s> Shell<'s> {
     /// A fresh shell in `cwd`.
+    ///
+    /// # Errors
+    /// Where `cwd` is no plain absolute path of a folder that is there.
     pub fn new(
         world: &'s World,
         snapshot: &'s Snapshot,
@@ -181,6 +187,9 @@ impl<'s> Shell<'s> {
     }
 
     /// The answer at the end.
+    ///
+    /// # Errors
+    /// Where an output is beyond the limit.
     pub fn answer(mut self, exit_code: i32) -> Result<Answer, Refusal> {
         if self.streams.iter().take(2).any(Out::overflowed) {
             return Err(Refusal::new("an answer beyond the limit of output"));
@@ -193,6 +202,9 @@ impl<'s> Shell<'s> {
     }
 
     /// Refuses where a planned write could be seen, since the snapshot does not have it.
+    ///
+    /// # Errors
+    /// Where such a write is planned.
     pub fn unwritten(&self) -> Result<(), Refusal> {
         match self.writes {
             Some(writes) if writes.pending() => {
@@ -215,6 +227,9 @@ impl<'s> Shell<'s> {
     }
 
     /// A message of the shell itself.
+    ///
+    /// # Errors
+    /// Where its line, its name or its characters are not known for certain.
     pub fn complain(&mut self, io: &Io, text: &[u8]) -> Result<(), Refusal> {
         if self.lasting && io.err != Sink::Null {
             return Err(Refusal::new("a message of a shell that lasts"));
@@ -241,6 +256,9 @@ impl<'s> Shell<'s> {
     }
 
     /// Takes so many bytes for the words of the present command, and the time that it takes to fill them.
+    ///
+    /// # Errors
+    /// Where the memory of the call, or its time, is spent.
     pub fn take(&mut self, bytes: usize) -> Result<(), Refusal> {
         self.memory.take(bytes)?;
         self.held += bytes;
@@ -254,6 +272,9 @@ impl<'s> Shell<'s> {
     }
 
     /// Counts a command against the limit.
+    ///
+    /// # Errors
+    /// Where there were more than the limit, or the time is spent.
     pub fn step(&mut self) -> Result<(), Refusal> {
         self.steps += 1;
         if self.steps > self.limits.steps {

@@ -69,11 +69,17 @@ impl Pipe {
 
 impl Source {
     /// A pipe that holds `bytes`.
+    ///
+    /// # Errors
+    /// Where `memory` has no room for them.
     pub fn pipe(bytes: Vec<u8>, memory: &Memory) -> Result<Source, Refusal> {
         Pipe::new(bytes, memory).map(Source::Pipe)
     }
 
     /// A here-document or here-string: bash hands over a pipe as long as the text fits into one.
+    ///
+    /// # Errors
+    /// As [`Source::pipe`].
     pub fn here(bytes: Vec<u8>, memory: &Memory) -> Result<Source, Refusal> {
         const FITS: usize = 64 << 10;
         if bytes.len() <= FITS {
@@ -84,11 +90,17 @@ impl Source {
     }
 
     /// A file that holds `bytes`.
+    ///
+    /// # Errors
+    /// As [`Source::pipe`].
     pub fn file(bytes: Vec<u8>, memory: &Memory) -> Result<Source, Refusal> {
         Pipe::new(bytes, memory).map(Source::File)
     }
 
     /// Refuses where an unknown part of it has been read.
+    ///
+    /// # Errors
+    /// Where that is so.
     pub fn unspoiled(&self) -> Result<(), Refusal> {
         match self {
             Source::Pipe(pipe) | Source::File(pipe) if pipe.borrow().at == usize::MAX => Err(

@@ -143,6 +143,9 @@ fn guarded<T, E>(what: &str, parse: impl FnOnce() -> Result<T, E>) -> Result<T, 
 }
 
 /// Parses a command line that stood within one that [`check::parse`](crate::check::parse) took.
+///
+/// # Errors
+/// Where it does not parse, or is too large or too deep to be tried.
 pub fn parse_unchecked(command: &str) -> Result<Program, Refusal> {
     guard(command)?;
     if nesting(command) > MAX_NESTING {
@@ -222,18 +225,27 @@ fn changes_an_expansion(command: &str) -> Result<bool, Refusal> {
 }
 
 /// Parses a word into its pieces.
+///
+/// # Errors
+/// As [`parse_unchecked`].
 pub fn pieces(text: &str) -> Result<Vec<word::WordPieceWithSource>, Refusal> {
     guard(text)?;
     guarded("a word", || word::parse(text, options()))
 }
 
 /// Parses the body of a here-document that is subject to expansion.
+///
+/// # Errors
+/// As [`parse_unchecked`].
 pub fn heredoc(text: &str) -> Result<Vec<word::WordPieceWithSource>, Refusal> {
     guard(text)?;
     guarded("a here-document", || word::parse_heredoc(text, options()))
 }
 
 /// Parses a word for its brace expressions; `None` where it has none.
+///
+/// # Errors
+/// As [`parse_unchecked`], and where there are many braces, or a long number in them.
 pub fn braces(text: &str) -> Result<Option<Vec<word::BraceExpressionOrText>>, Refusal> {
     guard(text)?;
     if text.bytes().filter(|&b| b == b'{').count() > 6 {
@@ -251,6 +263,9 @@ pub fn braces(text: &str) -> Result<Option<Vec<word::BraceExpressionOrText>>, Re
 }
 
 /// Parses an arithmetic expression.
+///
+/// # Errors
+/// As [`parse_unchecked`], and where it has many operators.
 pub fn arithmetic(text: &str) -> Result<brush_parser::ast::ArithmeticExpr, Refusal> {
     guard(text)?;
     let operators = text.bytes().filter(|b| b"!~+-*/%?=<>&|^,".contains(b));

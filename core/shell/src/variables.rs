@@ -5,6 +5,9 @@ use crate::Refusal;
 
 impl Shell<'_> {
     /// A variable's value; `Ok(None)` where it is not set.
+    ///
+    /// # Errors
+    /// Where bash sets it itself, or an earlier call may have set it.
     pub fn get(&self, name: &str) -> Result<Option<Value>, Refusal> {
         if let Some((_, value)) = self.vars.set.iter().find(|(n, _)| **n == *name) {
             return Ok(value.clone());
@@ -39,6 +42,9 @@ impl Shell<'_> {
     }
 
     /// Sets a variable, unless programs or the shell itself look at it.
+    ///
+    /// # Errors
+    /// Where they look at it, or the memory of the call is spent.
     pub fn set(&mut self, name: &str, value: Option<Vec<u8>>) -> Result<(), Refusal> {
         let now = self.world.environment.iter().find(|(n, _)| n == name);
         if let (Some((_, now)), Some(value)) = (now, &value) {

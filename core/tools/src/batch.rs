@@ -25,6 +25,9 @@ pub fn fits(words: &[Vec<u8>]) -> Result<(), Refusal> {
 }
 
 /// Runs `args` as a tool of its own with this call's output; standard input is `stdin`.
+///
+/// # Errors
+/// Where there is no name, the words may be too long for the kernel, or the tool refuses.
 pub fn run(call: &mut Call, args: &[Vec<u8>], stdin: Stdin) -> Result<i32, Refusal> {
     let Some(name) = args.first() else {
         return Err(Refusal::new("a command without a name"));

@@ -60,6 +60,9 @@ struct State {
 }
 
 /// Runs `cat`.
+///
+/// # Errors
+/// Where an option is not done here, or an operand is neither a file nor in memory.
 pub fn cat(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
     let parsed = TABLE.parse(&args)?;

@@ -38,6 +38,9 @@ pub(crate) const TABLE: Table<Key> = Table::new(
 const PLACE: Number = Number::between(1, i32::MAX as u64);
 
 /// Runs `cut`.
+///
+/// # Errors
+/// Where an option or a list is not done here, or an operand is not in memory.
 pub fn cut(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
     let parsed = TABLE.parse(&args)?;

@@ -4,6 +4,9 @@ use crate::input::{self, Operand};
 use crate::{Call, Reason, Refusal};
 
 /// Runs `diff`.
+///
+/// # Errors
+/// Where the files differ, unless only that is asked; for folders, odd names and other options.
 pub fn diff(call: &mut Call) -> Result<i32, Refusal> {
     let mut operands = Vec::new();
     let mut brief = false;

@@ -205,11 +205,17 @@ pub(crate) fn tail_intake<A: AsRef<[u8]>>(args: &[A]) -> Intake {
 }
 
 /// Runs `head`.
+///
+/// # Errors
+/// Where an option is not done here, or an operand is neither a file nor in memory.
 pub fn head(call: &mut Call) -> Result<i32, Refusal> {
     run(call, false)
 }
 
 /// Runs `tail` (`-f` is refused).
+///
+/// # Errors
+/// Where an option is not done here, or an operand is neither a file nor in memory.
 pub fn tail(call: &mut Call) -> Result<i32, Refusal> {
     run(call, true)
 }

@@ -29,6 +29,9 @@ pub enum Ahead {
 }
 
 /// Looks a path up: the node, or the kernel's reason.
+///
+/// # Errors
+/// Where it lies outside the root.
 pub fn look<'a>(
     call: &Call<'a>,
     path: &[u8],
@@ -41,6 +44,9 @@ pub fn look<'a>(
 }
 
 /// A file's bytes, where the corpus has them.
+///
+/// # Errors
+/// Where it is not in memory.
 pub fn bytes<'a>(node: Node<'a>) -> Result<Result<Content<'a>, Reason>, Refusal> {
     match node.bytes() {
         Ok(content) => Ok(Ok(content)),
@@ -53,9 +59,12 @@ pub fn bytes<'a>(node: Node<'a>) -> Result<Result<Content<'a>, Reason>, Refusal>
 }
 
 /// Opens an operand; `-` is standard input.
+///
+/// # Errors
+/// Where it lies outside the root, is not in memory, or is a FIFO, socket or device.
 pub fn open<'a>(call: &Call<'a>, path: &[u8]) -> Result<Operand<'a>, Refusal> {
     if path == b"-" {
-        return stdin(call).map(Operand::Content);
+        return Ok(Operand::Content(stdin(call)));
     }
     if path == b"/dev/null" {
         return Ok(Operand::Content(b""));
@@ -75,6 +84,9 @@ pub fn open<'a>(call: &Call<'a>, path: &[u8]) -> Result<Operand<'a>, Refusal> {
 }
 
 /// As [`open`]; standard input is at its end from then on.
+///
+/// # Errors
+/// As [`open`].
 pub fn open_once<'a>(call: &mut Call<'a>, path: &[u8]) -> Result<Operand<'a>, Refusal> {
     let opened = open(call, path)?;
     if path == b"-" {
@@ -84,6 +96,9 @@ pub fn open_once<'a>(call: &mut Call<'a>, path: &[u8]) -> Result<Operand<'a>, Re
 }
 
 /// Refuses standard input named twice, for tools that may leave some of it to the second reading, or seek in it.
+///
+/// # Errors
+/// Where it is named twice and is not empty.
 pub fn named_once(call: &Call<'_>, operands: &[&[u8]]) -> Result<(), Refusal> {
     let dashes = operands.iter().filter(|operand| **operand == b"-");
     match (dashes.count(), call.stdin) {
@@ -93,6 +108,9 @@ pub fn named_once(call: &Call<'_>, operands: &[&[u8]]) -> Result<(), Refusal> {
 }
 
 /// Refuses a pipe with a NUL that a program's first look at it may reach or not.
+///
+/// # Errors
+/// Where there is one.
 pub fn known_from_its_start(call: &Call<'_>) -> Result<(), Refusal> {
     const BLOCK: usize = 4096;
     match call.stdin {
@@ -105,6 +123,9 @@ pub fn known_from_its_start(call: &Call<'_>) -> Result<(), Refusal> {
 
 /// Gives the bytes of each operand to `work`, or of standard input where there is none; the exit status. What cannot be
 /// read is complained about as `tool: OPERAND: reason`.
+///
+/// # Errors
+/// As [`open`], and where `work` refuses.
 pub fn each<'a>(
     call: &mut Call<'a>,
     tool: &str,
@@ -132,11 +153,14 @@ pub fn each<'a>(
 }
 
 /// All of standard input.
-pub fn stdin<'a>(call: &Call<'a>) -> Result<Content<'a>, Refusal> {
-    Ok(call.stdin.bytes())
+pub fn stdin<'a>(call: &Call<'a>) -> Content<'a> {
+    call.stdin.bytes()
 }
 
 /// What is known of an operand's size before it is read (`wc`).
+///
+/// # Errors
+/// Where it lies outside the root.
 pub fn size_ahead(call: &Call<'_>, path: &[u8]) -> Result<Ahead, Refusal> {
     if path == b"-" {
         return Ok(match call.stdin {

@@ -10,6 +10,9 @@ use crate::{input, ls, walks, wc, Call, Refusal};
 use curserve_text::options::{Given, Parsed, Table};
 
 /// Refuses a call of the tool `name` that may be answered otherwise in the C locale.
+///
+/// # Errors
+/// Where it may be.
 pub fn same_before(name: &[u8], call: &Call) -> Result<(), Refusal> {
     let args = input::args(call);
     if !args.iter().all(|arg| arg.is_ascii()) {
@@ -35,6 +38,9 @@ pub fn same_before(name: &[u8], call: &Call) -> Result<(), Refusal> {
 /// Refuses an answer that has a message in it, or a file that `grep` took to be binary in one of the two.
 ///
 /// `from` says how much there was of output and of messages before.
+///
+/// # Errors
+/// Where it has.
 pub fn same_after(name: &[u8], call: &Call, from: (usize, usize)) -> Result<(), Refusal> {
     let written = call.out.as_bytes().get(from.0..).unwrap_or_default();
     let binary = name.ends_with(b"grep")

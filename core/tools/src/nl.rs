@@ -45,6 +45,9 @@ pub(crate) const TABLE: Table<Key> = Table::new(
 );
 
 /// Runs `nl` (header and footer sections are refused).
+///
+/// # Errors
+/// Where an option is not done here, a section begins, or an operand is not in memory.
 pub fn nl(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
     let parsed = TABLE.parse(&args)?;

@@ -10,6 +10,9 @@ use crate::{input, Call, Refusal};
 const WIDTH: Number = Number::between(0, 1 << 20);
 
 /// `/usr/bin/printf`, which complains of values that its format has no use for.
+///
+/// # Errors
+/// As [`printf`].
 pub fn printf_program(call: &mut Call) -> Result<i32, Refusal> {
     match printed(call)? {
         0 => Ok(0),
@@ -18,6 +21,9 @@ pub fn printf_program(call: &mut Call) -> Result<i32, Refusal> {
 }
 
 /// `printf`, the builtin and the program alike where both agree; a value that is no number is refused.
+///
+/// # Errors
+/// Where a directive or a value is not one on which both agree.
 pub fn printf(call: &mut Call) -> Result<i32, Refusal> {
     printed(call).map(|_| 0)
 }

@@ -6,6 +6,9 @@ use crate::deadline::Watch;
 use crate::{input, Call, Refusal};
 
 /// Runs `tac`.
+///
+/// # Errors
+/// Where there is an option, a folder, or an operand that is not in memory.
 pub fn tac(call: &mut Call) -> Result<i32, Refusal> {
     let mut operands = input::args(call);
     if operands.iter().any(|o| o.len() > 1 && o.starts_with(b"-")) {

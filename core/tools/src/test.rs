@@ -6,12 +6,18 @@ use curserve_corpus::{Kind, Meta};
 use crate::{input, Call, Refusal};
 
 /// Runs `test`.
+///
+/// # Errors
+/// Where an expression has more words than are certain, or an operator that is not done here.
 pub fn test(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
     Ok(i32::from(!evaluate(call, &args)?))
 }
 
 /// Runs `[`.
+///
+/// # Errors
+/// As [`test`].
 pub fn bracket(call: &mut Call) -> Result<i32, Refusal> {
     match input::args(call).split_last() {
         Some((&b"]", args)) => Ok(i32::from(!evaluate(call, args)?)),
@@ -93,6 +99,9 @@ fn is_binary(op: &[u8]) -> bool {
 }
 
 /// One test of a file or a string, by its operator.
+///
+/// # Errors
+/// Where the operator is not done here, or the path lies outside the root.
 pub fn unary(call: &Call, op: &[u8], word: &[u8]) -> Result<bool, Refusal> {
     let is_link = matches!(op, b"-h" | b"-L");
     match op {
@@ -186,6 +195,9 @@ fn binary(call: &Call, a: &[u8], op: &[u8], b: &[u8]) -> Result<bool, Refusal> {
 }
 
 /// A comparison of strings or numbers; `None` where `op` is neither.
+///
+/// # Errors
+/// Where a number is none.
 pub fn compare(a: &[u8], op: &[u8], b: &[u8]) -> Result<Option<bool>, Refusal> {
     Ok(Some(match op {
         b"=" | b"==" => a == b,

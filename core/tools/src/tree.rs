@@ -100,6 +100,9 @@ struct Tree {
 }
 
 /// Runs `tree`.
+///
+/// # Errors
+/// Where an option is not done here, or a name does not print.
 pub fn tree(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
     if let Some(message) = complaint(&args) {

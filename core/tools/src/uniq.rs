@@ -41,6 +41,9 @@ pub(crate) const TABLE: Table<Key> = Table::new(
 .with_plus();
 
 /// Runs `uniq` on at most one input (an output file is refused).
+///
+/// # Errors
+/// Where an option is not done here, or the input is not in memory.
 pub fn uniq(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
     let parsed = TABLE.parse(&args)?;

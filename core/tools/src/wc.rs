@@ -36,6 +36,9 @@ pub(crate) const TABLE: Table<Key> = Table::new(
 type Counts = [u64; 5];
 
 /// Runs `wc`.
+///
+/// # Errors
+/// Where an option is not done here, characters depend on the locale, or an operand is not in memory.
 pub fn wc(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
     let parsed = TABLE.parse(&args)?;

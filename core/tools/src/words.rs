@@ -7,6 +7,9 @@ use crate::printf::integer;
 use crate::{input, Call, Refusal};
 
 /// `echo`, the builtin and the program alike.
+///
+/// # Errors
+/// Where an escape is not done here.
 pub fn echo(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
     let text = echoed(&args)?;
@@ -15,6 +18,9 @@ pub fn echo(call: &mut Call) -> Result<i32, Refusal> {
 }
 
 /// `/bin/echo`, which also knows `--help` and `--version`.
+///
+/// # Errors
+/// As [`echo`], and for the two options.
 pub fn echo_program(call: &mut Call) -> Result<i32, Refusal> {
     match input::args(call).as_slice() {
         [b"--help" | b"--version"] => Err(Refusal::new("the help of echo")),
@@ -52,6 +58,9 @@ fn echoed(args: &[&[u8]]) -> Result<Vec<u8>, Refusal> {
 }
 
 /// `basename`.
+///
+/// # Errors
+/// Where an option is not done here, or a message would be needed.
 pub fn basename(call: &mut Call) -> Result<i32, Refusal> {
     let mut args = input::args(call);
     if args.first() == Some(&&b"--"[..]) {
@@ -80,6 +89,9 @@ pub fn basename(call: &mut Call) -> Result<i32, Refusal> {
 }
 
 /// `dirname`.
+///
+/// # Errors
+/// Where an option is not done here, or a message would be needed.
 pub fn dirname(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
     if args.is_empty() || args.iter().any(|a| a.starts_with(b"-")) {
@@ -102,11 +114,17 @@ pub fn dirname(call: &mut Call) -> Result<i32, Refusal> {
 }
 
 /// `true`, with any words but the two that print.
+///
+/// # Errors
+/// For these two.
 pub fn yes(call: &mut Call) -> Result<i32, Refusal> {
     always(call, 0)
 }
 
 /// `false`.
+///
+/// # Errors
+/// For the two words that print.
 pub fn no(call: &mut Call) -> Result<i32, Refusal> {
     always(call, 1)
 }
@@ -119,6 +137,9 @@ fn always(call: &mut Call, status: i32) -> Result<i32, Refusal> {
 }
 
 /// `seq` of whole numbers.
+///
+/// # Errors
+/// Where a number is not whole, an option but `-w` is given, or it would complain.
 pub fn seq(call: &mut Call) -> Result<i32, Refusal> {
     let mut words = input::args(call);
     let equal = words.first() == Some(&&b"-w"[..]);

@@ -70,6 +70,9 @@ impl Writes {
     }
 
     /// The file that `path` names, if it is one that may be written: a plain file or none, in a folder that is there.
+    ///
+    /// # Errors
+    /// Where it is none of these, or lies outside the root.
     pub fn target<'s>(
         &self,
         snapshot: &'s Snapshot,
@@ -114,6 +117,9 @@ impl Writes {
     }
 
     /// Plans a write; its number.
+    ///
+    /// # Errors
+    /// Where there are more than 1,000.
     pub fn plan(&self, path: Vec<u8>, bytes: Vec<u8>, how: How) -> Result<usize, Refusal> {
         let mut list = self.list.borrow_mut();
         if list.len() >= 1000 {

@@ -45,6 +45,9 @@ pub(crate) const TABLE: Table<Key> = Table::new(
 );
 
 /// Runs `xargs` with one process at a time.
+///
+/// # Errors
+/// Where an option is not done here, the input has quotes that are not closed, or a command refuses.
 pub fn xargs(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
     let parsed = TABLE.parse(&args)?;
@@ -67,7 +70,7 @@ pub fn xargs(call: &mut Call) -> Result<i32, Refusal> {
     if command.is_empty() {
         command.push(b"echo".to_vec());
     }
-    let text = input::stdin(call)?;
+    let text = input::stdin(call);
     let _held = call.memory.hold(items_take(text))?;
     let items = match (delimiter, replace) {
         (Some(d), _) => split_plain(text, d),

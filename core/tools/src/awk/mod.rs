@@ -111,6 +111,9 @@ pub(crate) fn intake<A: AsRef<[u8]>>(args: &[A]) -> Intake {
 }
 
 /// Runs `awk`.
+///
+/// # Errors
+/// Where the program lies outside of the subset above, or mawk may answer it otherwise.
 pub fn awk(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
     let line = Line::of(&args)?;

@@ -3,6 +3,9 @@
 use crate::{batch, Call, Refusal, Stdin};
 
 /// Runs the command of an `-exec … ;` on one path.
+///
+/// # Errors
+/// Where the command is too long, and as [`run`].
 pub fn run_with(call: &mut Call<'_>, words: &[Vec<u8>], path: &[u8]) -> Result<i32, Refusal> {
     let places = |word: &Vec<u8>| memchr::memmem::find_iter(word, b"{}").count();
     let length: usize = words
@@ -17,6 +20,9 @@ pub fn run_with(call: &mut Call<'_>, words: &[Vec<u8>], path: &[u8]) -> Result<i
 }
 
 /// Runs a command, whose standard input is empty.
+///
+/// # Errors
+/// Where standard input is not empty, or the command refuses.
 pub fn run(call: &mut Call<'_>, words: &[Vec<u8>]) -> Result<i32, Refusal> {
     if !matches!(call.stdin, Stdin::DevNull) {
         return Err(Refusal::new("find -exec where standard input is not empty"));

@@ -85,6 +85,9 @@ pub(super) fn pieces(format: &[u8]) -> Result<Vec<Piece>, Refusal> {
 }
 
 /// `-printf`.
+///
+/// # Errors
+/// Where a directive of it is not done here, or a value is not known.
 pub fn format(pieces: &[Piece], here: &Shown<'_, '_>) -> Result<Vec<u8>, Refusal> {
     let mut out = Vec::new();
     let meta = here.node.meta();

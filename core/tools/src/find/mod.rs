@@ -16,6 +16,9 @@ use together::Candidates;
 use walk::Walk;
 
 /// Runs `find`.
+///
+/// # Errors
+/// Where the expression has what is not done here, or a folder is not in memory.
 pub fn find(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
     let mut words = args.as_slice();

@@ -51,6 +51,9 @@ impl Candidates {
     }
 
     /// Adds a node that `-exec` is given.
+    ///
+    /// # Errors
+    /// Where they are beyond the memory of the call.
     pub fn add(&mut self, path: &[u8], node: Node<'_>, kind: Kind) -> Result<(), Refusal> {
         self.held.more(path.len() + size_of::<Vec<u8>>() + 24)?;
         if kind == Kind::File && node.bytes().is_ok() && !path.contains(&b'\n') {
@@ -62,6 +65,9 @@ impl Candidates {
     }
 
     /// Runs `command` for all of them.
+    ///
+    /// # Errors
+    /// Where the command refuses.
     pub fn run(self, call: &mut Call<'_>, command: &[Vec<u8>]) -> Result<(), Refusal> {
         if !matches!(call.stdin, Stdin::DevNull) {
             return Err(Refusal::new("find -exec where standard input is not empty"));

@@ -74,6 +74,9 @@ impl<'w, 'c> Walk<'w, 'c> {
     }
 
     /// Walks from `node`, which the path `start` names.
+    ///
+    /// # Errors
+    /// Where a folder is not in memory, a command refuses, or the time is spent.
     pub fn from(&mut self, node: Node<'c>, start: &[u8]) -> Result<(), Refusal> {
         self.path.clear();
         self.path.extend_from_slice(start);
@@ -318,6 +321,9 @@ impl<'w, 'c> Walk<'w, 'c> {
     }
 
     /// Runs what `-exec … +` still holds, in the order of the expression.
+    ///
+    /// # Errors
+    /// Where one of them refuses.
     pub fn finish_batches(&mut self, expr: &Expr) -> Result<(), Refusal> {
         match expr {
             Expr::And(parts) => parts.iter().try_for_each(|part| self.finish_batches(part)),

@@ -21,6 +21,9 @@ pub struct Entry<'a> {
 
 impl<'a> Entry<'a> {
     /// `node`, listed as `name`.
+    ///
+    /// # Errors
+    /// Where it is a link that leads outside the root, and that is asked.
     pub fn new(
         call: &Call<'a>,
         node: Node<'a>,

@@ -154,6 +154,9 @@ impl Glob {
     }
 
     /// Whether the name matches.
+    ///
+    /// # Errors
+    /// Where that depends on tables of characters.
     pub fn matches(&self, name: &[u8]) -> Result<bool, Refusal> {
         Ok((self.has_dot || !name.starts_with(b".")) && self.pattern.matches(name)?)
     }
@@ -217,6 +220,9 @@ impl Flags {
     }
 
     /// Reads the options; refuses those whose effect upon each other is not known here.
+    ///
+    /// # Errors
+    /// As it says.
     pub fn parse(parsed: &Parsed<'_, Key>) -> Result<Flags, Refusal> {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)

@@ -26,6 +26,9 @@ pub struct Folders<'l, 'a> {
 
 impl<'a> Folders<'_, 'a> {
     /// Lists the folder `node`, shown as `name`, and with `-R` what is below it.
+    ///
+    /// # Errors
+    /// Where a folder is not in memory, or a name does not print.
     pub fn list(&mut self, name: &[u8], node: Node<'a>) -> Result<(), Refusal> {
         self.list_at(0, name, node)
     }

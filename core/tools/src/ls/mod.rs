@@ -19,6 +19,9 @@ use folder::Folders;
 use rows::{list, Widths};
 
 /// Runs `ls`.
+///
+/// # Errors
+/// Where an option is not done here, an operand lies outside the root, or a name does not print.
 pub fn ls(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
     let parsed = flags::TABLE.parse(&args)?;

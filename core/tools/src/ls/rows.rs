@@ -20,6 +20,9 @@ pub struct Widths {
 
 impl Widths {
     /// The widths that all of `entries` need.
+    ///
+    /// # Errors
+    /// Where a device is listed in the long form.
     pub fn of<'e, 'a: 'e>(
         call: &Call<'_>,
         entries: impl Iterator<Item = &'e Entry<'a>>,

@@ -11,6 +11,9 @@ const EDITED: usize = 64 << 20;
 /// Plans the edit of every operand; the exit status.
 ///
 /// Only plain files that are all there: what GNU sed does to links and folders, and on errors, is left to it.
+///
+/// # Errors
+/// Where an operand is none of these, nothing may be written, or the script outlasts a file.
 pub fn edit(
     call: &mut Call,
     commands: &[Command],

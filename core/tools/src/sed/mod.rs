@@ -56,6 +56,9 @@ pub(crate) const TABLE: Table<Key> = Table::new(
 );
 
 /// Runs `sed`.
+///
+/// # Errors
+/// Where the script or an option is not done here, or an operand is not in memory.
 pub fn sed(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
     let parsed = TABLE.parse(&args)?;

@@ -74,6 +74,9 @@ pub(crate) const TABLE: Table<Key> = Table::new(
 .with_plus();
 
 /// Runs `sort`.
+///
+/// # Errors
+/// Where an order, a key or another option is not done here, or an operand is not in memory.
 pub fn sort(call: &mut Call) -> Result<i32, Refusal> {
     let args = input::args(call);
     let parsed = TABLE.parse(&args)?;

@@ -21,6 +21,9 @@ pub enum Step {
 }
 
 /// Does what `command`, the one `at`, says.
+///
+/// # Errors
+/// Where a space grows beyond its limit, or GNU sed may do otherwise.
 pub fn act<'a>(
     state: &mut State<'a, '_, '_>,
     ranges: &Ranges,

@@ -21,6 +21,9 @@ const FUEL: u64 = 50_000_000;
 const LONG: usize = 16 << 10;
 
 /// Runs `commands` over `contents` as over one text; the exit status.
+///
+/// # Errors
+/// As [`act::act`], and where it runs long.
 pub fn run(
     call: &mut Call,
     commands: &[Command],

@@ -29,6 +29,9 @@ impl Ranges {
     }
 
     /// Whether this line is one that `command`, the one `at`, is addressed to; its `!` is the caller's.
+    ///
+    /// # Errors
+    /// Where the first line of its range was skipped or comes again, or an expression cannot tell.
     pub fn select<'a>(
         &mut self,
         state: &mut State<'a, '_, '_>,

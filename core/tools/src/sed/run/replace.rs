@@ -5,6 +5,9 @@ use crate::sed::command::{Part, Substitute};
 use crate::{Refusal, Watch};
 
 /// Replaces in the pattern space what `s` seeks; whether there was any.
+///
+/// # Errors
+/// Where the expression cannot tell, the result is beyond its limit, or the time is spent.
 pub fn replace<'a>(state: &mut State<'a, '_, '_>, s: &'a Substitute) -> Result<bool, Refusal> {
     let matcher = state.regex(s.matcher.as_ref())?;
     let mut out = std::mem::take(&mut state.spare);

@@ -121,6 +121,9 @@ impl<'a, 'c, 'd> State<'a, 'c, 'd> {
     }
 
     /// Leaves a text for the end of the cycle.
+    ///
+    /// # Errors
+    /// Where there are too many of them.
     pub fn append(&mut self, text: &'a [u8]) -> Result<(), Refusal> {
         const MOST: usize = 1 << 20;
         self.after.push(text);
@@ -138,6 +141,9 @@ impl<'a, 'c, 'd> State<'a, 'c, 'd> {
     }
 
     /// The expression that is meant, which is then the one used last; None means the one used last.
+    ///
+    /// # Errors
+    /// Where none was used before.
     pub fn regex(&mut self, given: Option<&'a Matcher>) -> Result<&'a Matcher, Refusal> {
         self.last_regex = given.or(self.last_regex);
         self.last_regex

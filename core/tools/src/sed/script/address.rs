@@ -6,6 +6,9 @@ use crate::sed::regex::Matcher;
 use crate::Refusal;
 
 /// The address that stands next, if one does.
+///
+/// # Errors
+/// Where it is none that is done here.
 pub fn address(r: &mut Reader) -> Result<Option<Address>, Refusal> {
     let delimiter = match r.peek() {
         Some(b'0'..=b'9') => {
@@ -58,6 +61,9 @@ pub fn address(r: &mut Reader) -> Result<Option<Address>, Refusal> {
 }
 
 /// What ends a range, behind its comma.
+///
+/// # Errors
+/// Where it is none that is done here.
 pub fn end(r: &mut Reader) -> Result<End, Refusal> {
     r.spaces();
     let relative = r.peek();

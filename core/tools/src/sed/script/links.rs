@@ -19,6 +19,9 @@ impl Links {
     }
 
     /// `}`: where its block was opened.
+    ///
+    /// # Errors
+    /// Where no block is open.
     pub fn close(&mut self) -> Result<usize, Refusal> {
         match self.open.pop() {
             Some(open) => Ok(open),
@@ -37,6 +40,9 @@ impl Links {
     }
 
     /// Tells the branches among `commands`, which are all there are, where they lead.
+    ///
+    /// # Errors
+    /// Where a label is not there, or a block is not closed.
     pub fn resolve(self, commands: &mut [Command]) -> Result<(), Refusal> {
         if !self.open.is_empty() {
             return refuse("a block without end");

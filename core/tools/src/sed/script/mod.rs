@@ -13,6 +13,9 @@ use links::Links;
 use reader::{refuse, Reader};
 
 /// Parses a script; the pieces given with several `-e` are joined with newlines.
+///
+/// # Errors
+/// Where sed would complain of it, or it has what is not done here.
 pub fn parse(text: &[u8], extended: bool) -> Result<Vec<Command>, Refusal> {
     if text.starts_with(b"#n\n") || text == b"#n" {
         return refuse("#n in the first line");

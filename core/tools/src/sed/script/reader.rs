@@ -4,6 +4,9 @@ use crate::Refusal;
 use curserve_text::options::ANY;
 
 /// Refuses the script that has, or lacks, `what`.
+///
+/// # Errors
+/// Always.
 pub fn refuse<T>(what: &str) -> Result<T, Refusal> {
     Err(Refusal::new(format!("in a script of sed: {what}")))
 }
@@ -51,6 +54,9 @@ impl<'a> Reader<'a> {
     }
 
     /// The decimal number that stands next, if one does.
+    ///
+    /// # Errors
+    /// Where it does not fit.
     pub fn number(&mut self) -> Result<Option<u64>, Refusal> {
         let start = self.at;
         while self.peek().is_some_and(|b| b.is_ascii_digit()) {
@@ -63,6 +69,9 @@ impl<'a> Reader<'a> {
     }
 
     /// The text up to `delimiter`, which is taken; `\` before it makes it plain.
+    ///
+    /// # Errors
+    /// Where it is not closed, or holds what is not done here.
     pub fn delimited(&mut self, delimiter: u8, regex: bool) -> Result<Vec<u8>, Refusal> {
         let mut text = Vec::new();
         loop {
@@ -121,6 +130,9 @@ impl<'a> Reader<'a> {
     }
 
     /// After a command: the end of the script, a newline, `;`, or what closes a block.
+    ///
+    /// # Errors
+    /// Where something else stands there.
     pub fn finish(&mut self) -> Result<(), Refusal> {
         self.spaces();
         match self.peek() {
@@ -148,6 +160,9 @@ impl<'a> Reader<'a> {
 
     /// The text of `a`, `i` or `c`: from the next line behind a backslash, or in one line (GNU), on to a newline that no
     /// backslash stands before.
+    ///
+    /// # Errors
+    /// Where there is none, or its backslashes are not done here.
     pub fn text(&mut self) -> Result<Vec<u8>, Refusal> {
         self.spaces();
         if self.peek() == Some(b'\\') {

@@ -6,6 +6,9 @@ use crate::sed::regex::Matcher;
 use crate::Refusal;
 
 /// `s`, behind its letter.
+///
+/// # Errors
+/// Where its expression, its replacement or a flag is not done here.
 pub fn substitute(r: &mut Reader) -> Result<Substitute, Refusal> {
     let delimiter = match r.take() {
         Some(b) if b.is_ascii_punctuation() && b != b'\\' => b,
@@ -107,6 +110,9 @@ fn parts(text: &[u8]) -> Result<Vec<Part>, Refusal> {
 }
 
 /// `y`, behind its letter: what each byte becomes.
+///
+/// # Errors
+/// Where its two halves are not as long, or beyond ASCII.
 pub fn map(r: &mut Reader) -> Result<Box<[u8; 256]>, Refusal> {
     let Some(delimiter) = r.take().filter(|b| b.is_ascii_punctuation() && *b != b'\\') else {
         return refuse("an unusual delimiter");
