@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 export PATH := $(abspath $(BIN)):$(PATH)
 RUST_SOURCES := $(shell find core -name target -prune -o \( -name '*.rs' -o -name 'Cargo.toml' -o -name Cargo.lock -o -name pyproject.toml -o -name '*.py' -o -name '*.pyi' \) -print 2>/dev/null)
 
-.PHONY: vllm setup lock replay test check prove fmt clean test-python test-rust
+.PHONY: vllm setup lock replay test check prove fmt clean check-python check-rust build-tests test-rust test-python test-beside test-alone
 
 setup: $(VENV)/.installed
 
@@ -49,22 +49,35 @@ lock:
 replay: setup
 	$(BIN)/curserve-bench replay --rtt 150ms
 
-check: setup
+check: check-python check-rust
+
+check-python: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check-rust: setup
 	cd core && cargo fmt --all --check
 	cd core && cargo clippy --release --all-targets --locked -q -- -D warnings
 
 test: test-rust test-python
 
-test-rust: setup
-	cd core && cargo test --release --locked -q
+# Examples are compiled by clippy; whoever runs one builds it.
+build-tests: setup
+	cd core && cargo test --release --locked -q --lib --bins --tests --no-run
 
-# Most tests wait for a process or a clock, so two files at a time; those marked `alone` come after them.
-test-python: setup
-	$(BIN)/pytest tests -m 'not prove and not alone' -n 2 --dist loadfile
+test-rust: build-tests
+	cd core && cargo test --release --locked -q --lib --bins --tests
+	cd core && cargo test --release --locked -q --doc
+
+test-python: test-beside test-alone
+
+# Most tests wait for a process or a clock, so two files at a time, the longest first.
+test-beside: setup
+	$(BIN)/pytest tests -m 'not prove and not alone' -n 2 --dist loadfile --no-loadscope-reorder
+
+test-alone: setup
 	$(BIN)/pytest tests -m 'not prove and alone'
 
 # Receipts go where git does not look; RECEIPTS=results/proofs renews those that the documents cite.

@@ -22,23 +22,19 @@ from curserve_traces.workspace import diff, pristine_copy, snapshot
 os.environ["PATH"] += f"{os.pathsep}{Path(sys.executable).parent}"
 """The project's `rg` is there, and what looks for it on PATH finds it, as in an environment that is activated."""
 
-ALONE = (
-    *("bench/", "hosts/", "hostile/"),
-    *(
-        f"cli/test_{name}.py"
-        for name in ("bench_search", "ended", "gate_end_to_end", "killed", "link", "replay", "replay_mirror")
-    ),
-    "unit/engines/test_vllm_server.py",
-)
-"""Where every test is `alone`: they measure links, end processes, or look whether any is left."""
+LONGEST = ("hostile/test_hostile", "cli/test_load", "cli/test_sweep", "hosts/test_sandbox", "cli/test_link")
+"""The files that take longest come first, so that two at a time end together."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what must run with nothing beside it."""
+    """Put files in the order in which they are handed out (with `--no-loadscope-reorder`)."""
     here = Path(__file__).parent
-    for item in items:
-        if item.path.relative_to(here).as_posix().startswith(ALONE):
-            item.add_marker(pytest.mark.alone)
+
+    def place(item: pytest.Item) -> int:
+        name = item.path.relative_to(here).with_suffix("").as_posix()
+        return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+
+    items.sort(key=place)
 
 
 SCRIPT: tuple[tuple[str, ...], ...] = (

@@ -21,6 +21,7 @@ def transfer_seconds(pair) -> float:
     return figures["receiving_ns"] / 1e9
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("path", ["queue/packet", "queue/veth"])
 def test_cost_per_packet(benchmark, path):
     """The difference of the two rows is the queue's own cost."""

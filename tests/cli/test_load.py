@@ -19,8 +19,6 @@ from curserve_results.load.timeline import block_seconds, read_timeline
 from curserve_traces import codec
 from curserve_traces.model import Trace
 
-pytestmark = pytest.mark.alone
-
 BENCH = (sys.executable, "-m", "curserve_harness", "load", "--no-floor")
 
 
@@ -86,7 +84,7 @@ def given(
 def closed(given: tuple[object, ...], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     engines = [word for e in ("recorded-client", "client-subprocess", "daemon") for word in ("--engine", e)]
     slo = ("--slo", "ttft p50 <= 2s, task p50 <= 60s")
-    return finished(tmp_path_factory.mktemp("load"), *given, *engines, *slo, "--rtt", "5ms", "--sessions", 6)
+    return finished(tmp_path_factory.mktemp("load"), *given, *engines, *slo, "--rtt", "25ms", "--sessions", 6)
 
 
 def test_every_session_runs_in_every_engine_and_every_answer_is_right(closed: tuple[Path, str]) -> None:
@@ -109,7 +107,7 @@ def test_sessions_really_run_side_by_side(closed: tuple[Path, str]) -> None:
 
 def test_the_table_says_goodput_and_how_each_objective_was_kept(closed: tuple[Path, str]) -> None:
     out, text = closed
-    for words in ("goodput/h", "SLO, daemon", "ttft p50 <= 2s", "intended start", "6 sessions, 5ms"):
+    for words in ("goodput/h", "SLO, daemon", "ttft p50 <= 2s", "intended start", "6 sessions, 25ms"):
         assert words in text, words
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest["extra"]["load"]["users"] == 6
@@ -119,19 +117,19 @@ def test_the_table_says_goodput_and_how_each_objective_was_kept(closed: tuple[Pa
 def test_clients_on_different_links_share_one_server(given: tuple[object, ...], tmp_path: Path) -> None:
     """Two links, two hosts on each: four networks, one process that serves them all."""
     arrivals = ("--arrivals", "poisson 20/s", "--tasks", 8, "--seed", 4)
-    links = ("--rtt", "1ms", "--rtt", "60ms", "--mix", "--hosts", 2)
+    links = ("--rtt", "20ms", "--rtt", "80ms", "--mix", "--hosts", 2)
     out, _ = finished(tmp_path, *given, *arrivals, *links, "--engine", "client-subprocess")
     rows = pl.read_parquet(out / "samples")
-    assert dict(rows.filter(kind="cell").group_by("link").len().rows()) == {"1ms": 4, "60ms": 4}
+    assert dict(rows.filter(kind="cell").group_by("link").len().rows()) == {"20ms": 4, "80ms": 4}
     assert rows["block"].unique().to_list() == [0]
     waited = (pl.col("first_byte_ns") - pl.col("sent_ns")).min()
     fastest = dict(rows.filter(kind="turn").group_by("link").agg(waited).rows())
-    assert fastest["60ms"] > fastest["1ms"] + 55_000_000
+    assert fastest["80ms"] > fastest["20ms"] + 55_000_000
 
 
 def test_turns_on_a_gpu_share_its_steps_and_its_cache(given: tuple[object, ...], tmp_path: Path) -> None:
     """The next turn of a session finds its history in the cache; what the server did in each step is kept."""
-    shared = ("--model", "llama-8b", "--gpu", "h100", "--kv-blocks", 4000, "--keep-kv", "--rtt", "1ms")
+    shared = ("--model", "llama-8b", "--gpu", "h100", "--kv-blocks", 4000, "--keep-kv", "--rtt", "20ms")
     engines = ("--engine", "server-subprocess", "--engine", "daemon")
     out, text = finished(tmp_path, *given[2:], *shared, *engines, "--sessions", 5)
     turns = pl.read_parquet(out / "samples").filter(kind="turn")
@@ -155,7 +153,9 @@ def test_interrupted_it_keeps_and_marks_what_it_has_and_leaves_nothing(
     given: tuple[object, ...], tmp_path: Path
 ) -> None:
     arrivals = ("--arrivals", "poisson 1/s", "--duration", "60s")
-    with running(tmp_path / "load", *given, *arrivals, "--rtt", "5ms", "--engine", "client-subprocess") as process:
+    with running(
+        tmp_path / "load", *given, *arrivals, "--rtt", "25ms", "--engine", "client-subprocess"
+    ) as process:
         live = tmp_path / "load/run" / LIVE
         while process.poll() is None and not (live.exists() and json.loads(live.read_text())["finished"]):
             time.sleep(0.2)
@@ -173,7 +173,9 @@ def test_interrupted_it_keeps_and_marks_what_it_has_and_leaves_nothing(
 
 def test_a_server_that_dies_ends_the_load_in_a_line(given: tuple[object, ...], tmp_path: Path) -> None:
     arrivals = ("--arrivals", "poisson 1/s", "--duration", "60s")
-    with running(tmp_path / "load", *given, *arrivals, "--rtt", "5ms", "--engine", "client-subprocess") as process:
+    with running(
+        tmp_path / "load", *given, *arrivals, "--rtt", "25ms", "--engine", "client-subprocess"
+    ) as process:
         server = role(tmp_path / "load", "server", process)
         time.sleep(2)
         os.kill(server, signal.SIGKILL)
@@ -206,7 +208,7 @@ def test_a_server_that_dies_ends_the_load_in_a_line(given: tuple[object, ...], t
 def test_bad_input_is_one_line(
     given: tuple[object, ...], tmp_path: Path, arguments: tuple[str, ...], code: int, says: str
 ) -> None:
-    done = load(*given, *arguments, "--rtt", "5ms", "--out", tmp_path / "run")
+    done = load(*given, *arguments, "--rtt", "25ms", "--out", tmp_path / "run")
     assert done.returncode == code, done.stderr
     assert says in done.stderr
     assert "Traceback" not in done.stderr

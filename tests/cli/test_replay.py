@@ -17,6 +17,8 @@ from curserve_traces import codec
 from curserve_traces.model import Trace
 
 FAST = ("--rtt", "5ms", "--model", "swe-grep-mini", "--repetitions", "1")
+CALM = ("--rtt", "25ms", *FAST[2:])
+"""Where no time is compared: what a busy machine adds is less than makes such a link void."""
 FOUR = ("recorded-client", "recorded-server", "client-subprocess", "server-subprocess")
 BENCH = (sys.executable, "-m", "curserve_harness")
 ENGINES = [word for engine in FOUR for word in ("--engine", engine)]
@@ -50,6 +52,7 @@ def run(
     return out, done.stdout
 
 
+@pytest.mark.alone
 def test_prints_one_table_with_a_row_for_each_engine(run: tuple[Path, str]) -> None:
     _, text = run
     for engine in FOUR:
@@ -58,6 +61,7 @@ def test_prints_one_table_with_a_row_for_each_engine(run: tuple[Path, str]) -> N
         assert words in text, words
 
 
+@pytest.mark.alone
 def test_run_folder_holds_samples_plan_manifest_and_tables(run: tuple[Path, str]) -> None:
     out, text = run
     names = {path.name for path in out.iterdir()}
@@ -69,6 +73,7 @@ def test_run_folder_holds_samples_plan_manifest_and_tables(run: tuple[Path, str]
     assert manifest["versions"]["program rg"].startswith("ripgrep 15")
 
 
+@pytest.mark.alone
 def test_executed_answers_are_right_in_every_placement(run: tuple[Path, str]) -> None:
     calls = pl.read_parquet(run[0] / "samples").filter(pl.col("kind") == "call")
     executed = calls.filter(pl.col("engine").str.ends_with("subprocess"))
@@ -78,6 +83,7 @@ def test_executed_answers_are_right_in_every_placement(run: tuple[Path, str]) ->
     assert labels == [("executed", 16), ("recorded", 2)]
 
 
+@pytest.mark.alone
 def test_the_time_of_what_was_not_executed_is_told_and_counts_in_the_whole_task(
     run: tuple[Path, str], small_trace: Trace
 ) -> None:
@@ -102,7 +108,7 @@ def test_answers_after_a_call_that_left_no_delta_are_judged_apart(
     engines = ("--engine", "client-subprocess", "--engine", "daemon")
     for attempt in range(4):  # a link that was void on a busy machine says: repeat
         out = tmp_path / f"run-{attempt}"
-        done = bench("replay", "--trace", tmp_path / "blind.json", *granted, *FAST, *engines, "--out", out)
+        done = bench("replay", "--trace", tmp_path / "blind.json", *granted, *CALM, *engines, "--out", out)
         if done.returncode != 5:
             break
     assert done.returncode == 0, done.stderr
@@ -119,6 +125,7 @@ def test_answers_after_a_call_that_left_no_delta_are_judged_apart(
     assert [(row["right"]["value"], row["right"]["n"]) for row in rows] == [(1.0, 5), (1.0, 5)]
 
 
+@pytest.mark.alone
 def test_client_placed_tools_pay_the_link_and_server_placed_ones_do_not(run: tuple[Path, str]) -> None:
     turns = pl.read_parquet(run[0] / "samples").filter(pl.col("kind") == "turn").sort("cell", "turn")
     trips = turns.with_columns(
@@ -129,6 +136,7 @@ def test_client_placed_tools_pay_the_link_and_server_placed_ones_do_not(run: tup
     assert fastest["recorded-server"] < fastest["recorded-client"]
 
 
+@pytest.mark.alone
 def test_the_same_seed_gives_the_same_plan(
     run: tuple[Path, str], granted: tuple[str, str], tmp_path: Path
 ) -> None:
@@ -144,6 +152,7 @@ def test_the_same_seed_gives_the_same_plan(
     assert json.loads(again.stdout)["tables"]
 
 
+@pytest.mark.alone
 def test_an_existing_folder_is_never_overwritten(run: tuple[Path, str]) -> None:
     before = (run[0] / "table.txt").read_bytes()
     done = bench("replay", *FAST, "--out", run[0])
@@ -190,18 +199,22 @@ def test_a_corrupt_trace_is_one_clear_line(content: bytes, tmp_path: Path) -> No
     assert "Traceback" not in done.stderr
 
 
+BLOCKS = 4
+TWO = ("--engine", "recorded-server", "--engine", "client-subprocess")
+
+
 def start(
     trace: Path, granted: tuple[str, str], out: Path, temporary: Path, links: tuple[str, ...]
 ) -> subprocess.Popen[str]:
-    """Start a run of six blocks a link, the links side by side, and return when the first block is written.
+    """Start a run of `BLOCKS` a link, the links side by side, and return when the first block is written.
 
     By then it has been seen at work: the run, two roles and the keeper, so that the search for what is left behind
     can find something. (Searched before the first block: on a busy machine that takes as long as several.)
     """
-    fast = ("--model", "swe-grep-mini", "--repetitions", "6", "--links-at-once", str(len(links)))
+    fast = ("--model", "swe-grep-mini", "--repetitions", str(BLOCKS), "--links-at-once", str(len(links)))
     fast += tuple(word for rtt in links for word in ("--rtt", rtt))
     process = subprocess.Popen(
-        [*BENCH, "replay", "--trace", trace, *granted, *fast, *ENGINES, "--out", out],
+        [*BENCH, "replay", "--trace", trace, *granted, *fast, *TWO, "--out", out],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -218,6 +231,7 @@ def start(
     return process
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("links", [("20ms",), ("20ms", "25ms")], ids=["one link", "two links"])
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_run_leaves_nothing_and_resumes(
@@ -242,14 +256,15 @@ def test_an_interrupted_run_leaves_nothing_and_resumes(
     if how != signal.SIGKILL:
         assert list(temporary.iterdir()) == []
     kept = {path.name: path.read_bytes() for path in out.glob("samples/block-*")}
-    assert 1 <= len(kept) < 6 * len(links)
+    assert 1 <= len(kept) < BLOCKS * len(links)
     done = bench("replay", "--resume", "--out", out, "--trace", small_trace_file, *granted)
     assert done.returncode == 0 or "void" in done.stderr, done.stderr
     blocks = {path.name: path.read_bytes() for path in out.glob("samples/block-*")}
-    assert len(blocks) == 6 * len(links)
+    assert len(blocks) == BLOCKS * len(links)
     assert {name: blocks[name] for name in kept} == kept
 
 
+@pytest.mark.alone
 def test_links_side_by_side_give_the_blocks_of_links_one_after_another(
     small_trace_file: Path, granted: tuple[str, str], tmp_path: Path
 ) -> None:

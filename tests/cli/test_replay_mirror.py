@@ -12,6 +12,8 @@ import pytest
 from curserve_traces import codec
 from curserve_traces.model import Trace
 
+pytestmark = pytest.mark.alone
+
 BENCH = (sys.executable, "-m", "curserve_harness")
 FAST = ("--rtt", "20ms", "--model", "swe-grep-mini", "--repetitions", "1")
 

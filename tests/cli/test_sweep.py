@@ -6,12 +6,9 @@ import sys
 from pathlib import Path
 
 import polars as pl
-import pytest
 
 from curserve_traces import codec
 from curserve_traces.model import Trace
-
-pytestmark = pytest.mark.alone
 
 PLAN = """
 [defaults]
@@ -21,7 +18,7 @@ floor = false
 
 [[grid]]
 verb = "load"
-rtt = "0ms"
+rtt = "20ms"
 over = { sessions = [1, 3] }
 """
 

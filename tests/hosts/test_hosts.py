@@ -95,6 +95,7 @@ def test_every_program_gets_the_declared_congestion_control_unasked(pair):
     assert said.stdout.strip() == pair.link.tcp.congestion
 
 
+@pytest.mark.alone
 def test_calibration_takes_the_paths_cost_off(pair):
     untouched = calibrate(pair, samples=100, tune=False)
     calibration = calibrate(pair, samples=100, tune=True)

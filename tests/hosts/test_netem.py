@@ -16,7 +16,7 @@ from receipts import write_receipt
 
 from curserve_netem import BackendUnavailable, Link, hosts
 
-pytestmark = pytest.mark.timeout(900)  # a kernel boots first, slower on a busy machine
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(900)]  # a kernel boots first, slower on a busy machine
 PROOF = str(Path(__file__).with_name("proof.py"))
 
 

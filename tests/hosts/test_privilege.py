@@ -46,6 +46,7 @@ def test_an_ordinary_user_gets_the_same_packet_link_through_a_user_namespace():
     assert "congctl cubic" in route
 
 
+@pytest.mark.alone
 def test_the_next_run_sweeps_what_a_killed_owner_and_a_killed_keeper_left():
     owner_program = (
         "import time; from curserve_netem import *\n"
@@ -66,6 +67,7 @@ def test_the_next_run_sweeps_what_a_killed_owner_and_a_killed_keeper_left():
             time.sleep(0.02)
 
 
+@pytest.mark.alone
 def test_the_machines_own_network_is_as_it_was():
     def devices() -> str:
         rows = subprocess.run(["ip", "-o", "addr"], capture_output=True, text=True, check=True).stdout

@@ -16,6 +16,8 @@ PROOF = str(Path(__file__).with_name("proof.py"))
 MS = 1_000_000
 PATHS = ["queue/packet", "queue/tun"]
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module", params=PATHS)
 def path(request):

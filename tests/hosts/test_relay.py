@@ -33,6 +33,7 @@ def test_every_byte_arrives(rtt_ms):
     assert figures["bytes"] == 50_000_000
 
 
+@pytest.mark.alone
 def test_the_rate_holds_with_the_headers_that_a_wire_would_carry():
     with hosts(Link(rtt_ns=10 * MS, rate_bps=100_000_000), backend="relay") as pair:
         figures = traffic.transfer(pair, 12_000_000)

@@ -14,6 +14,8 @@ import pytest
 
 from curserve_netem.sweep import MARK, new_mark, sweep_orphans
 
+pytestmark = pytest.mark.alone  # nobody else may sweep, or leave something to sweep
+
 SLEEPER = [sys.executable, "-c", "import time; print(1, flush=True); time.sleep(600)"]
 
 

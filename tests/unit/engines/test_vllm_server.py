@@ -25,6 +25,8 @@ from vllm_costs.costs import MODES, load_in_gap, overheads, play_mode
 from vllm_costs.made_traces import make_trace, words
 from vllm_costs.probe import CellCost, cell_spec, follow_stream, play_client, play_inside
 
+pytestmark = pytest.mark.alone  # the server takes both processors
+
 _numbers = count(1)
 COMMANDS = [
     "ls",
