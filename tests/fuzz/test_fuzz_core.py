@@ -29,6 +29,8 @@ TARGETS = sorted(
 def test_fresh_inputs(target: Path, tmp_path: Path) -> None:
     folder, name, seconds = target.parts[0], target.stem, int(os.environ.get("FUZZ_SECONDS", "600"))
     (tmp_path / "corpus").mkdir()
+    artifacts = CORE / "fuzz" / folder / "artifacts" / name  # pytest soon removes a folder of its own
+    artifacts.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
         [
             *(
@@ -45,14 +47,14 @@ def test_fresh_inputs(target: Path, tmp_path: Path) -> None:
                 "--",
             ),
             *(f"-max_total_time={seconds}", "-timeout=10", "-print_final_stats=1"),
-            f"-artifact_prefix={tmp_path}/",
+            f"-artifact_prefix={artifacts}/",
         ],
         cwd=CORE,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, f"{tmp_path}: {done.stderr[-4000:]}"
+    assert done.returncode == 0, f"{artifacts}: {done.stderr[-4000:]}"
     stats = dict(re.findall(r"^stat::(\w+):\s+(\d+)$", done.stderr, re.MULTILINE))
     inputs = int(stats["number_of_executed_units"])
     assert inputs > 0

@@ -29,6 +29,7 @@ mod compound;
 mod conditional;
 mod dash;
 mod deaths;
+mod documents;
 mod exec;
 mod expand;
 mod glob;

@@ -7,7 +7,7 @@ use std::sync::Once;
 use brush_parser::ast::Program;
 use brush_parser::{word, ParserOptions, SourceSpan, Token};
 
-use crate::Refusal;
+use crate::{documents, Refusal};
 
 /// Longer command lines are refused; agents' stay far below.
 const MAX_LENGTH: usize = 64 << 10;
@@ -151,8 +151,10 @@ pub fn parse_unchecked(command: &str) -> Result<Program, Refusal> {
     if nesting(command) > MAX_NESTING {
         return Err(Refusal::new("a command line nested too deeply"));
     }
-    if has_document_beside_commands(command) {
-        return Err(Refusal::new("a here-document beside a substitution"));
+    if !documents::are_clear(command) {
+        return Err(Refusal::new(
+            "a here-document whose place or end is not clear",
+        ));
     }
     let mut parser = brush_parser::Parser::new(command.as_bytes(), options());
     let program = guarded("a command line", || parser.parse_program())?;
@@ -166,20 +168,6 @@ pub fn parse_unchecked(command: &str) -> Result<Program, Refusal> {
         return Err(Refusal::new("a blank in ${…} that the parser drops"));
     }
     Ok(program)
-}
-
-/// Whether the body of a here-document may begin in one command and end in another: only one is clear, and only where no
-/// substitution stands before its body. Asked before the parser is, which never ends at one within a `$(` that nothing closes.
-fn has_document_beside_commands(command: &str) -> bool {
-    let text = command.replace("<<<", "---");
-    let Some(first) = text.find("<<") else {
-        return false;
-    };
-    let substitutes = |text: &str| text.contains("$(") || text.contains('`');
-    let body = text[first..]
-        .find('\n')
-        .map_or(text.len(), |end| first + end);
-    substitutes(&text[..body]) || substitutes(&text) && text[first + 2..].contains("<<")
 }
 
 /// `{name}>file`, which is a word and a redirection to the parser.
