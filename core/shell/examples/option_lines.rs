@@ -1,9 +1,9 @@
 //! Lines from the tables of options, each answered here and by the real shell:
 //!
-//!     cargo run --release -p curserve-shell --example option_lines -- LINES SEED [PROGRAM…] [--refused]
+//!     cargo run --release -p curserve-shell --example option_lines -- LINES SEED [PROGRAM…] [--refused] [--c]
 //!
 //! Every answer must be equal to the real one in output, messages and exit code; a refusal counts as none. `--refused` counts
-//! the reasons. Exit code 1 after a difference.
+//! the reasons, `--c` takes the C locale. Exit code 1 after a difference.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -13,14 +13,24 @@ mod options;
 use std::collections::BTreeMap;
 
 use common::Place;
+use curserve_shell::{Called, Caller};
 use options::random::Generator;
 use options::{fill, line, PROGRAMS};
 
+/// A bash that somebody else starts.
+const IN_C: Caller = Caller {
+    shell: Called::Bash("bash"),
+    has_input: false,
+    merged: false,
+    sorts_otherwise: false,
+};
+
 fn main() {
-    let usage = "option_lines LINES SEED [PROGRAM…] [--refused]";
-    let mut words: Vec<String> = std::env::args().skip(1).collect();
-    let reasons_wanted = words.iter().any(|word| word == "--refused");
-    words.retain(|word| word != "--refused");
+    let usage = "option_lines LINES SEED [PROGRAM…] [--refused] [--c]";
+    let (flags, words): (Vec<String>, Vec<String>) = std::env::args()
+        .skip(1)
+        .partition(|word| word.starts_with("--"));
+    let asked = |flag: &str| flags.iter().any(|word| word == flag);
     let number = |at: usize| words.get(at).and_then(|word| word.parse::<u64>().ok());
     let (Some(lines), Some(seed)) = (number(0), number(1)) else {
         panic!("{usage}");
@@ -29,6 +39,7 @@ fn main() {
         [] => PROGRAMS.to_vec(),
         some => some.iter().map(String::as_str).collect(),
     };
+    let in_c = asked("--c");
     let place = Place::new(fill);
     let tables = curserve_tools::tables();
     let mut random = Generator::new(seed);
@@ -38,21 +49,29 @@ fn main() {
         let program = programs[(at % programs.len() as u64) as usize];
         let line = line(&mut random, program, &tables);
         let count = counts.entry(program).or_default();
-        match place.ours(&line) {
+        let ours = match in_c {
+            true => place.ours_called(&line, IN_C, "C"),
+            false => place.ours(&line),
+        };
+        match ours {
             Err(refusal) => {
                 count[1] += 1;
                 *reasons.entry(format!("{program}: {refusal}")).or_default() += 1;
             }
             Ok(_) => {
                 count[0] += 1;
-                if let Some(difference) = place.difference(&line) {
+                let difference = match in_c {
+                    true => place.difference_called(&line, IN_C, "C"),
+                    false => place.difference(&line),
+                };
+                if let Some(difference) = difference {
                     count[2] += 1;
                     println!("{difference}");
                 }
             }
         }
     }
-    if reasons_wanted {
+    if asked("--refused") {
         let mut reasons: Vec<_> = reasons.into_iter().collect();
         reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         for (reason, count) in reasons.iter().take(60) {
