@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Kind = Literal["closed", "poisson", "gamma", "diurnal", "recorded"]
 NS = 1_000_000_000
 MOST_SESSIONS = 10_000_000
+CLOSED_AHEAD = 100
+"""Sessions that are planned for a user of a closed load that ends by time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from curserve_harness.console.exits import BadInput
-from curserve_harness.plan.arrivals import MOST_SESSIONS, NS, Arrivals
+from curserve_harness.plan.arrivals import CLOSED_AHEAD, MOST_SESSIONS, NS, Arrivals
 from curserve_netem.errors import LinkError
 from curserve_netem.parse import parse_duration_ns
 
@@ -67,6 +67,11 @@ def parse_arrivals(
         users = 1 if sessions is None else sessions
         if users < 1:
             raise BadInput(f"--sessions {users}: at least one user is needed")
+        planned = count or users * (CLOSED_AHEAD if length else 1)
+        if max(users, planned) > MOST_SESSIONS:
+            raise BadInput(
+                f"--sessions, --tasks: {planned:,} sessions of {users:,} users; {MOST_SESSIONS:,} are the most"
+            )
         return replace(base, users=users, think_ns=times["think"])
     _refuse(where, kind, sessions=sessions, think=think)
     if kind == "recorded" and len(words) == 1:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from curserve_harness.plan.arrivals import Arrivals, offsets
+from curserve_harness.plan.arrivals import CLOSED_AHEAD, Arrivals, offsets
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,10 +64,6 @@ def draw(arrivals: Arrivals, traces: int, seed: int, repetition: int) -> Session
     offset = np.full(number, -1, np.int64)
     offset[: min(users, number)] = begin[: min(users, number)]
     return Sessions(_dealt(chance, traces, number), user, offset)
-
-
-CLOSED_AHEAD = 100
-"""Sessions that are planned for a user of a closed load that ends by time."""
 
 
 def _dealt(chance: np.random.Generator, traces: int, number: int) -> NDArray[np.int32]:
