@@ -165,10 +165,12 @@ CALLS = {
     "deep-arguments": {"tool": "bash", "arguments": {"command": "true", "more": [[[[[[{}]]]]]]}},
 }  # fmt: skip
 INNOCENT = "grep -rn alpha b | sort; echo right"
+OF_NUMBERS_S = 25
+"""bash takes four seconds of two idle processors to print two thousand million blanks, and is not always alone."""
 RIGHT = "b/c.py:1:alpha b/c.py\nb/d.md:1:alpha b/d.md\nright\n"
 
 
-def _call(stage: Stage, engine: str = "daemon") -> list[str]:
+def _call(stage: Stage, engine: str = "daemon", timeout_s: int = 6) -> list[str]:
     return [
         "call",
         "--engine",
@@ -176,7 +178,7 @@ def _call(stage: Stage, engine: str = "daemon") -> list[str]:
         "--workspace",
         str(stage.workspace),
         "--timeout-s",
-        "6",
+        str(timeout_s),
         *stage.sandboxed(),
     ]
 
@@ -195,7 +197,7 @@ def _lives(_stage: Stage, done: Done, count: int) -> None:
 
 def _equal(stage: Stage, done: Done, lines: list[str]) -> None:
     """Every line is answered as the real programs answer it."""
-    words = [sys.executable, "-m", "curserve_harness", *_call(stage, "client-subprocess")]
+    words = [sys.executable, "-m", "curserve_harness", *_call(stage, "client-subprocess", OF_NUMBERS_S)]
     given = b"".join(making.asked(line) for line in lines)
     real = subprocess.run(
         words, input=given, capture_output=True, env=stage.environment(), cwd=stage.work, check=False
@@ -247,7 +249,7 @@ def attacks() -> list[Attack]:
         found.append(
             Attack(
                 f"shell.numbers-{number // 60}",
-                _call,
+                partial(_call, timeout_s=OF_NUMBERS_S),
                 (0, 4),
                 held=partial(_equal, lines=part),
                 stdin=partial(lambda _stage, part: b"".join(making.asked(line) for line in part), part=part),
