@@ -31,6 +31,9 @@ TOLD = (
     Case("call", tuple(BASES["call"].split()), "no streams"),
     Case("trace import", tuple(BASES["trace import"].split()), "small files"),
     Case("trace check", ("TRACE", "--workspace", "LOOP")),
+    Case("llm serve", ("--trace", "TRACE", "--port", "0", "--host", "\udcff\udcfe")),
+    Case("llm serve", ("--trace", "TRACE", "--port", "0", "--host", "a" * 70)),
+    Case("load", ("--sessions", "2147483648")),
     Case("bench search", (*BASES["bench search"].split(), "--out", "NEW")),
 )
 

@@ -7,6 +7,7 @@ answered from the default script, its turn found by counting what the model has 
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import time
@@ -89,7 +90,10 @@ class ModelServer:
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
         """Listen; return the base URL. Raises OSError where that cannot be."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        try:
+            listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        except (TypeError, UnicodeError) as error:  # bytes that are no text, or a label beyond 63
+            raise OSError(errno.EINVAL, "no name that a host can have") from error
         self._runner = web.ServerRunner(
             StampingServer(self._handle, access_log=None, logger=quiet_logger(__name__)),
             shutdown_timeout=_ENDING_S,
