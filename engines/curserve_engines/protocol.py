@@ -183,7 +183,11 @@ class Engine(Protocol):
 
 @runtime_checkable
 class PairedEngine(Protocol):
-    """An engine of placement `both`: `open` is called beside the model, `open_home` beside the workspace."""
+    """An engine of placement `both`: `open_at` is called beside the model, `open_home` beside the workspace."""
+
+    def open_at(self, world: World, host: str) -> Session:
+        """Start the part beside the model, which waits for the other at an address of its own, `host`, alone."""
+        ...
 
     def open_home(self, world: World, address: str) -> Home:
         """Start the part beside the workspace, which calls the other at `address` (HOST:PORT)."""

@@ -25,8 +25,12 @@ class MirrorEngine:
         return programs.info(("curserve",), needed=("curserve", "rg", "bash"))
 
     def open(self, world: World) -> MirrorSession:
-        """Start the half beside the model, with an empty copy."""
-        return MirrorSession(world)
+        """Start the half beside the model, with an empty copy, for another half on this machine."""
+        return self.open_at(world, "127.0.0.1")
+
+    def open_at(self, world: World, host: str) -> MirrorSession:
+        """Start the half beside the model; it waits for the other at the address `host`."""
+        return MirrorSession(world, host)
 
     def open_home(self, world: World, address: str) -> MirrorHome:
         """Start the half beside the workspace; returns when the copy is whole."""

@@ -22,9 +22,13 @@ LOAD_S = 60.0
 
 
 class MirrorSession(Closing):
-    """`curserve mirror serve`, asked over its socket; `port` is where it waits for the other half."""
+    """`curserve mirror serve`, asked over its socket; `port` of `host` is where it waits for the other half.
 
-    def __init__(self, world: World) -> None:
+    Whoever reaches that port can be the other half, so it is open at no other address: the hosts of a relay are
+    this machine.
+    """
+
+    def __init__(self, world: World, host: str) -> None:
         program = programs.need("curserve", "mirror")
         self._folder = scratch.new("mirror")
         self._running: Running | None = None
@@ -33,7 +37,7 @@ class MirrorSession(Closing):
                 socket.socket(socket.AF_INET, socket.SOCK_STREAM) as far,
                 socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as near,
             ):
-                far.bind(("0.0.0.0", 0))  # noqa: S104 - the server host has a network of its own
+                far.bind((host, 0))
                 far.listen(8)
                 self.port: int = far.getsockname()[1]
                 path = self._folder / "s"

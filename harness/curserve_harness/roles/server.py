@@ -37,8 +37,8 @@ from curserve_harness.roles.lifetime import die_with_parent, private_stdout
 class ServerRole:
     """The server's side of the control channel, for one caller or many: no two of them open the same cell."""
 
-    def __init__(self, server: ModelServer, batch: Batch | None = None) -> None:
-        self._server, self._batch = server, batch
+    def __init__(self, server: ModelServer, batch: Batch | None = None, host: str = "127.0.0.1") -> None:
+        self._server, self._batch, self._host = server, batch, host
         self._open: dict[int, ExitStack] = {}
         self._paired: dict[Any, Paired] = {}
         self._started: Started | None = None  # only a load asks, and looking takes time
@@ -80,7 +80,7 @@ class ServerRole:
             raise BadMessage(f"open: cell {spec.cell} is open already")
         self._open[spec.cell] = ExitStack()  # its place is taken while it is being made
         try:
-            made = await asyncio.to_thread(_make, spec)
+            made = await asyncio.to_thread(_make, spec, self._host)
         except BaseException:
             del self._open[spec.cell]
             raise
@@ -129,14 +129,14 @@ class _Made:
         return None if self.session is None else self.session.port
 
 
-def _make(spec: CellSpec) -> _Made:
-    """Make a cell ready: its bytes and, if its tools are here, its engine's session."""
+def _make(spec: CellSpec, host: str) -> _Made:
+    """Make a cell ready: its bytes and, if its tools are here, its engine's session; `host` is our address."""
     with ExitStack() as stack:
         trace, script = load_cell(spec)
         cell = PacedCell(spec, script)
         loop, session = None, None
         if spec.placement != "client":
-            tools = stack.enter_context(opened_tools(spec, trace))
+            tools = stack.enter_context(opened_tools(spec, trace, host))
             loop = ServerLoop(cell, tools)
             session = tools.session if isinstance(tools.session, Paired) else None
         return _Made(cell, loop, stack.pop_all(), session)
@@ -162,7 +162,7 @@ async def serve(
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     shared = Batch.of(batch) if batch is not None else None
     server = ModelServer(loops=sessions, batch=shared)
-    role = ServerRole(server, shared)
+    role = ServerRole(server, shared, host)
     url = await server.start(host, port)
     for fd in listeners:
         await server.listen(socket.socket(fileno=fd))
