@@ -44,8 +44,9 @@ def _eval() -> bytes:
         ],
     }
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("header.json", json.dumps({"eval": {"model": "openai/m", "task": "t"}}))
-        archive.writestr("samples/1_epoch_1.json", json.dumps(sample))
+        # Without a date of its own an entry has today's, and a sample would differ from one second to the next.
+        archive.writestr(zipfile.ZipInfo("header.json"), json.dumps({"eval": {"model": "openai/m", "task": "t"}}))
+        archive.writestr(zipfile.ZipInfo("samples/1_epoch_1.json"), json.dumps(sample))
     return buffer.getvalue()
 
 
