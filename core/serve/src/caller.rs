@@ -8,43 +8,36 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use curserve_proto::{Caller, Refusal};
+use curserve_shell::{HEEDED, MADE_BY_BASH};
 use curserve_tools::World;
 
 use crate::programs::Programs;
 
-/// Variables at which the shell, the C library or every program looks: a line is refused where one is set at all.
-const HEEDED: [&str; 30] = [
+/// More at which the shell, the C library or a program looks: a line is refused where one is set at all.
+const HEEDED_TOO: [&str; 18] = [
     "BASHOPTS",
     "BASH_COMPAT",
     "BASH_ENV",
     "BASH_XTRACEFD",
-    "BLOCKSIZE",
-    "BLOCK_SIZE",
-    "CDPATH",
-    "CHARSET",
     "COLUMNS",
-    "ENV",
     "EXECIGNORE",
     "GCONV_PATH",
-    "GLOBIGNORE",
-    "GLOBSORT",
     "GREP_COLOR",
     "GREP_COLORS",
     "GREP_OPTIONS",
-    "LANGUAGE",
     "LD_AUDIT",
     "LD_LIBRARY_PATH",
     "LD_PRELOAD",
     "LOCPATH",
     "LS_BLOCK_SIZE",
     "NLSPATH",
-    "POSIXLY_CORRECT",
-    "QUOTING_STYLE",
     "SHELLOPTS",
-    "TABSIZE",
-    "TIME_STYLE",
     "_POSIX2_VERSION",
 ];
+
+fn heeded() -> impl Iterator<Item = &'static str> {
+    HEEDED.into_iter().chain(HEEDED_TOO)
+}
 
 /// The categories of a locale, as far as programs here ask for them.
 const CATEGORIES: [&str; 5] = [
@@ -53,32 +46,6 @@ const CATEGORIES: [&str; 5] = [
     "LC_MESSAGES",
     "LC_NUMERIC",
     "LC_TIME",
-];
-
-/// Variables whose values bash makes itself, whatever it is given.
-const SHELLS_OWN: [&str; 22] = [
-    "_",
-    "IFS",
-    "RANDOM",
-    "SRANDOM",
-    "SECONDS",
-    "LINENO",
-    "UID",
-    "EUID",
-    "PPID",
-    "HOSTNAME",
-    "HOSTTYPE",
-    "MACHTYPE",
-    "OSTYPE",
-    "SHELL",
-    "SHLVL",
-    "OPTIND",
-    "OPTARG",
-    "OPTERR",
-    "PIPESTATUS",
-    "GROUPS",
-    "LINES",
-    "PWD",
 ];
 
 /// What the real programs would go by.
@@ -107,7 +74,7 @@ pub(crate) fn world(
 ) -> Result<World, Refusal> {
     let of = |name: &str| caller.environment.get(name).map(String::as_str);
     for name in caller.environment.keys() {
-        if HEEDED.contains(&name.as_str()) || name.starts_with("BASH_FUNC_") {
+        if heeded().any(|known| known == name) || name.starts_with("BASH_FUNC_") {
             return refuse(format!("{name} is set, which changes how commands work"));
         }
     }
@@ -135,8 +102,8 @@ pub(crate) fn world(
     if ignores_everywhere(&of) {
         without("rg", "git has an ignore file for all repositories");
     }
-    let kept =
-        |name: &str| !SHELLS_OWN.contains(&name) && name != "LANG" && !name.starts_with("LC_");
+    let made = |name: &str| MADE_BY_BASH.contains(&name) || name == "PWD" || name == "LANG";
+    let kept = |name: &str| !made(name) && !name.starts_with("LC_");
     let mut environment: Vec<(String, String)> = caller
         .environment
         .iter()
@@ -251,7 +218,7 @@ mod tests {
 
     #[test]
     fn what_changes_commands_is_refused() {
-        for name in HEEDED.into_iter().chain(["BASH_FUNC_ls%%"]) {
+        for name in heeded().chain(["BASH_FUNC_ls%%"]) {
             assert!(judged(&[(name, "")]).is_err(), "{name}");
         }
     }

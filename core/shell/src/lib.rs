@@ -17,7 +17,7 @@
 //! redirect  2>&1, <file, here-documents        streams   what its descriptors are
 //! outputs   streams and files, opened and closed
 //! quick     what takes microseconds            conditional  [[ … ]]
-//! called    … of shells that others started    dash      … which is not bash
+//! called    … of shells that others started    dash      … which is not bash    names  … that programs heed
 //! ```
 
 mod arith;
@@ -34,6 +34,7 @@ mod exec;
 mod expand;
 mod glob;
 mod named;
+mod names;
 mod outputs;
 mod params;
 mod part;
@@ -52,6 +53,7 @@ pub use called::{run_called, Called, Caller};
 use curserve_corpus::Snapshot;
 use curserve_tools::{stack, CALL};
 pub use curserve_tools::{Deadline, How, Refusal, World, Write, Writes};
+pub use names::{HEEDED, MADE_BY_BASH};
 pub use quick::is_quick;
 pub use tool::leaves_input;
 

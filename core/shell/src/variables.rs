@@ -1,5 +1,6 @@
 //! Variables: what is set, what the environment holds, and which names bash or programs heed.
 
+use crate::names::{HEEDED, MADE_BY_BASH};
 use crate::state::{Shell, Value};
 use crate::Refusal;
 
@@ -76,28 +77,8 @@ fn is_of_locale(name: &str) -> bool {
 /// Variables that bash sets itself, whose values are not known here.
 fn is_shells_own(name: &str) -> bool {
     const NAMES: &[&str] = &[
-        "_",
-        "IFS",
-        "RANDOM",
-        "SRANDOM",
-        "SECONDS",
-        "LINENO",
-        "UID",
-        "EUID",
-        "PPID",
-        "HOSTNAME",
-        "HOSTTYPE",
-        "MACHTYPE",
-        "OSTYPE",
-        "SHELL",
-        "SHLVL",
         "SHELLOPTS",
-        "OPTIND",
-        "OPTARG",
-        "OPTERR",
-        "PIPESTATUS",
         "DIRSTACK",
-        "GROUPS",
         "FUNCNAME",
         "PS0",
         "PS1",
@@ -105,7 +86,6 @@ fn is_shells_own(name: &str) -> bool {
         "PS3",
         "PS4",
         "COLUMNS",
-        "LINES",
         "MAILCHECK",
         "PROMPT_COMMAND",
         "TMOUT",
@@ -113,7 +93,8 @@ fn is_shells_own(name: &str) -> bool {
         "auto_resume",
         "histchars",
     ];
-    NAMES.contains(&name)
+    MADE_BY_BASH.contains(&name)
+        || NAMES.contains(&name)
         || ["BASH", "EPOCH", "COMP", "HIST", "READLINE"]
             .iter()
             .any(|prefix| name.starts_with(prefix))
@@ -122,30 +103,10 @@ fn is_shells_own(name: &str) -> bool {
 /// Variables that programs or the shell heed when they are set.
 fn is_heeded(name: &str) -> bool {
     const NAMES: &[&str] = &[
-        "HOME",
-        "LANG",
-        "TERM",
-        "TZ",
-        "PWD",
-        "OLDPWD",
-        "CDPATH",
-        "ENV",
-        "GLOBIGNORE",
-        "GLOBSORT",
-        "FIGNORE",
-        "LANGUAGE",
-        "POSIXLY_CORRECT",
-        "BLOCKSIZE",
-        "BLOCK_SIZE",
-        "TIME_STYLE",
-        "QUOTING_STYLE",
-        "TABSIZE",
-        "FCEDIT",
-        "EDITOR",
-        "CHARSET",
-        "MAIL",
+        "HOME", "LANG", "TERM", "TZ", "PWD", "OLDPWD", "FIGNORE", "FCEDIT", "EDITOR", "MAIL",
     ];
-    NAMES.contains(&name)
+    HEEDED.contains(&name)
+        || NAMES.contains(&name)
         || [
             "LC_", "GREP_", "LS_", "LD_", "TREE_", "RIPGREP_", "GIT_", "MALLOC_", "XDG_", "_POSIX",
         ]
