@@ -10,6 +10,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::lens::Glass;
@@ -53,12 +54,34 @@ pub(crate) struct Watches {
     short: AtomicBool,
 }
 
+/// How long the kernel may take to end what was closed.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// One event: the watch it came from, what happened, and to which name in that folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) watch: i32,
     pub(crate) mask: u32,
     pub(crate) name: Box<[u8]>,
+}
+
+/// A new instance. One that is closed counts until the kernel has ended its watches, which a busy one does late: who ends a
+/// daemon and starts the next is not refused for that.
+fn instance() -> Result<OwnedFd, Error> {
+    let began = Instant::now();
+    loop {
+        // SAFETY: no pointers; a non-negative result is a descriptor that nobody else owns.
+        let fd = unsafe { libc::inotify_init1(libc::IN_NONBLOCK | libc::IN_CLOEXEC) };
+        if fd >= 0 {
+            // SAFETY: as above, `fd` is open and ours.
+            return Ok(unsafe { OwnedFd::from_raw_fd(fd) });
+        }
+        let error = io::Error::last_os_error();
+        if error.raw_os_error() != Some(libc::EMFILE) || began.elapsed() > PATIENCE {
+            return Err(Error::Instances(error));
+        }
+        std::thread::sleep(PATIENCE / 100);
+    }
 }
 
 impl Watches {
@@ -68,15 +91,8 @@ impl Watches {
     /// # Errors
     /// Where the user has no instance left.
     pub(crate) fn new(most: Option<usize>, glass: Glass) -> Result<Watches, Error> {
-        // SAFETY: no pointers; a non-negative result is a descriptor that nobody else owns.
-        let fd = unsafe { libc::inotify_init1(libc::IN_NONBLOCK | libc::IN_CLOEXEC) };
-        if fd < 0 {
-            return Err(Error::Instances(io::Error::last_os_error()));
-        }
-        // SAFETY: as above, `fd` is open and ours.
-        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
         Ok(Watches {
-            fd,
+            fd: instance()?,
             volumes: Volumes::default(),
             glass,
             most: AtomicUsize::new(most.unwrap_or_else(|| of_this_user() / 2)),

@@ -28,9 +28,13 @@ def resident(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Resident]:
         found = Resident(root)
         yield found
         found.close()
-        for entry in Path("/proc").iterdir():
-            if (words := _words(entry)) and b"serve" in words and os.fsencode(root) in words:
-                os.kill(int(entry.name), signal.SIGKILL)
+        _end_daemons(root)
+
+
+def _end_daemons(root: Path) -> None:
+    for entry in Path("/proc").iterdir():
+        if (words := _words(entry)) and b"serve" in words and os.fsencode(root) in words:
+            os.kill(int(entry.name), signal.SIGKILL)
 
 
 def _words(entry: Path) -> list[bytes]:
@@ -87,4 +91,7 @@ def test_bad_input_is_no_answer_and_no_error(root: Path, monkeypatch: pytest.Mon
     assert Resident(root).ask("cat a.txt", Caller({})) is None
     assert Resident(root / "nowhere").ask("cat a.txt", Caller({})) is None
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    assert Resident(root).ask("cat \udc80", Caller({"A": "\udc80"})) is None
+    try:
+        assert Resident(root).ask("cat \udc80", Caller({"A": "\udc80"})) is None
+    finally:
+        _end_daemons(root)
