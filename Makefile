@@ -33,7 +33,9 @@ $(VENV)/.locked: $(VENV)/.system requirements.lock
 
 $(VENV)/.core: $(VENV)/.locked $(RUST_SOURCES)
 	@echo "setup 3/4: the Rust core, as a Python module and as a program: about three minutes"
-	@$(BIN)/pip install -q --no-index --no-deps --no-build-isolation --force-reinstall ./core/py ./core/cli
+	@rm -rf $(VENV)/wheels
+	@$(BIN)/pip wheel -q --no-index --no-deps --no-build-isolation -w $(VENV)/wheels ./core/py ./core/cli
+	@$(BIN)/pip install -q --no-index --no-deps --force-reinstall $(VENV)/wheels/*.whl
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.core pyproject.toml

@@ -13,8 +13,9 @@ if ! test -f "$lock"; then
 fi
 test -x $venv/bin/python || "$python" -m venv $venv
 bin=$venv/bin
-$bin/pip install -q --require-hashes --only-binary :all: --no-deps -r "$lock"
-# The project itself, so that vLLM finds its entry points; the core's wheel is rebuilt only if its sources changed.
-PATH="$PWD/$bin:$PATH" $bin/pip install -q --no-index --no-deps --no-build-isolation --force-reinstall ./core/py
+# Bytecode is left to whoever imports a module first: of twenty thousand files most are never.
+$bin/pip install -q --no-compile --require-hashes --only-binary :all: --no-deps -r "$lock"
+# The project itself, so that vLLM finds its entry points, with the core as `make setup` built it: its wheel is of any Python 3.
+$bin/pip install -q --no-index --no-deps --force-reinstall .venv/wheels/curserve_core-*.whl
 $bin/pip install -q --no-index --no-deps --no-build-isolation -e .
 touch $venv/.installed
