@@ -27,7 +27,14 @@ hypothesis.settings.register_profile("landing", derandomize=True)
 if os.environ.get("PROPTEST_RNG_SEED"):  # CI judges a landing on the same cases as the one before, as in Rust
     hypothesis.settings.load_profile("landing")
 
-LONGEST = ("hostile/test_hostile", "cli/test_load", "cli/test_sweep", "hosts/test_sandbox", "cli/test_link")
+LONGEST = (
+    "hostile/test_hostile",
+    "cli/test_load",
+    "cli/test_sweep",
+    "hosts/test_sandbox",
+    "cli/test_killed",
+    "cli/test_link",
+)
 """The files that take longest come first, so that two at a time end together."""
 
 

@@ -50,7 +50,6 @@ def killed(kind: str, given: tuple[object, ...], folder: Path, seed: int) -> End
     return ending
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_killed_process_ends_the_run_or_a_call(
     kind: str, small_trace_file: Path, granted: tuple[str, str], tmp_path: Path

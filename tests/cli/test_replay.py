@@ -231,7 +231,6 @@ def start(
     return process
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("links", [("20ms",), ("20ms", "25ms")], ids=["one link", "two links"])
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_run_leaves_nothing_and_resumes(
