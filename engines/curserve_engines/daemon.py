@@ -41,8 +41,8 @@ class DaemonEngine:
             worker = sandbox.launch(world, engine=self.name)
             started.callback(worker.close)
             unknown = imitated.unknown()
-            told = () if unknown is None else (f"--unknown={json.dumps(unknown)}",)
-            daemon = sandbox.launch(world, verb="serve", options=told, engine=self.name)
+            versions = () if unknown is None else (f"--unknown={json.dumps(unknown)}",)
+            daemon = sandbox.launch(world, verb="serve", options=versions, engine=self.name)
             started.callback(daemon.close)
             _wait_until_loaded(daemon.client)
             close = started.pop_all().close

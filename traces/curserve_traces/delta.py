@@ -43,11 +43,11 @@ def apply_delta(root: Path, delta: WorkspaceDelta, *, if_it_fits: bool = False) 
         if not if_it_fits:
             raise
     except OSError as error:
-        told = f"delta: {root}: {error.filename}: {error.strerror}"
+        message = f"delta: {root}: {error.filename}: {error.strerror}"
         if error.errno in _OF_THE_MACHINE:
-            raise WorkspaceError(told) from error
+            raise WorkspaceError(message) from error
         if not if_it_fits:
-            raise Unfit(told) from error
+            raise Unfit(message) from error
 
 
 def _check(folder: Folder, root: Path, change: FileChange) -> None:

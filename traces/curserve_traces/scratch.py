@@ -26,7 +26,7 @@ PREFIX = "curserve-"
 MARKER = ".curserve-scratch"
 
 _NAME = re.compile(PREFIX + "[0-9a-f]{32}")
-_told: set[str] = set()
+_printed: set[str] = set()
 
 
 def base() -> Path:
@@ -99,10 +99,10 @@ def sweep() -> None:
     with contextlib.suppress(OSError), Folder.at(root) as place:
         for name in filter(_NAME.fullmatch, place.names()):
             for left in _swept(place, name):
-                told = f"{root / left.path}: left by an earlier run, cannot be removed ({left.reason}); remove it"
-                if told not in _told:
-                    _told.add(told)
-                    print(f"curserve-bench: {ascii(told)[1:-1]}", file=sys.stderr)
+                line = f"{root / left.path}: left by an earlier run, cannot be removed ({left.reason}); remove it"
+                if line not in _printed:
+                    _printed.add(line)
+                    print(f"curserve-bench: {ascii(line)[1:-1]}", file=sys.stderr)
 
 
 def _swept(place: Folder, name: str) -> list[Left]:

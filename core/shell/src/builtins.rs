@@ -123,18 +123,7 @@ impl Shell<'_> {
         }
         let mut out = Out::within(self.limits.output, &self.memory);
         let mut err = Out::within(self.limits.output, &self.memory);
-        let mut call = Call {
-            args: words,
-            stdin: Stdin::DevNull,
-            cwd: &self.vars.cwd,
-            snapshot: self.snapshot,
-            world: self.world,
-            out: &mut out,
-            err: &mut err,
-            writes: None,
-            deadline: self.limits.deadline,
-            memory: &self.memory,
-        };
+        let mut call = self.call(words, &mut out, &mut err);
         let status = tool(&mut call)?;
         if out.overflowed() || !err.as_bytes().is_empty() {
             return Err(Refusal::new(
@@ -145,6 +134,22 @@ impl Shell<'_> {
         Ok(status)
     }
 
+    /// A call of a tool as a builtin has it: nothing to read, nothing written but its output.
+    fn call<'a>(&'a self, args: &'a [Vec<u8>], out: &'a mut Out, err: &'a mut Out) -> Call<'a> {
+        Call {
+            args,
+            stdin: Stdin::DevNull,
+            cwd: &self.vars.cwd,
+            snapshot: self.snapshot,
+            world: self.world,
+            out,
+            err,
+            writes: None,
+            deadline: self.limits.deadline,
+            memory: &self.memory,
+        }
+    }
+
     /// One test of a file, for `[[ ]]`.
     ///
     /// # Errors
@@ -153,18 +158,7 @@ impl Shell<'_> {
         self.unwritten()?;
         let mut out = Out::new(0);
         let mut err = Out::new(0);
-        let call = Call {
-            args: &[],
-            stdin: Stdin::DevNull,
-            cwd: &self.vars.cwd,
-            snapshot: self.snapshot,
-            world: self.world,
-            out: &mut out,
-            err: &mut err,
-            writes: None,
-            deadline: self.limits.deadline,
-            memory: &self.memory,
-        };
+        let call = self.call(&[], &mut out, &mut err);
         test::unary(&call, op, word)
     }
 

@@ -30,8 +30,8 @@ def main(arguments: list[str]) -> int:
             workspace = folder / "workspace"
             workspace.mkdir()
             world = World(workspace)
-            told = {name: value for name, value in os.environ.items() if name.startswith("CURSERVE_")}
-            words = confined(program, world, environment=told)
+            own = {name: value for name, value in os.environ.items() if name.startswith("CURSERVE_")}
+            words = confined(program, world, environment=own)
             command = enter(world, words, sources, engine=_NAME, share_net=True)
             status = spawn(command, sources.fds, stdin=None, stdout=None, stderr=None).wait()
     except EngineError as error:

@@ -143,38 +143,38 @@ async def serve_loop(cell: VllmCell, read_ns: int, receive: Receive, send: Send)
 
 async def _play(cell: VllmCell, read_ns: int, send: Send) -> None:
     assert cell.loop is not None
-    told: asyncio.Queue[Event | None] = asyncio.Queue()
+    outgoing: asyncio.Queue[Event | None] = asyncio.Queue()
     events = ResponseEvents(f"resp_{cell.number}", cell.loop.trace, cell.loop.text)
-    telling = asyncio.create_task(_tell(told, events, send))
+    telling = asyncio.create_task(_tell(outgoing, events, send))
     try:
-        await _run(cell.loop.run(read_ns), told)
+        await _run(cell.loop.run(read_ns), outgoing)
     except asyncio.CancelledError:
         telling.cancel()
         raise
     except Exception as error:
         known = f"{error}" if type(error).__module__.startswith("curserve") else f"{type(error).__name__}: {error}"
         cell.error = cell.error or known
-    told.put_nowait(None)
+    outgoing.put_nowait(None)
     await telling
     await _body(send, events.end() if cell.error is None else events.failed(cell.error))
     await _body(send, b"data: [DONE]\n\n", last=True)
 
 
-async def _run(run: AsyncGenerator[Event], told: asyncio.Queue[Event | None]) -> None:
+async def _run(run: AsyncGenerator[Event], outgoing: asyncio.Queue[Event | None]) -> None:
     async with aclosing(run):  # an async generator: closing it ends the session at once
         async for event in run:
-            told.put_nowait(event)
+            outgoing.put_nowait(event)
 
 
-async def _tell(told: asyncio.Queue[Event | None], events: ResponseEvents, send: Send) -> None:
+async def _tell(outgoing: asyncio.Queue[Event | None], events: ResponseEvents, send: Send) -> None:
     """Tell the client what happens, behind the loop: it must not wait until a socket was written to."""
     await start_stream(send)
     await _body(send, events.begin())
     event: Event | None
-    while (event := await told.get()) is not None:
+    while (event := await outgoing.get()) is not None:
         await asyncio.sleep(0)  # what the event began (a tool, the next prefill) goes first
         data = events.event(event)
-        while not told.empty() and (event := told.get_nowait()) is not None:
+        while not outgoing.empty() and (event := outgoing.get_nowait()) is not None:
             data += events.event(event)
         await _body(send, data)
         if event is None:

@@ -21,10 +21,10 @@ def summary(found: Sequence[Compared]) -> dict[str, Any]:
     verdicts = Counter(one.verdict for one in found)
     answered = [one for one in found if one.verdict in ("identical", "reordered", "different")]
     right = sum(one.right for one in answered)
-    told = [one for one in answered if one.real.observation.stdout]
-    speedups = sorted(one.real.wall_ns / one.engine.wall_ns for one in told)
-    warm = [one.warm_ns[1] / one.warm_ns[0] for one in told if one.warm_ns is not None]
-    directs = [one.direct_ns / one.engine.wall_ns for one in told if one.direct_ns is not None]
+    with_output = [one for one in answered if one.real.observation.stdout]
+    speedups = sorted(one.real.wall_ns / one.engine.wall_ns for one in with_output)
+    warm = [one.warm_ns[1] / one.warm_ns[0] for one in with_output if one.warm_ns is not None]
+    directs = [one.direct_ns / one.engine.wall_ns for one in with_output if one.direct_ns is not None]
     return {
         "calls": len(found),
         **{verdict: verdicts[verdict] for verdict in VERDICTS},

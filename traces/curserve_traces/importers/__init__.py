@@ -104,9 +104,9 @@ def _with_turns(traces: Iterator[Imported], source: Source, chosen: str) -> Iter
     dropped.update(f"damaged line ({damage})" for damage in source.damaged)
     if held is None:
         del dropped["trace without a turn of a model"]
-        told = "; ".join(f"{count} × {reason}" for reason, count in dropped.most_common(3))
+        reasons = "; ".join(f"{count} × {reason}" for reason, count in dropped.most_common(3))
         raise MalformedTrace(
-            f"{source.path}: read as {chosen}, it holds no turn of a model{f' ({told})' if told else ''}; "
+            f"{source.path}: read as {chosen}, it holds no turn of a model{f' ({reasons})' if reasons else ''}; "
             "nothing is imported"
         )
     held.report.dropped.update(dropped)

@@ -84,20 +84,20 @@ def _seen(block: Json) -> Observation:
     run = an_object(block.get("run"))
     result, error, status = run.get("result"), run.get("error"), run.get("status")
     known = an_object(result)
-    told = next(
+    answer = next(
         (known[key] for key in ("output", "content", "text", "summary") if isinstance(known.get(key), str)), None
     )
-    if told is None and isinstance(known.get("content"), list):
-        told = text_of(known["content"])
+    if answer is None and isinstance(known.get("content"), list):
+        answer = text_of(known["content"])
     if status == "rejected-by-user" or (status in ("error", "cancelled") and result is None):
-        told = run.get("reason") or an_object(error).get("message") or error or status
-    if told is None:
-        told = (
+        answer = run.get("reason") or an_object(error).get("message") or error or status
+    if answer is None:
+        answer = (
             text_of(result) if isinstance(result, str | list) else orjson.dumps(result).decode() if result else ""
         )
     return Observation(
         exit_code=an_integer(known.get("exitCode")),
-        stdout=clean(str(told)).encode(),
+        stdout=clean(str(answer)).encode(),
         merged=True,
         is_error=True if status in ("error", "rejected-by-user", "cancelled") else None,
     )

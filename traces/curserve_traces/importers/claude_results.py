@@ -40,8 +40,8 @@ def observe(builder: Builder, name: str, block: Json, structured: object) -> tup
         text = builder.text(content, "a result")
         return gemini_observation(text, a_flag(block.get("is_error"))), refusal(text), False
     text = builder.text(block.get("content"), "a result")
-    if builder.agent == "amp" and isinstance((told := json_object(text) or {}).get("output"), str):
-        out, code = clean(told["output"]), an_integer(told.get("exitCode"))
+    if builder.agent == "amp" and isinstance((wrapped := json_object(text) or {}).get("output"), str):
+        out, code = clean(wrapped["output"]), an_integer(wrapped.get("exitCode"))
         return Observation(exit_code=code, stdout=out.encode(), merged=True, text=text), None, False
     error = a_flag(block.get("is_error"))
     refused = BY_USER if structured == "User rejected tool use" else None if error is False else refusal(text)

@@ -106,13 +106,13 @@ def _heard(builder: Builder, message: Json, at: int | None, state: Json) -> None
                 builder.result(builder.waiting_call(), _seen(builder, rest, {}))
         else:
             words.append(part)
-    told = heard(builder, words, at, lambda block, _: _seen(builder, text_of(block.get("content")), block))
-    if waiting := builder.waits_for_words() and told and not told.startswith("<environment_details>"):
-        builder.result(builder.waiting_call(), _seen(builder, told, {}))
-    if told and not waiting:
-        builder.message("user", told)
-        task = re.search(r"<(?:task|user_message)>\s*(.*?)\s*</(?:task|user_message)>", told, re.DOTALL)
-        state.setdefault("task", task[1] if task else told)
+    spoken = heard(builder, words, at, lambda block, _: _seen(builder, text_of(block.get("content")), block))
+    if waiting := builder.waits_for_words() and spoken and not spoken.startswith("<environment_details>"):
+        builder.result(builder.waiting_call(), _seen(builder, spoken, {}))
+    if spoken and not waiting:
+        builder.message("user", spoken)
+        task = re.search(r"<(?:task|user_message)>\s*(.*?)\s*</(?:task|user_message)>", spoken, re.DOTALL)
+        state.setdefault("task", task[1] if task else spoken)
 
 
 def _seen(builder: Builder, text: str, block: Json) -> Observation:

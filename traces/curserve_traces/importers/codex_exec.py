@@ -93,12 +93,12 @@ def _asked(kind: str, item: Json) -> tuple[str, Json]:
 
 def _seen(kind: str, item: Json) -> Observation:
     result = an_object(item.get("result"))
-    told = item.get("aggregated_output")
+    output = item.get("aggregated_output")
     if kind == "mcp_tool_call":
-        told = an_object(item.get("error")).get("message") or (orjson.dumps(result).decode() if result else "")
+        output = an_object(item.get("error")).get("message") or (orjson.dumps(result).decode() if result else "")
     return Observation(
         exit_code=an_integer(item.get("exit_code")),
-        stdout=clean(str(told or "")).encode(),
+        stdout=clean(str(output or "")).encode(),
         merged=True,
         is_error=True if item.get("status") == "failed" and kind != "command_execution" else None,
     )

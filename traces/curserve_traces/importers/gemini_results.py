@@ -14,13 +14,13 @@ def observation(text: str, failed: bool | None) -> Observation:
     rest = _streams(text)
     if rest is None:
         return Observation(stdout=text.encode(), merged=True, is_error=failed)
-    told: dict[str, str] = {}
+    labelled: dict[str, str] = {}
     for label in _LAST:
         before, found, value = rest.rpartition(f"\n{label}: ")
         if found and "\n" not in value:
-            rest, told[label] = before, value
+            rest, labelled[label] = before, value
     out, split, err = rest.partition("\nStderr: ")
-    code = told.get("Exit Code", "")
+    code = labelled.get("Exit Code", "")
     return Observation(
         exit_code=int(code) if code.removeprefix("-").isdecimal() and len(code) < 12 else None,
         stdout=("" if out in _NOTHING else out).encode(),

@@ -96,8 +96,8 @@ def _heard(builder: Builder, attributes: Json) -> None:
             identity = a_string(part.get("id"))
             known = builder.recorded(identity) if identity else None
             if part.get("type") == "tool_call_response" and known is not None and known.observation is None:
-                told = part.get("response", part.get("result"))
-                text = told if isinstance(told, str) else orjson.dumps(told).decode()
+                response = part.get("response", part.get("result"))
+                text = response if isinstance(response, str) else orjson.dumps(response).decode()
                 builder.result(identity, Observation(stdout=text_of(text).encode(), merged=True))
 
 

@@ -104,7 +104,7 @@ class Source:
 
         Lines are parsed as they are asked for, and none is kept: a session's objects take ten times its bytes.
         """
-        told = set(self.damaged)
+        problems = set(self.damaged)
         spending = budget.Spending(str(self.path))
         for number, line in _lines(self._taken()):
             problem = None
@@ -122,8 +122,8 @@ class Source:
                         yield number, value
                     else:
                         problem = f"line {number}: not an object"
-            if problem is not None and problem not in told:
-                told.add(problem)
+            if problem is not None and problem not in problems:
+                problems.add(problem)
                 self.damaged.append(problem)
 
     def _taken(self) -> Iterator[bytes]:
@@ -196,7 +196,7 @@ def source_of(path: Path, data: bytes | None = None) -> Source:
 
 def source_of_stream(path: Path, file: IO[bytes]) -> Source:
     """Return the source of an open file, whose overlong lines are never held in memory."""
-    data, told = read_lines(file, str(path), MAX_LINE)
-    if told and not data.strip():
-        raise MalformedTrace(f"{path}: {told[0]}; nothing else is in it")
-    return Source(path, data, damaged=told)
+    data, problems = read_lines(file, str(path), MAX_LINE)
+    if problems and not data.strip():
+        raise MalformedTrace(f"{path}: {problems[0]}; nothing else is in it")
+    return Source(path, data, damaged=problems)

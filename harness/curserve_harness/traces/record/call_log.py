@@ -116,11 +116,11 @@ class CallLog:
             while True:
                 kind, payload = await _frame(reader)
                 if kind == b"S":
-                    told = json.loads(payload)
-                    if told.get("session"):
+                    fields = json.loads(payload)
+                    if fields.get("session"):
                         self.sessions += 1
                         return
-                    execution = _execution(told)
+                    execution = _execution(fields)
                     self.executions.append(execution)
                     self._running += 1
                     alone = self._running == 1
@@ -151,17 +151,17 @@ async def _frame(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
     return head[:1], await reader.readexactly(int.from_bytes(head[1:], "little"))
 
 
-def _execution(told: dict[str, Any]) -> Execution:
+def _execution(fields: dict[str, Any]) -> Execution:
     return Execution(
-        name=told["name"],
-        arguments=told["arguments"],
-        cwd=told["cwd"],
-        command=told["command"],
-        merged=told["merged"],
-        terminal=told["terminal"],
+        name=fields["name"],
+        arguments=fields["arguments"],
+        cwd=fields["cwd"],
+        command=fields["command"],
+        merged=fields["merged"],
+        terminal=fields["terminal"],
     )
 
 
-def _end(execution: Execution, told: dict[str, Any]) -> None:
-    execution.started_ns, execution.ended_ns = told["started_ns"], told["ended_ns"]
-    execution.code, execution.signal = told["code"], told["signal"]
+def _end(execution: Execution, fields: dict[str, Any]) -> None:
+    execution.started_ns, execution.ended_ns = fields["started_ns"], fields["ended_ns"]
+    execution.code, execution.signal = fields["code"], fields["signal"]

@@ -68,7 +68,7 @@ def record_to(
     for number, imported in enumerate(found):
         path = out if number == 0 else out.with_name(f"{name}-{number + 1}{out.name.removeprefix(name)}")
         save(imported.trace, path)
-        for line in _told(path, imported):
+        for line in _lines(path, imported):
             tell(line)
     tell(f"{before}: the workspace as it was before")
     if recording.exit_code:
@@ -77,7 +77,7 @@ def record_to(
         )
 
 
-def _told(path: Path, imported: Imported) -> Iterator[str]:
+def _lines(path: Path, imported: Imported) -> Iterator[str]:
     report = imported.report
     yield f"{path}: {report.turns} turns, {report.calls} calls, {report.answered} with results"
     own = imported.trace.extra.get("executions", ())
