@@ -24,7 +24,8 @@ fn main() {
     }
     println!(
         "{{\"worlds\": {worlds}, \"operations\": {}, \"first_seed\": {first}, \"versions\": {}, \"cuts\": {}, \"kills\": {}, \
-         \"disk_faults\": {}, \"overflows\": {}, \"conflicts\": {}, \"answers_audited\": {}, \"sent_home\": {}, \
+         \"disk_faults\": {}, \"overflows\": {}, \"conflicts\": {}, \"bursts\": {}, \"answers_audited\": {}, \
+         \"of_them_around_bursts\": {}, \"sent_home\": {}, \
          \"messages\": {}, \"bytes\": {}}}",
         all.users + all.agents,
         all.versions,
@@ -33,7 +34,9 @@ fn main() {
         all.faults,
         all.overflows,
         all.conflicts,
+        all.bursts,
         all.answers,
+        all.whole,
         all.homes,
         all.messages,
         all.bytes

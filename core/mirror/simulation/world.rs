@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use curserve_mirror::{
-    Change, Content, Error, Hash, Kind, Limits, Message, Owner, Ready, RelPath, Replica, Stand,
+    Change, Content, Error, Hash, Hold, Kind, Limits, Message, Owner, Ready, RelPath, Replica,
+    Stand,
 };
 
 use super::disk::{Files, Listing, Shared, SimDisk, SimLog, What};
@@ -49,6 +50,10 @@ pub struct Tally {
     pub conflicts: u64,
     /// Calls that were answered, each checked over the whole tree.
     pub answers: u64,
+    /// Bursts of changes that belong together.
+    pub bursts: u64,
+    /// Answers from a tree that had changed in one, each checked not to come from between.
+    pub whole: u64,
     /// Calls that had to go home.
     pub homes: u64,
     /// Messages delivered, and their bytes.
@@ -68,6 +73,8 @@ impl std::ops::AddAssign for Tally {
         self.overflows += other.overflows;
         self.conflicts += other.conflicts;
         self.answers += other.answers;
+        self.bursts += other.bursts;
+        self.whole += other.whole;
         self.homes += other.homes;
         self.messages += other.messages;
         self.bytes += other.bytes;
@@ -104,6 +111,8 @@ pub struct World {
     /// When an agent last touched a path: length of the history then.
     touched: BTreeMap<RelPath, usize>,
     calls: Vec<Call>,
+    /// Of each burst: what the history was before it, and at its end, if that has come.
+    bursts: Vec<(usize, Option<usize>)>,
     calm: bool,
     is_told: bool,
     tally: Tally,
@@ -116,6 +125,7 @@ fn limits() -> Limits {
         delta: 20,
         outgoing: 600,
         cache: 4000,
+        batch: 500,
     }
 }
 
@@ -145,6 +155,7 @@ impl World {
             seen_version: u64::MAX,
             touched: BTreeMap::new(),
             calls: Vec::new(),
+            bursts: Vec::new(),
             calm: false,
             is_told: std::env::var_os("CURSERVE_TRACE").is_some(),
             tally: Tally::default(),
@@ -182,6 +193,9 @@ impl World {
             86 => self.kill(),
             87 => self.trouble(),
             88 if self.odds(3) => self.overflow(),
+            89 => self.begin_burst(),
+            90..=95 => self.end_burst(),
+            96 if self.odds(4) => self.pause(),
             _ => self.tick(),
         }
         self.note_history(false);
@@ -431,6 +445,49 @@ impl World {
         }
         let result = owner.pump();
         self.owner_result(result);
+        let is_over = self.bursts.last().is_none_or(|(_, end)| end.is_some());
+        if let Some(owner) = self.owner.as_mut().filter(|_| is_over) {
+            if owner.has_said_all() && self.client.borrow().events.is_empty() {
+                owner.hold(Hold::Free);
+            }
+        }
+    }
+
+    /// Something begins that changes many files, such as a switch of branches; whoever watches knows.
+    fn begin_burst(&mut self) {
+        let is_over = self.bursts.last().is_none_or(|(_, end)| end.is_some());
+        let Some(owner) = self.owner.as_mut().filter(|_| is_over) else {
+            return;
+        };
+        owner.hold(Hold::Held);
+        self.tally.bursts += 1;
+        self.say(|| "a burst begins".to_owned());
+        self.bursts.push((self.history.len() - 1, None));
+        for _ in 0..self.rng.usize(2..8) {
+            self.user();
+            if self.odds(3) {
+                self.look();
+                self.deliver_to_server();
+                self.answer();
+            }
+        }
+    }
+
+    fn end_burst(&mut self) {
+        self.note_history(true);
+        let now = self.history.len() - 1;
+        if let Some((_, end)) = self.bursts.last_mut().filter(|(_, end)| end.is_none()) {
+            *end = Some(now);
+            self.say(|| "a burst ends".to_owned());
+        }
+    }
+
+    /// A burst takes a break.
+    fn pause(&mut self) {
+        let is_on = self.bursts.last().is_some_and(|(_, end)| end.is_none());
+        if let Some(owner) = self.owner.as_mut().filter(|_| is_on) {
+            owner.hold(Hold::Paused);
+        }
     }
 
     fn owner_result(&mut self, result: Result<(), Error>) {
@@ -554,7 +611,12 @@ impl World {
             self.maybe_fuse(self.client.clone());
             let (disk, log) = (SimDisk(self.client.clone()), SimLog(self.client.clone()));
             match Owner::open(disk, log, [1; 16], limits()) {
-                Ok(owner) => self.owner = Some(owner),
+                Ok(mut owner) => {
+                    if self.bursts.last().is_some_and(|(_, end)| end.is_none()) {
+                        owner.hold(Hold::Held);
+                    }
+                    self.owner = Some(owner);
+                }
                 Err(_) => return,
             }
         }
@@ -698,9 +760,9 @@ impl World {
 
     /// Calls that are ready are answered, and their answers looked at.
     fn answer(&mut self) {
-        let Some(replica) = &self.replica else { return };
         let mut left = Vec::new();
         for call in std::mem::take(&mut self.calls) {
+            let Some(replica) = &self.replica else { return };
             match replica.ready(call.needs) {
                 Ready::Now => {
                     self.tally.answers += 1;
@@ -714,8 +776,9 @@ impl World {
     }
 
     /// The server's tree shows nothing that is older than what the client had when the call was made.
-    fn judge(&self, call: &Call) {
+    fn judge(&mut self, call: &Call) {
         let now = shown(&self.server.borrow());
+        self.tally.whole += self.judge_bursts(&now, call.made);
         let then = &self.history[call.made];
         let paths: BTreeSet<&RelPath> = now.keys().chain(then.keys()).collect();
         for path in paths {
@@ -766,6 +829,39 @@ impl World {
         }
     }
 
+    /// No answer comes from the middle of a burst. Gives in how many that could be seen.
+    fn judge_bursts(&self, now: &Shown, made: usize) -> u64 {
+        let mut seen = 0;
+        for (start, end) in &self.bursts {
+            let before = &self.history[*start];
+            let later = &self.history[end.unwrap_or(self.history.len() - 1)..];
+            let paths: BTreeSet<&RelPath> = before.keys().chain(later[0].keys()).collect();
+            let changed = paths.into_iter().filter(|path| {
+                let old = before.get(path);
+                let is_back = later.iter().any(|shown| shown.get(path) == old);
+                !is_back && !self.touched.keys().any(|edited| edited.overlaps(path))
+            });
+            let (old, new): (Vec<_>, Vec<_>) =
+                changed.partition(|path| now.get(path) == before.get(path));
+            // What it was when the call was made may be shown too.
+            let earlier = &self.history[made.min(*start)..=*start];
+            let shows = |states: &[Shown], path: &RelPath| {
+                states.iter().any(|shown| shown.get(path) == now.get(path))
+            };
+            let new: Vec<_> = new
+                .into_iter()
+                .filter(|path| shows(later, path) && !shows(earlier, path))
+                .collect();
+            if !new.is_empty() && (!old.is_empty() || end.is_none()) {
+                self.fail(&format!(
+                    "half a burst {start} to {end:?}: {old:?} are as before it, {new:?} as after it"
+                ));
+            }
+            seen += u64::from(!old.is_empty() || !new.is_empty());
+        }
+        seen
+    }
+
     fn note_history(&mut self, by_user: bool) {
         let version = self.client.borrow().version;
         if version != self.seen_version {
@@ -778,6 +874,7 @@ impl World {
     /// Nothing happens any more but what must.
     fn rest(&mut self) {
         self.calm = true;
+        self.end_burst();
         for files in [&self.client, &self.server] {
             let mut files = files.borrow_mut();
             (files.full, files.no_descriptors, files.away) = (false, false, false);

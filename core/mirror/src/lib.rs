@@ -34,7 +34,7 @@ pub use message::{
     Change, Content, Message, Op, Outcome, Proposal, Stand, MAX_BODY, MAX_FACTS, MAX_INLINE,
     MAX_MESSAGE, MAX_NAMES, MAX_PENDING, MAX_PIECE, VERSION,
 };
-pub use owner::Owner;
+pub use owner::{Hold, Owner};
 pub use path::{Name, RelPath, MAX_DEPTH, MAX_NAME, MAX_PATH};
 pub use replica::{Ready, Replica};
 pub use tree::{Listed, Node, Place, Stamp, Tree};

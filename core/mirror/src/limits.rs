@@ -11,6 +11,8 @@ pub struct Limits {
     pub piece: usize,
     /// Of a longer content a delta is tried.
     pub delta: usize,
+    /// The most bytes of a batch that the server has to hold before it may apply them.
+    pub batch: usize,
     /// With more on its way out, nothing more is read from the disk.
     pub outgoing: usize,
     /// How much of old contents is kept for deltas and merges.
@@ -23,6 +25,7 @@ impl Default for Limits {
             inline: MAX_INLINE,
             piece: MAX_PIECE,
             delta: 1 << 10,
+            batch: 64 << 20,
             outgoing: 8 << 20,
             cache: 256 << 20,
         }

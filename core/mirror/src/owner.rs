@@ -4,6 +4,7 @@
 //! it, by what has been said in this connection; only what happens in open folders is said at once. A new connection opens
 //! the tree from the root down, where hashes differ ([`walk`](self)).
 
+mod batches;
 mod edits;
 mod lanes;
 mod link;
@@ -24,6 +25,7 @@ use crate::notes::Note;
 use crate::path::RelPath;
 use crate::tree::Tree;
 
+pub use batches::Hold;
 use lanes::Outgoing;
 use link::Link;
 pub use state::Owner;
@@ -65,6 +67,7 @@ impl<D: Disk, L: Log> Owner<D, L> {
             limits,
             cache: Cache::new(limits.cache),
             out: Outgoing::default(),
+            hold: Hold::Free,
         };
         owner.touched_all();
         owner.look()?;
@@ -152,7 +155,7 @@ impl<D: Disk, L: Log> Owner<D, L> {
 
     /// The next message for the server that nothing may overtake.
     pub fn next_message(&mut self) -> Option<Message> {
-        self.out.control.pop_front()
+        self.out.next()
     }
 
     /// The next piece of a long content, to be sent when there is no message.

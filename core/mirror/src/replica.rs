@@ -159,7 +159,7 @@ impl<D: Disk, L: Log> Replica<D, L> {
             return Ready::Home;
         };
         let epoch = link.epoch.unwrap_or(0);
-        if self.stalled.is_some() || needs.epoch > epoch {
+        if self.stalled.is_some() || link.is_between || needs.epoch > epoch {
             return Ready::Home;
         }
         if !link.in_step || !self.holes.is_empty() {
@@ -203,6 +203,7 @@ impl<D: Disk, L: Log> Replica<D, L> {
             whole: 0,
             in_batch: false,
             batch_bytes: 0,
+            is_between: false,
             asks: VecDeque::new(),
         });
         let root = RelPath::root();

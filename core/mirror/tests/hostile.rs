@@ -105,7 +105,7 @@ impl Liar {
                     .map(|_| Name::from(NAMES[self.0.usize(..5)]))
                     .collect(),
             },
-            8 => [Op::Begin, Op::Commit, Op::InStep][self.0.usize(..3)].clone(),
+            8 => [Op::Begin, Op::Commit, Op::Flush, Op::InStep][self.0.usize(..4)].clone(),
             9 => Op::Healed { id: self.number() },
             _ => Op::Verdict {
                 id: self.0.u64(..3),

@@ -25,4 +25,5 @@ fn both_sides_come_to_be_the_same_and_nothing_is_lost() {
         "{all:?}"
     );
     assert!(all.answers > 200 && all.conflicts > 50, "{all:?}");
+    assert!(all.bursts > 200 && all.whole > 100, "{all:?}");
 }

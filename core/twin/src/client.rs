@@ -1,5 +1,6 @@
 //! The client's side: follows the workspace, says what changes, runs what the server sends home.
 
+mod burst;
 mod calls;
 mod connection;
 mod events;
@@ -15,10 +16,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use curserve_corpus::Follower;
-use curserve_mirror::{Beneath, Error, FileLog, Limits, Owner, RelPath};
+use curserve_mirror::{Beneath, Error, FileLog, Hold, Limits, Owner, RelPath};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 
 use crate::facts::Facts;
+use burst::Burst;
 use calls::Calls;
 use connection::{Link, Retry};
 use events::{Event, Events};
@@ -33,6 +35,10 @@ pub use connection::Connect;
 const TICK: Duration = Duration::from_millis(250);
 /// While much waits for the stream, it is looked at this often.
 const BUSY: Duration = Duration::from_millis(2);
+/// While changes are held together, whether they are over is looked at this often.
+const HELD: Duration = Duration::from_millis(10);
+/// What changes while it is looked at is looked at again at once, this often.
+const ROUNDS: usize = 4;
 
 /// Ends a client from another thread.
 #[derive(Clone)]
@@ -85,6 +91,8 @@ impl Client {
             root: root.to_path_buf(),
             owner,
             follower,
+            burst: Burst::new(root, Instant::now()),
+            held: Hold::Free,
             secrets,
             facts,
             calls: Calls::new(worker, events.clone()),
@@ -117,14 +125,9 @@ impl Client {
                     return Ok(Over::Stopped);
                 }
             }
-            if !self.look()? {
+            if !self.follow()? {
                 self.part("the workspace is gone for now");
                 return Ok(Over::Gone);
-            }
-            match self.owner.pump() {
-                Ok(()) => {}
-                Err(Error::Fault(fault)) => self.end_link(&fault.to_string()),
-                Err(Error::Disk(error)) => return Err(format!("{}: {error}", self.root.display())),
             }
             self.run_calls();
             self.say();
@@ -135,7 +138,11 @@ impl Client {
     /// Sleeps until something happens.
     fn sleep(&self) {
         let busy = self.link.as_ref().is_some_and(Link::is_full);
-        let time = if busy { BUSY } else { TICK };
+        let time = match self.held {
+            _ if busy => BUSY,
+            Hold::Held => HELD,
+            _ => TICK,
+        };
         let time = Timespec::try_from(time).ok();
         let (changes, events) = (self.follower.fd(), self.events.fd());
         let mut fds = [
@@ -168,21 +175,55 @@ impl Client {
         self.link.as_ref().is_some_and(|link| link.number == number)
     }
 
-    /// Tells the owner what may have changed. False: the workspace is gone.
-    fn look(&mut self) -> Result<bool, String> {
+    /// Has what has changed said, and what belongs together as one. False: the workspace is gone.
+    fn follow(&mut self) -> Result<bool, String> {
+        for _ in 0..ROUNDS {
+            // Asked before, so that no lock can have come and gone unseen when nothing has changed since.
+            let is_locked = self.burst.is_locked();
+            let Some(any) = self.look()? else {
+                return Ok(false);
+            };
+            if any {
+                self.hold(is_locked, false);
+            }
+            match self.owner.pump() {
+                Ok(()) => {}
+                Err(Error::Fault(fault)) => self.end_link(&fault.to_string()),
+                Err(Error::Disk(error)) => return Err(format!("{}: {error}", self.root.display())),
+            }
+            self.hold(is_locked, !any);
+            if !any {
+                break;
+            }
+        }
+        Ok(true)
+    }
+
+    fn hold(&mut self, is_locked: bool, is_still: bool) {
+        let said_all = self.owner.has_said_all();
+        self.held = self
+            .burst
+            .hold(is_locked, is_still, said_all, Instant::now());
+        self.owner.hold(self.held);
+    }
+
+    /// Tells the owner what may have changed; whether anything has. None: the workspace is gone.
+    fn look(&mut self) -> Result<Option<bool>, String> {
         let changes = match self.follower.changes() {
             Ok(changes) => changes,
             Err(error) => {
                 // All is looked at until it can be followed again.
                 self.reporter.trouble(&error.to_string());
                 self.owner.touched_all();
-                return Ok(true);
+                return Ok(Some(false));
             }
         };
         if changes.gone || !self.is_there() {
-            return Ok(false);
+            return Ok(None);
         }
+        let now = Instant::now();
         if changes.all {
+            self.burst.much_changed(now);
             self.secrets.forget();
             self.owner.touched_all();
         }
@@ -192,7 +233,13 @@ impl Client {
                 self.owner.touched(path, *deep);
             }
         }
-        Ok(true)
+        // Nodes without a watch are among the changes each time.
+        let any = changes.all || changes.paths.len() > self.follower.unwatched();
+        if any {
+            let paths = changes.paths.keys().map(Vec::as_slice);
+            self.burst.changed(paths, now);
+        }
+        Ok(Some(any))
     }
 
     /// Whether the workspace is still the folder that is followed.
@@ -206,10 +253,26 @@ impl Client {
         if !self.owner.has_edits() {
             self.calls.begin(link.number);
         }
+        if self.calls.are_done() {
+            self.cut_burst();
+        }
+        let Some(link) = &mut self.link else { return };
         let stand = self.owner.stand();
         let said_all = self.owner.has_said_all();
         link.results
             .extend(self.calls.results(stand, said_all, Instant::now()));
+    }
+
+    /// What a call has done is its own, whoever else may change something at the same time.
+    fn cut_burst(&mut self) {
+        if self.held == Hold::Free {
+            return;
+        }
+        match self.burst.is_locked() {
+            true => self.owner.flush(),
+            false => self.owner.hold(Hold::Free),
+        }
+        self.owner.hold(self.held);
     }
 
     /// What there is to be said to whoever looks.

@@ -352,3 +352,63 @@ fn long_calls_and_answers_travel_whole() {
     assert_eq!(answer.stdout.len(), 4 << 20);
     assert!(pair.same("wc -c long.txt"));
 }
+
+/// Runs git in `folder`.
+fn git(folder: &Path, words: &[&str]) {
+    let mut git = std::process::Command::new("git");
+    git.current_dir(folder)
+        .args(["-c", "user.name=t", "-c", "user.email=t@example.org"]);
+    let done = git.args(words).output().unwrap();
+    assert!(done.status.success(), "{words:?}: {done:?}");
+}
+
+#[test]
+fn no_answer_comes_from_a_half_switched_tree() {
+    const FILES: usize = 400;
+    let fill = |root: &Path| {
+        fs::create_dir_all(root.join("src")).unwrap();
+        git(root, &["init", "-q", "-b", "one"]);
+        for version in ["one", "two"] {
+            for number in 0..FILES {
+                let text = format!("{number} version {version}\n");
+                fs::write(root.join(format!("src/{number}.txt")), text).unwrap();
+            }
+            git(root, &["add", "."]);
+            git(root, &["commit", "-q", "-m", version]);
+            if version == "one" {
+                git(root, &["switch", "-q", "-c", "two"]);
+            }
+        }
+    };
+    let pair = Pair::new(fill);
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    let load =
+        |is_over: &std::sync::atomic::AtomicBool| is_over.load(std::sync::atomic::Ordering::SeqCst);
+    let seen = std::thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            let mut seen = [0, 0];
+            while !load(&is_over) {
+                let (answer, is_here) = pair.bash("grep -rhc 'version one' src | sort | uniq -c");
+                let shown = String::from_utf8(answer.stdout).unwrap();
+                let shown: Vec<&str> = shown.split_whitespace().collect();
+                match shown[..] {
+                    ["400", "1"] => seen[0] += usize::from(is_here),
+                    ["400", "0"] => seen[1] += usize::from(is_here),
+                    // At home it is what it is.
+                    _ => assert!(!is_here, "{shown:?} from the copy"),
+                }
+            }
+            seen
+        });
+        for round in 0..6 {
+            git(&pair.root, &["switch", "-q", ["one", "two"][round % 2]]);
+            std::thread::sleep(Duration::from_millis(150));
+        }
+        pair.barrier();
+        is_over.store(true, std::sync::atomic::Ordering::SeqCst);
+        asking.join().unwrap()
+    });
+    assert!(seen[0] > 0 && seen[1] > 0, "{seen:?}");
+    assert!(pair.same("cat src/1.txt src/999.txt"));
+    assert!(pair.same("find src -name '*.txt' | wc -l"));
+}

@@ -77,6 +77,8 @@ pub enum Op {
     Begin,
     /// … up to here.
     Commit,
+    /// What has come since the beginning may be applied, although it is not the end: nothing is answered until that.
+    Flush,
     /// What the client has done with an edit of the server.
     Verdict {
         /// Which.

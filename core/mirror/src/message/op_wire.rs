@@ -134,6 +134,7 @@ pub(super) fn write_op(w: &mut Writer, op: &Op) {
             w.number(*id);
         }
         Op::InStep => w.byte(10),
+        Op::Flush => w.byte(11),
     }
 }
 
@@ -178,6 +179,7 @@ pub(super) fn read_op(r: &mut Reader<'_>) -> Result<Op, Fault> {
             id: r.number("loss")?,
         },
         10 => Op::InStep,
+        11 => Op::Flush,
         other => return Err(Fault::new(format!("an operation of kind {other}"))),
     })
 }

@@ -17,6 +17,7 @@ use crate::path::RelPath;
 use crate::tree::{Node, Place};
 use crate::wire::MAX_FILE;
 
+use super::batches::Hold;
 use super::look::Round;
 use super::state::Owner;
 
@@ -85,7 +86,7 @@ impl<D: Disk, L: Log> Owner<D, L> {
 
     /// Does the edits that have come whole, in order.
     pub(super) fn do_edits(&mut self) -> Result<(), Error> {
-        while self.due.is_empty() {
+        while self.due.is_empty() && self.hold != Hold::Held {
             let Some(link) = self.link.as_ref().filter(|link| link.owed.is_empty()) else {
                 break;
             };

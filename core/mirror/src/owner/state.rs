@@ -10,6 +10,7 @@ use crate::message::Outcome;
 use crate::path::RelPath;
 use crate::tree::Tree;
 
+use super::batches::Hold;
 use super::lanes::Outgoing;
 use super::link::Link;
 
@@ -35,6 +36,7 @@ pub struct Owner<D, L> {
     pub(super) limits: Limits,
     pub(super) cache: Cache,
     pub(super) out: Outgoing,
+    pub(super) hold: Hold,
 }
 
 impl<D, L> Owner<D, L> {

@@ -12,6 +12,7 @@ use crate::notes::Note;
 use crate::path::{Name, RelPath};
 use crate::tree::{Listed, Place};
 
+use super::batches::Hold;
 use super::state::Owner;
 
 /// The most names that a listing may have, over all its parts.
@@ -317,7 +318,8 @@ impl<D: Disk, L: Log> Owner<D, L> {
     pub(super) fn finish_walk(&mut self) {
         let Some(link) = &mut self.link else { return };
         let is_done = link.epoch != 0 && link.asks.is_empty() && link.owed.is_empty();
-        if !is_done || !self.due.is_empty() {
+        let is_held = self.hold != Hold::Free && !link.in_step;
+        if !is_done || is_held || !self.due.is_empty() {
             return;
         }
         let was_in_step = link.in_step;

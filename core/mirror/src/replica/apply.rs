@@ -18,7 +18,12 @@ impl<D: Disk, L: Log> Replica<D, L> {
     pub(super) fn apply(&mut self, sequence: u64, op: &Op) -> Result<(), Error> {
         self.note_order(op);
         match op {
-            Op::Begin | Op::Commit => Ok(()),
+            Op::Begin => Ok(()),
+            Op::Flush | Op::Commit => {
+                let link = self.link.as_mut().expect("a record came by it");
+                link.is_between = *op == Op::Flush;
+                Ok(())
+            }
             Op::Put {
                 path,
                 entry,
@@ -76,7 +81,8 @@ impl<D: Disk, L: Log> Replica<D, L> {
                 let edit = self.pending.get(id).map(|one| one.proposal.path.parent());
                 self.rearranged.extend(edit);
             }
-            Op::Meta { .. } | Op::Begin | Op::Commit | Op::Healed { .. } | Op::InStep => {}
+            Op::Meta { .. } | Op::Begin | Op::Flush | Op::Commit => {}
+            Op::Healed { .. } | Op::InStep => {}
         }
     }
 

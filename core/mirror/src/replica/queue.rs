@@ -23,10 +23,14 @@ impl<D: Disk, L: Log> Replica<D, L> {
             Op::Commit if !link.in_batch => {
                 return Err(Fault::new("the end of no batch").into());
             }
+            Op::Flush if !link.in_batch => {
+                return Err(Fault::new("a part of no batch").into());
+            }
             Op::Commit => {
                 link.in_batch = false;
                 link.batch_bytes = 0;
             }
+            Op::Flush => link.batch_bytes = 0,
             Op::Put { entry, content, .. } => {
                 let bytes = match content {
                     Content::Whole(bytes) => bytes.len(),
@@ -53,8 +57,9 @@ impl<D: Disk, L: Log> Replica<D, L> {
             }
             _ => {}
         }
+        let is_flush = op == Op::Flush;
         link.queue.push_back((sequence, op));
-        if !link.in_batch {
+        if !link.in_batch || is_flush {
             link.whole = link.queue.len();
         }
         Ok(())
@@ -143,7 +148,7 @@ impl<D: Disk, L: Log> Replica<D, L> {
             Some((_, Op::Begin)) => {
                 let batch = link.queue.iter().take(link.whole);
                 batch
-                    .take_while(|(_, op)| !matches!(op, Op::Commit))
+                    .take_while(|(_, op)| !matches!(op, Op::Commit | Op::Flush))
                     .all(is_here)
             }
             Some(one) => is_here(one),

@@ -37,6 +37,8 @@ pub(super) struct Link {
     pub(super) whole: usize,
     pub(super) in_batch: bool,
     pub(super) batch_bytes: usize,
+    /// A part of a batch has been applied, the rest has not.
+    pub(super) is_between: bool,
     /// Questions, each with the record before it.
     pub(super) asks: VecDeque<(u64, u64, RelPath)>,
 }

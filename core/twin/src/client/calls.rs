@@ -93,6 +93,11 @@ impl Calls {
         self.done.push_back((id, bytes, Instant::now()));
     }
 
+    /// Whether there are results.
+    pub(super) fn are_done(&self) -> bool {
+        !self.done.is_empty()
+    }
+
     /// The results that may be sent, with the stand that they need: all that the workspace shows has been said. Where a file
     /// changes too fast to be read, they need the record that will say so; until it comes, calls go home.
     pub(super) fn results(

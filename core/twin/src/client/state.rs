@@ -5,8 +5,9 @@ use std::sync::atomic::AtomicU64;
 use std::sync::Arc;
 
 use curserve_corpus::Follower;
-use curserve_mirror::{Beneath, FileLog, Owner};
+use curserve_mirror::{Beneath, FileLog, Hold, Owner};
 
+use super::burst::Burst;
 use super::calls::Calls;
 use super::connection::{Link, Retry};
 use super::events::Events;
@@ -19,6 +20,8 @@ pub struct Client {
     pub(super) root: PathBuf,
     pub(super) owner: Owner<Beneath, FileLog>,
     pub(super) follower: Follower,
+    pub(super) burst: Burst,
+    pub(super) held: Hold,
     pub(super) secrets: Secrets,
     pub(super) facts: Facts,
     pub(super) events: Events,
