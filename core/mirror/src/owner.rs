@@ -6,6 +6,7 @@
 
 mod batches;
 mod edits;
+mod hold;
 mod lanes;
 mod link;
 mod look;
@@ -25,7 +26,7 @@ use crate::notes::Note;
 use crate::path::RelPath;
 use crate::tree::Tree;
 
-pub use batches::Hold;
+pub use hold::Hold;
 use lanes::Outgoing;
 use link::Link;
 pub use state::Owner;

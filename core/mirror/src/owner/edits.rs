@@ -17,7 +17,7 @@ use crate::path::RelPath;
 use crate::tree::{Node, Place};
 use crate::wire::MAX_FILE;
 
-use super::batches::Hold;
+use super::hold::Hold;
 use super::look::Round;
 use super::state::Owner;
 

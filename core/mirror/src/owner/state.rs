@@ -10,7 +10,7 @@ use crate::message::Outcome;
 use crate::path::RelPath;
 use crate::tree::Tree;
 
-use super::batches::Hold;
+use super::hold::Hold;
 use super::lanes::Outgoing;
 use super::link::Link;
 

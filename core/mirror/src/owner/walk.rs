@@ -12,7 +12,7 @@ use crate::notes::Note;
 use crate::path::{Name, RelPath};
 use crate::tree::{Listed, Place};
 
-use super::batches::Hold;
+use super::hold::Hold;
 use super::state::Owner;
 
 /// The most names that a listing may have, over all its parts.
