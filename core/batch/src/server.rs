@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use curserve_pacer::{now_ns, sharpen, wait, Outbox};
+use curserve_pacer::{now_ns, sharpen, wait, Ahead, Outbox};
 use curserve_sched::{Config, StepTime};
 
 use crate::asked::{Asked, Served, Tick};
@@ -56,6 +56,7 @@ impl Shared {
 
     fn serve(&self, mut driver: Driver) {
         sharpen();
+        let _ahead = Ahead::of_others();
         loop {
             let Some(end_ns) = self.take_in(&mut driver) else {
                 driver.stop();

@@ -31,11 +31,13 @@
 //! assert_eq!(&text, b"onetwothree");
 //! ```
 
+mod ahead;
 mod clock;
 mod outbox;
 mod pool;
 mod stream;
 
+pub use ahead::Ahead;
 pub use clock::{now_ns, sharpen, wait};
 pub use outbox::Outbox;
 pub use pool::Pacer;

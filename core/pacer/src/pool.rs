@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use crate::ahead::Ahead;
 use crate::clock::sharpen;
 use crate::outbox::Outbox;
 use crate::stream::{write, Stream, Written};
@@ -40,6 +41,7 @@ impl Shared {
 
     fn serve(&self) {
         sharpen();
+        let _ahead = Ahead::of_others();
         let mut state = self.state();
         while !self.stop.load(Ordering::Relaxed) {
             if let Some((id, stream)) = state.waiting.pop_front() {

@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::AtomicBool;
 
+use crate::ahead::Ahead;
 use crate::clock::{now_ns, sharpen, wait_until, wait_writable};
 
 /// A client that takes no byte for this long counts as gone.
@@ -67,6 +68,7 @@ impl Stream {
 /// Panics if [`Stream::check`] would have failed.
 pub fn write(stream: &Stream, stop: &AtomicBool) -> Written {
     sharpen();
+    let _ahead = Ahead::of_others();
     let mut written = Written::default();
     if let Err(error) = run(stream, stop, &mut written) {
         written.error = Some(error);
