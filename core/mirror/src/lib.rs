@@ -14,6 +14,7 @@ mod fault;
 mod limits;
 mod line;
 mod log;
+mod merge;
 mod message;
 mod notes;
 mod owner;

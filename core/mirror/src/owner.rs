@@ -5,6 +5,7 @@
 //! the tree from the root down, where hashes differ ([`walk`](self)).
 
 mod batches;
+mod conflicts;
 mod edits;
 mod hold;
 mod lanes;

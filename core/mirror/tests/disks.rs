@@ -5,8 +5,8 @@ use std::os::unix::fs::{symlink, MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use curserve_mirror::{
-    Beneath, Change, Content, Disk, FileLog, Hash, Limits, New, Owner, Packer, RelPath, Replica,
-    Unpacker,
+    Beneath, Change, Content, Disk, FileLog, Hash, Limits, New, Outcome, Owner, Packer, RelPath,
+    Replica, Unpacker,
 };
 
 struct Pair {
@@ -310,4 +310,38 @@ fn what_has_changed_meanwhile_is_not_swapped() {
     let seen = look(&mut disk);
     assert!(disk.swap(&path, seen.as_ref(), None).unwrap());
     assert_eq!(fs::read_dir(all.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn changes_of_both_sides_are_brought_together_or_both_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let [client, server, state] =
+        ["client", "server", "state"].map(|name| folder.path().join(name));
+    for place in [&client, &server, &state] {
+        fs::create_dir(place).unwrap();
+    }
+    let text = |first: &str, last: &str| format!("{first}\n{}{last}\n", source(40));
+    fs::write(client.join("a"), text("one", "two")).unwrap();
+    fs::write(client.join("b"), text("one", "two")).unwrap();
+    let mut pair = Pair::new(&client, &server, &state);
+    pair.settle();
+    for (name, edit) in [("a", text("one", "agent")), ("b", text("agent", "two"))] {
+        let path = RelPath::new(name.as_bytes()).unwrap();
+        pair.replica.edit(&path, file(edit.as_bytes())).unwrap();
+        fs::write(client.join(name), text("user", "two")).unwrap();
+    }
+    pair.settle();
+    let read = |name: &str| fs::read_to_string(client.join(name)).unwrap();
+    assert_eq!(read("a"), text("user", "agent"));
+    assert_eq!(read("b"), text("user", "two"));
+    assert_eq!(read("b.curserve-conflict-2"), text("agent", "two"));
+    assert_eq!(shown(&client), shown(&server));
+    let told: Vec<Outcome> = pair
+        .replica
+        .outcomes()
+        .into_iter()
+        .map(|(.., outcome)| outcome)
+        .collect();
+    let copy = RelPath::new(b"b.curserve-conflict-2").unwrap();
+    assert_eq!(told, [Outcome::Merged, Outcome::Conflict(Some(copy))]);
 }

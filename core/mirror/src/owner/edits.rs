@@ -159,7 +159,7 @@ impl<D: Disk, L: Log> Owner<D, L> {
     }
 
     /// The content with hash `base`, from the disk or from what is kept.
-    fn old(&mut self, path: &RelPath, base: &Hash) -> io::Result<Option<Arc<[u8]>>> {
+    pub(super) fn old(&mut self, path: &RelPath, base: &Hash) -> io::Result<Option<Arc<[u8]>>> {
         if let Some(kept) = self.cache.get(base) {
             return Ok(Some(kept));
         }
@@ -180,14 +180,21 @@ impl<D: Disk, L: Log> Owner<D, L> {
         if let Some(why) = denied(path) {
             return self.overrule(*id, path, Outcome::Denied(why));
         }
+        if let Some(outcome) = self.done.get(id).filter(|done| **done == Outcome::Merged) {
+            return self.overrule(*id, path, outcome.clone());
+        }
         for _ in 0..TRIES {
             let seen = match self.seen(path)? {
                 Some(seen) => seen,
                 None => return Ok(false),
             };
-            match self.step(proposal) {
+            let (new, is_merged) = match self.step(proposal) {
                 Step::Shown => return self.accept(proposal),
-                Step::Conflict => return self.conflict(proposal),
+                Step::Conflict => match self.merge(proposal) {
+                    Ok(Some(new)) => (Some(new), true),
+                    Ok(None) => return self.conflict(proposal),
+                    Err(error) => return self.put_off(error).map(|()| false),
+                },
                 Step::Mode(mode) => {
                     if let Err(error) = self.disk.set(path, Some(mode), None) {
                         return self.put_off(error).map(|()| false);
@@ -197,32 +204,37 @@ impl<D: Disk, L: Log> Owner<D, L> {
                     self.look()?;
                     return self.accept(proposal);
                 }
-                Step::Swap(new) => {
-                    if self.intents.insert(*id) {
-                        let noted = self.log.append(&Note::Intent(*id).encode());
-                        if let Err(error) = noted {
-                            self.intents.remove(id);
-                            return self.put_off(error).map(|()| false);
-                        }
-                    }
-                    match self.disk.swap(path, seen.as_ref(), new.as_ref()) {
-                        Ok(true) => return self.accept(proposal),
-                        // Nothing was done, so nothing is uncertain.
-                        Ok(false) => self.undo_intent(*id)?,
-                        Err(error) => {
-                            let kind = error.kind();
-                            self.put_off(error)?;
-                            self.undo_intent(*id)?;
-                            let is_hopeless = matches!(
-                                kind,
-                                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
-                            );
-                            return match is_hopeless {
-                                true => self.conflict(proposal),
-                                false => Ok(false),
-                            };
-                        }
-                    }
+                Step::Swap(new) => (new, false),
+            };
+            if self.intents.insert(*id) {
+                let noted = self.log.append(&Note::Intent(*id).encode());
+                if let Err(error) = noted {
+                    self.intents.remove(id);
+                    return self.put_off(error).map(|()| false);
+                }
+            }
+            match self.disk.swap(path, seen.as_ref(), new.as_ref()) {
+                Ok(true) if is_merged => {
+                    return match self.note(*id, &Outcome::Merged)? {
+                        true => self.overrule(*id, path, Outcome::Merged),
+                        false => Ok(false),
+                    };
+                }
+                Ok(true) => return self.accept(proposal),
+                // Nothing was done, so nothing is uncertain.
+                Ok(false) => self.undo_intent(*id)?,
+                Err(error) => {
+                    let kind = error.kind();
+                    self.put_off(error)?;
+                    self.undo_intent(*id)?;
+                    let is_hopeless = matches!(
+                        kind,
+                        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+                    );
+                    return match is_hopeless {
+                        true => self.conflict(proposal),
+                        false => Ok(false),
+                    };
                 }
             }
         }
@@ -235,7 +247,7 @@ impl<D: Disk, L: Log> Owner<D, L> {
     }
 
     /// Looks at `path` once more, so that `local` has it. None where that has to wait.
-    fn seen(&mut self, path: &RelPath) -> Result<Option<Option<Look>>, Error> {
+    pub(super) fn seen(&mut self, path: &RelPath) -> Result<Option<Option<Look>>, Error> {
         let looked = self.batch(|owner| {
             let mut round = Round::default();
             let seen = match owner.refresh(path, false, &mut round) {
@@ -393,7 +405,7 @@ impl<D: Disk, L: Log> Owner<D, L> {
     }
 
     /// Writes down what became of an edit. False where the log cannot be written just now.
-    fn note(&mut self, id: u64, outcome: &Outcome) -> Result<bool, Error> {
+    pub(super) fn note(&mut self, id: u64, outcome: &Outcome) -> Result<bool, Error> {
         if self.done.contains_key(&id) {
             return Ok(true);
         }
@@ -404,106 +416,6 @@ impl<D: Disk, L: Log> Owner<D, L> {
             }
             Err(error) => self.put_off(error).map(|()| false),
         }
-    }
-
-    /// Something came between: the client's version stays, the server's is kept beside it.
-    fn conflict(&mut self, proposal: &Proposal) -> Result<bool, Error> {
-        let new = match &proposal.change {
-            Change::File {
-                content: Content::Whole(bytes),
-                ..
-            } => Some(New::File {
-                bytes: bytes.clone(),
-                mode: None,
-                mtime: None,
-            }),
-            Change::Link { target } => Some(New::Link {
-                target: target.clone(),
-                mtime: None,
-            }),
-            _ => None,
-        };
-        let copy = match new {
-            None => None,
-            Some(new) => match self.keep_copy(proposal, &new)? {
-                Some(copy) => Some(copy),
-                None => return Ok(false),
-            },
-        };
-        self.overrule(proposal.id, &proposal.path, Outcome::Conflict(copy))
-    }
-
-    /// Puts the server's version beside the client's. None where that has to wait.
-    fn keep_copy(&mut self, proposal: &Proposal, new: &New) -> Result<Option<RelPath>, Error> {
-        let mut folder = proposal.path.parent();
-        while !self.local.is_folder(&folder) {
-            folder = folder.parent();
-        }
-        let (_, name) = proposal.path.split().expect("an edit is not of the root");
-        for number in 0.. {
-            let end = match number {
-                0 => format!(".curserve-conflict-{}", proposal.id),
-                _ => format!(".curserve-conflict-{}.{number}", proposal.id),
-            };
-            let name = [&name[..name.len().min(255 - end.len())], end.as_bytes()].concat();
-            let Ok(copy) = folder.join(&name) else {
-                // Too long a path: the root takes it.
-                folder = RelPath::root();
-                continue;
-            };
-            // One that is there already, with this content, is from before a crash.
-            let there = match self.disk.look(&copy) {
-                Ok(there) => there,
-                Err(error) => return self.put_off(error).map(|()| None),
-            };
-            let done = match &there {
-                None => self.disk.swap(&copy, None, Some(new)),
-                Some(_) => self.holds(&copy, new),
-            };
-            match done {
-                Ok(true) => {
-                    self.touched(copy.clone(), true);
-                    self.look()?;
-                    return Ok(Some(copy));
-                }
-                Ok(false) => {}
-                Err(error) => return self.put_off(error).map(|()| None),
-            }
-        }
-        Ok(None)
-    }
-
-    fn holds(&mut self, path: &RelPath, new: &New) -> io::Result<bool> {
-        use crate::disk::Seen;
-        let there = self.disk.look(path)?.map(|look| look.kind);
-        match (there, new) {
-            (Some(Seen::Link(there)), New::Link { target, .. }) => Ok(there == *target),
-            (Some(Seen::File(size)), New::File { bytes, .. }) if size == bytes.len() as u64 => {
-                Ok(self.disk.read(path)? == **bytes)
-            }
-            _ => Ok(false),
-        }
-    }
-
-    /// The client's version counts: the server gets it, and the outcome.
-    fn overrule(&mut self, id: u64, path: &RelPath, outcome: Outcome) -> Result<bool, Error> {
-        if self.seen(path)?.is_none() {
-            return Ok(false);
-        }
-        let Some(whole) = self.gather(path)? else {
-            return Ok(false);
-        };
-        if !self.note(id, &outcome)? {
-            return Ok(false);
-        }
-        self.conflicts.push((path.clone(), outcome.clone()));
-        self.batch(|owner| {
-            owner.resend(path, whole)?;
-            let entry = None;
-            owner.emit(Op::Verdict { id, outcome, entry });
-            Ok::<_, Error>(())
-        })?;
-        Ok(true)
     }
 }
 
