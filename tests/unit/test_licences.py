@@ -21,7 +21,7 @@ from packaging.requirements import Requirement
 HOUSE = Path(__file__).parents[2]
 RULES: dict[str, Any] = tomllib.loads((HOUSE / "core/deny.toml").read_text())
 CRATES = frozenset(RULES["licenses"]["allow"])
-PYTHON = CRATES | {"0BSD", "BSD", "CC0-1.0", "MIT-CMU", "PSF-2.0"}
+PYTHON = CRATES | {"0BSD", "BSD", "CC0-1.0", "MIT-0", "MIT-CMU", "PSF-2.0"}
 # Weak copyleft, by file. None of it is in our wheels or changed by us: pip installs it beside them.
 APART = {"hypothesis": "MPL-2.0", "orjson": "MPL-2.0", "pathspec": "MPL-2.0"}
 # What packages without an SPDX expression call their licences.

@@ -4,9 +4,11 @@ use std::process::ExitCode;
 
 use curserve_run::shim;
 
+mod completions;
 mod confined;
 mod enter;
 mod keep;
+mod mcp;
 mod mirror;
 mod options;
 mod probe;
@@ -21,12 +23,14 @@ const USAGE: &str = "\
 curserve: answers rg, grep, find and shell lines from memory, byte for byte as the real programs would
 
 usage: curserve run [--root DIR] -- AGENT [ARGUMENT…]   run an agent that finds those answers on PATH
+       curserve mcp [--root DIR] [--http PORT]          an MCP server with those answers as tools
        curserve start [--root DIR] [--leave-s S]        find or start the daemon of a folder; prints its socket
        curserve stats [--root DIR] [--json]             what was answered from memory, what was refused, and why
        curserve mirror ssh://HOST/ [--root DIR]         mirror a workspace beside the model; `curserve mirror --help`
        curserve serve [--socket PATH | --listen-fd N] --root DIR [--at PATH] [--state DIR] [limits]
        curserve worker (--socket PATH | --listen-fd N) --root DIR [--at PATH] [limits]
        curserve versions                                which of the real programs here are known
+       curserve completions bash|zsh                    what the shell offers at Tab; eval it in your shell's startup file
        curserve --version
 
 limits: --timeout-s S  --output-bytes N  --memory-bytes N  --processes N  --file-bytes N  --call-bytes N";
@@ -43,6 +47,8 @@ fn main() -> ExitCode {
         Some("versions") => versions::run(lexopt::Parser::from_args(arguments)),
         Some("run") => return run::run(lexopt::Parser::from_args(arguments)),
         Some("start") => return start::run(lexopt::Parser::from_args(arguments)),
+        Some("completions") => return completions::run(lexopt::Parser::from_args(arguments)),
+        Some("mcp") => return mcp::run(arguments),
         Some("stats") => return stats::run(lexopt::Parser::from_args(arguments)),
         Some("mirror") => mirror::run(arguments.collect()),
         Some("serve") => serve::run(lexopt::Parser::from_args(arguments)),
