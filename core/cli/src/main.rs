@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use curserve_run::shim;
+use lexopt::Parser;
 
 mod completions;
 mod confined;
@@ -33,7 +34,41 @@ usage: curserve run [--root DIR] -- AGENT [ARGUMENT…]   run an agent that find
        curserve completions bash|zsh                    what the shell offers at Tab; eval it in your shell's startup file
        curserve --version
 
-limits: --timeout-s S  --output-bytes N  --memory-bytes N  --processes N  --file-bytes N  --call-bytes N";
+limits: --timeout-s S  --output-bytes N  --memory-bytes N  --processes N  --file-bytes N  --call-bytes N
+        --session-bytes N  --disk-bytes N  --inodes N";
+
+/// A verb: its name, what its own `--help` says where it has one, and how it is run.
+#[derive(Clone, Copy)]
+struct Verb {
+    name: &'static str,
+    help: &'static str,
+    run: fn(Parser) -> ExitCode,
+}
+
+/// The verbs for people, in the order of `--help`.
+const VERBS: [Verb; 9] = [
+    verb("run", run::USAGE, run::run),
+    verb("mcp", curserve_mcp::USAGE, mcp::run),
+    verb("start", start::USAGE, start::run),
+    verb("stats", stats::USAGE, stats::run),
+    verb("mirror", mirror::USAGE, |it| ended(mirror::run(it))),
+    verb("serve", "", |it| ended(serve::run(it))),
+    verb("worker", "", |it| ended(worker::run(it))),
+    verb("versions", "", |it| ended(versions::run(it))),
+    verb("completions", "", |it| ended(completions::run(it))),
+];
+
+/// Those that only our own programs start.
+const INNER: [Verb; 4] = [
+    verb("enter", "", |it| ended(enter::run(it))),
+    verb("confined", "", |it| ended(confined::run(it))),
+    verb("keep", "", |it| ended(keep::run(it))),
+    verb("probe", "", |it| ended(probe::run(it))),
+];
+
+const fn verb(name: &'static str, help: &'static str, run: fn(Parser) -> ExitCode) -> Verb {
+    Verb { name, help, run }
+}
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
@@ -41,31 +76,22 @@ fn main() -> ExitCode {
     if let Some(name) = shim::name(&called) {
         return shim::run(name, &called, &arguments.collect::<Vec<_>>());
     }
-    let verb = arguments.next();
-    let result = match verb.as_ref().and_then(|verb| verb.to_str()) {
-        Some("worker") => worker::run(lexopt::Parser::from_args(arguments)),
-        Some("versions") => versions::run(lexopt::Parser::from_args(arguments)),
-        Some("run") => return run::run(lexopt::Parser::from_args(arguments)),
-        Some("start") => return start::run(lexopt::Parser::from_args(arguments)),
-        Some("completions") => return completions::run(lexopt::Parser::from_args(arguments)),
-        Some("mcp") => return mcp::run(arguments),
-        Some("stats") => return stats::run(lexopt::Parser::from_args(arguments)),
-        Some("mirror") => mirror::run(arguments.collect()),
-        Some("serve") => serve::run(lexopt::Parser::from_args(arguments)),
-        Some("enter") => enter::run(lexopt::Parser::from_args(arguments)),
-        Some("confined") => confined::run(lexopt::Parser::from_args(arguments)),
-        Some("keep") => keep::run(lexopt::Parser::from_args(arguments)),
-        Some("probe") => probe::run(lexopt::Parser::from_args(arguments)),
-        Some("--version" | "-V") => {
-            println!("curserve {}", env!("CARGO_PKG_VERSION"));
-            return ExitCode::SUCCESS;
-        }
-        Some("--help" | "-h") => {
-            println!("{USAGE}");
-            return ExitCode::SUCCESS;
-        }
-        _ => Err(Failure::Usage(USAGE.to_owned())),
-    };
+    let word = arguments.next();
+    let word = word.as_ref().and_then(|word| word.to_str());
+    let named = VERBS.iter().chain(&INNER).find(|it| Some(it.name) == word);
+    if let Some(verb) = named {
+        return (verb.run)(Parser::from_args(arguments));
+    }
+    match word {
+        Some("--version" | "-V") => println!("curserve {}", env!("CARGO_PKG_VERSION")),
+        Some("--help" | "-h") => println!("{USAGE}"),
+        _ => return ended(Err(Failure::Usage(USAGE.to_owned()))),
+    }
+    ExitCode::SUCCESS
+}
+
+/// The exit code of a verb that ended so; what failed is said.
+fn ended(result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(text)) => {

@@ -28,7 +28,8 @@ client: --at PATH (where commands see the workspace)  --worker SOCKET (a worker 
 ///
 /// # Errors
 /// A wrong word of the command line, or what could not be had; it says what to do.
-pub fn run(arguments: Vec<std::ffi::OsString>) -> Result<(), Failure> {
+pub fn run(mut parser: Parser) -> Result<(), Failure> {
+    let arguments: Vec<std::ffi::OsString> = parser.raw_args()?.collect();
     let mut rest = arguments.iter().cloned();
     match rest.next().as_ref().and_then(|word| word.to_str()) {
         Some("serve") => serve::run(Parser::from_args(rest)),

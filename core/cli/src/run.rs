@@ -11,17 +11,17 @@ use curserve_run::workspace::{self, Objection};
 use lexopt::{Arg, Parser, ValueExt};
 
 /// What `curserve run --help` says.
-const USAGE: &str = "\
-usage: curserve run [--root DIR] [--leave-s S] [--quiet] [--yes] -- AGENT [ARGUMENT…]
+pub const USAGE: &str = "\
+usage: curserve run [--root DIR] [--leave-s S] [--quiet] [--yes] [--record FILE] -- AGENT [ARGUMENT…]
 
 Runs AGENT with rg, grep, find, bash and sh on PATH that ask a daemon first, which answers from memory what the real
 programs would; those run where it does not know exactly. Nothing is left afterwards but the daemon, for a while.
 
-  --root DIR   the folder to serve (the repository around the present folder, else that folder)
-  --leave-s S  how long the daemon stays when no agent needs it any more (600)
-  --quiet      say nothing but errors
-  --yes        serve DIR though it is the home folder, or has very many files
-  --record F   record the session as a trace F, by `curserve-bench trace record`, which runs the real programs
+  --root DIR     the folder to serve (the repository around the present folder, else that folder)
+  --leave-s S    how long the daemon stays when no agent needs it any more (600)
+  --quiet        say nothing but errors
+  --yes          serve DIR though it is the home folder, or has very many files
+  --record FILE  record the session as a trace, by `curserve-bench trace record`, which runs the real programs
 
 exit code: the agent's; 127 where it is not found, 126 where it cannot be started, 2 for a wrong option";
 

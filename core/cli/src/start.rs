@@ -7,7 +7,8 @@ use std::time::Duration;
 use curserve_run::{known, resident, workspace};
 use lexopt::{Arg, Parser, ValueExt};
 
-const USAGE: &str = "usage: curserve start [--root DIR] [--leave-s S]";
+/// What `--help` says.
+pub const USAGE: &str = "usage: curserve start [--root DIR] [--leave-s S]";
 
 /// How long the daemon stays when nobody is connected: whoever asked for it connects at once.
 const LEAVE: Duration = Duration::from_secs(600);

@@ -7,7 +7,7 @@ use std::time::Instant;
 use curserve_run::{account, resident, workspace};
 use lexopt::{Arg, Parser};
 
-const USAGE: &str = "usage: curserve stats [--root DIR] [--json]";
+pub const USAGE: &str = "usage: curserve stats [--root DIR] [--json]";
 
 /// Run the verb.
 pub fn run(parser: Parser) -> ExitCode {

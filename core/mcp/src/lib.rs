@@ -31,12 +31,14 @@ use ended::Ended;
 use options::{Options, Wanted};
 use roots::Roots;
 
+pub use options::USAGE;
+
 /// Runs the server with the arguments after the verb.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let options = match options::read(lexopt::Parser::from_args(arguments)) {
         Ok(Wanted::Server(options)) => options,
         Ok(Wanted::Help) => {
-            println!("{}", options::USAGE);
+            println!("{USAGE}");
             return ExitCode::SUCCESS;
         }
         Err(why) => {
