@@ -32,13 +32,14 @@ CURSERVE = programs.need("curserve", "test")
 CONFORMANCE, INSPECTOR, NODE = "0.1.16", "2.12.0", "24"
 ROUNDS, BLOCK = 30, 100
 OF_ITS_OWN_SERVER = """
-completion-complete elicitation-sep1034-defaults elicitation-sep1330-enums logging-set-level prompts-get-embedded-resource
-prompts-get-simple prompts-get-with-args prompts-get-with-image prompts-list resources-list resources-read-binary
-resources-read-text resources-subscribe resources-templates-read resources-unsubscribe tools-call-audio
-tools-call-elicitation tools-call-embedded-resource tools-call-error tools-call-image tools-call-mixed-content
-tools-call-sampling tools-call-simple-text tools-call-with-logging tools-call-with-progress
+completion-complete elicitation-sep1034-defaults elicitation-sep1330-enums logging-set-level
+prompts-get-embedded-resource prompts-get-simple prompts-get-with-args prompts-get-with-image prompts-list
+resources-list resources-read-binary resources-read-text resources-subscribe resources-templates-read
+resources-unsubscribe tools-call-audio tools-call-elicitation tools-call-embedded-resource tools-call-error
+tools-call-image tools-call-mixed-content tools-call-sampling tools-call-simple-text tools-call-with-logging
+tools-call-with-progress
 """.split()
-"""Scenarios that ask for the tools, resources and prompts of the suite's own example server, which no other server has."""
+"""Scenarios that ask for tools, resources and prompts of the suite's own example server, which no other has."""
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "proof", "version": "1"}}
 
 
