@@ -106,9 +106,10 @@ fn main() -> Result<()> {
     };
     let absent_us = rare("qqzzxxjjkk", b".")?;
     let absent_below_us = rare("qqzzxxjjkk", b"slopes-probe/small")?;
+    let unwatched = corpus.counters().unwatched;
     fs::remove_dir_all(&probe)?;
     println!(
-        "{{\"files\": {files}, \"contents\": {contents}, \"index\": {index}, \"plain_s\": {plain_s:.3}, \
+        "{{\"files\": {files}, \"unwatched\": {unwatched}, \"contents\": {contents}, \"index\": {index}, \"plain_s\": {plain_s:.3}, \
          \"written\": {written}, \"keep_s\": {keep_s:.3}, \"recalled\": {}, \"recalled_s\": {recalled_s:.3}, \
          \"idle_us\": {idle:.1}, \"write_us\": {written_us:.1}, \"write_held_us\": {held_us:.1}, \"make_us\": {made_us:.1}, \
          \"write_in_50000_us\": {large_written_us:.1}, \"make_in_50000_us\": {large_made_us:.1}, \

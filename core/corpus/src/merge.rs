@@ -206,6 +206,24 @@ impl<'m> Merge<'m> {
         self.state.tree.set(id, data);
     }
 
+    /// Takes a node that was put into folder `id` into its listing; its place there is not known.
+    pub(crate) fn list(&mut self, id: u32, child: u32) {
+        let data = self.state.tree.get(child);
+        let (kind, name) = (data.meta.kind(), data.name.clone());
+        let tree = &mut self.state.tree;
+        tree.edit_listing(id, |listing| listing.add(child, kind, &name));
+        self.state.note_readable(id);
+    }
+
+    /// Removes a node of folder `id`, which is gone.
+    pub(crate) fn unlist(&mut self, id: u32, child: u32) {
+        let name = self.state.tree.get(child).name.clone();
+        self.remove(child);
+        let tree = &mut self.state.tree;
+        tree.edit_listing(id, |listing| listing.take_out(&name));
+        self.state.note_readable(id);
+    }
+
     /// Removes a node and all below it; the caller takes it out of its folder's listing.
     pub(crate) fn remove(&mut self, id: u32) {
         self.clear(id);

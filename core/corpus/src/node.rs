@@ -105,7 +105,9 @@ impl<'s> Node<'s> {
     #[inline]
     pub fn entries(&self) -> Result<impl ExactSizeIterator<Item = Entry<'s>> + 's, Unreadable> {
         let (state, listing) = (self.state, self.listing()?);
-        Ok((0..listing.len()).map(move |at| Entry::of(state, listing, at)))
+        let places = state.listed(self.id, listing)?;
+        let place = move |at| places.map_or(at, |places| places[at] as usize);
+        Ok((0..listing.len()).map(move |at| Entry::of(state, listing, place(at))))
     }
 
     /// The same, sorted by name as bytes compare.
@@ -131,7 +133,7 @@ impl<'s> Node<'s> {
         &self,
     ) -> Result<impl ExactSizeIterator<Item = Entry<'s>> + 's, Unreadable> {
         let (state, listing) = (self.state, self.listing()?);
-        let places = state.walk_places(listing);
+        let places = state.walk_places(self.id, listing)?;
         let place = move |at| places.as_ref().map_or(at, |places| places[at] as usize);
         Ok((0..listing.len()).map(move |at| Entry::of(state, listing, place(at))))
     }

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use crate::error::Error;
 use crate::inner::{Inner, Touched};
+use crate::listing::Listing;
 use crate::merge::{is_current, Merge};
 use crate::meta::{Kind, Meta};
 use crate::place::Place;
@@ -400,8 +401,16 @@ fn retouch(merge: &mut Merge<'_>, id: u32, path: &Path, touched: &Touched) -> Re
     Ok(())
 }
 
+/// A folder of more names is not listed again for one of them.
+const MANY: usize = 64;
+
 /// Names came or went: lists the folder again, keeping its order; only touched or new names are looked at.
 fn relist(merge: &mut Merge<'_>, id: u32, path: &Path, touched: &Touched) -> Result<(), Error> {
+    let names = merge.state.tree.listing(id).map_or(0, Listing::len);
+    let few = names > MANY && touched.names.len() < names / 8;
+    if few && merge.state.place.lens.is_none() && volume::keeps_names(path) {
+        return look_at_names(merge, id, path, touched);
+    }
     let Ok(mut names) = scan::names_in(path) else {
         return Ok(());
     };
@@ -427,6 +436,34 @@ fn relist(merge: &mut Merge<'_>, id: u32, path: &Path, touched: &Touched) -> Res
         }
     }
     merge.relist(id, children);
+    Ok(())
+}
+
+/// Names came or went among many: looks at those alone, and leaves where they stand to whoever wants to know.
+fn look_at_names(
+    merge: &mut Merge<'_>,
+    id: u32,
+    path: &Path,
+    touched: &Touched,
+) -> Result<(), Error> {
+    for (name, &came_or_went) in &touched.names {
+        let below = path.join(OsStr::from_bytes(name));
+        match merge.state.tree.child(id, name) {
+            Some(child) => {
+                if !put_touched(merge, id, child, &below, came_or_went)? {
+                    merge.unlist(id, child);
+                } else if came_or_went {
+                    merge.state.tree.edit_listing(id, Listing::disturb);
+                }
+            }
+            None => {
+                if let Some(found) = scan::scan(&below, merge.watches)? {
+                    let child = merge.put(found, None, id, &below, true);
+                    merge.list(id, child);
+                }
+            }
+        }
+    }
     Ok(())
 }
 

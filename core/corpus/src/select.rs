@@ -42,7 +42,7 @@ impl Snapshot {
         };
         if query.is_all() {
             let mut all = Vec::new();
-            state.files_of(folder.id, &mut all);
+            state.files_of(folder.id, &mut all).ok()?;
             return Some(all.into_iter().map(|id| chosen(id, None)).collect());
         }
         let (mut ids, mut parts) = (Vec::new(), IdMap::default());
@@ -52,7 +52,7 @@ impl Snapshot {
                 parts.insert(id, part);
             }
         }
-        let found = state.in_walk_order(folder.id, ids.into_iter());
+        let found = state.in_walk_order(folder.id, ids.into_iter()).ok()?;
         Some(
             found
                 .into_iter()

@@ -58,21 +58,26 @@ impl Tree {
     /// Puts `data` in the place of what was at `id`, and tells the folder it lies in if it is of another kind now.
     pub(crate) fn set(&mut self, id: u32, data: NodeData) {
         self.note(&data.name);
-        let (parent, kind) = (data.parent, data.meta.kind());
+        let (parent, kind, name) = (data.parent, data.meta.kind(), data.name.clone());
         let changed = self
             .try_get(id)
             .is_some_and(|old| old.meta.kind() != kind && id != ROOT);
         self.nodes.set(id, Some(Arc::new(data)));
-        if let (true, Some(folder)) = (changed, self.try_get(parent)) {
-            let mut folder = folder.clone();
+        if changed {
+            self.edit_listing(parent, |listing| listing.retype(&name, kind));
+        }
+    }
+
+    /// Changes the listing of `folder`, if it has one, in its place where nobody looks at an earlier state.
+    pub(crate) fn edit_listing(&mut self, folder: u32, edit: impl FnOnce(&mut Listing)) {
+        if let Some(data) = self.nodes.get_mut(folder) {
             if let Body::Folder {
                 listing: Ok(listing),
                 ..
-            } = &mut folder.body
+            } = &mut Arc::make_mut(data).body
             {
-                Arc::make_mut(listing).retype(id, kind);
+                edit(Arc::make_mut(listing));
             }
-            self.nodes.set(parent, Some(Arc::new(folder)));
         }
     }
 

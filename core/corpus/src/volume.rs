@@ -6,10 +6,13 @@
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+
+use crate::straight;
 
 const TMPFS: u32 = 0x0102_1994;
 const EXT4: u32 = 0x0000_EF53;
@@ -76,6 +79,22 @@ pub(crate) enum WalkOrder {
     ByInode,
     /// Nobody has looked.
     Unknown,
+}
+
+/// Whether names in this folder are what they are called by: where letters of either case are the same, a name that is reported
+/// need not be the one that is listed.
+pub(crate) fn keeps_names(folder: &Path) -> bool {
+    const CASEFOLD: libc::c_long = 0x4000_0000;
+    if walk(folder) == WalkOrder::Unknown {
+        return false;
+    }
+    let Ok(folder) = straight::open(folder, libc::O_DIRECTORY) else {
+        return false;
+    };
+    let mut flags: libc::c_long = 0;
+    // SAFETY: the descriptor is open, and `flags` a writable integer of the size that the request says.
+    let asked = unsafe { libc::ioctl(folder.as_raw_fd(), libc::FS_IOC_GETFLAGS, &raw mut flags) };
+    asked == 0 && flags & CASEFOLD == 0
 }
 
 /// The order on the file system of `root`.

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use common::{assert_fresh, edit, Random};
 use curserve_corpus::{Corpus, Counters, Error, Options, Snapshot};
+use curserve_index::{Query, Within};
 
 /// Edits at random, and looks after each few of them; returns what had happened by then.
 fn edit_and_look(options: Options, seed: u64, rounds: usize) -> Counters {
@@ -38,6 +39,64 @@ fn random_edits_are_seen_at_once_where_files_have_no_watches() {
     let counters = edit_and_look(few(0), 7, 500);
     assert!(counters.unwatched > 0);
     edit_and_look(few(12), 8, 500);
+}
+
+/// A folder of many names, where one that comes or goes does not have all of them listed again.
+#[test]
+fn names_come_and_go_among_many() {
+    for base in [std::env::temp_dir(), "/dev/shm".into()] {
+        let Ok(folder) = tempfile::tempdir_in(&base) else {
+            continue;
+        };
+        let name = |random: &mut Random| folder.path().join(format!("f{}", random.below(400)));
+        for number in (0..400).step_by(2) {
+            fs::write(folder.path().join(format!("f{number}")), "word\n").unwrap();
+        }
+        let corpus = Corpus::load(folder.path(), Options::default()).unwrap();
+        let mut random = Random(11);
+        for round in 0..600 {
+            let mut done = String::new();
+            for _ in 0..=random.below(3) {
+                let (a, b) = (name(&mut random), name(&mut random));
+                done += &match random.below(6) {
+                    0 | 1 => format!("write {a:?}: {:?}; ", fs::write(&a, "more\nword\n")),
+                    2 => format!("remove {a:?}: {:?}; ", fs::remove_file(&a)),
+                    3 => format!("rename {a:?} {b:?}: {:?}; ", fs::rename(&a, &b)),
+                    4 => format!("mkdir {a:?}: {:?}; ", fs::create_dir(&a)),
+                    _ => format!("rmdir {a:?}: {:?}; ", fs::remove_dir(&a)),
+                };
+            }
+            // Now and then a step is only taken in, and nobody asks in which order.
+            match random.below(3) {
+                0 => drop(corpus.snapshot().unwrap()),
+                _ => drop(assert_fresh(folder.path(), &corpus, &done)),
+            }
+            if round % 50 == 0 {
+                edit(folder.path(), folder.path(), &mut random);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_order_that_nobody_can_tell_any_more_is_not_guessed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |number| folder.path().join(format!("f{number}"));
+    for number in 0..200 {
+        fs::write(path(number), "word\n").unwrap();
+    }
+    let corpus = Corpus::load(folder.path(), Options::default()).unwrap();
+    fs::write(path(200), "word\n").unwrap();
+    let before = corpus.snapshot().unwrap();
+    fs::remove_file(path(7)).unwrap();
+    let query = Query::literal(b"word");
+    assert!(before.root().entries().is_err());
+    assert_eq!(before.root().entries_by_name().unwrap().len(), 201);
+    assert!(before
+        .files_below(before.root(), &query, Within::Line)
+        .is_none());
+    let after = assert_fresh(folder.path(), &corpus, "what went meanwhile");
+    assert_eq!(after.root().entries().unwrap().len(), 200);
 }
 
 /// The kernel's limit, and names to write to.
