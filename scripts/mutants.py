@@ -15,6 +15,7 @@ import json
 import os
 import random
 import re
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -57,10 +58,12 @@ RUST = {
 def in_python(part: Part, folder: Path, sample: int, seed: int) -> dict[str, list[str]]:
     """Run the tests of `part` on each of `sample` faults; the faults by what became of them."""
     session, settings = folder / ".mutants.sqlite", folder / ".mutants.toml"
-    tests = f"{sys.executable} -m pytest -x -q -p no:cacheprovider {' '.join(part.tests)}"
+    pytest = f"{sys.executable} -m pytest -x -q -p no:cacheprovider {' '.join(part.tests)}"
+    first, then = f"{pytest} -k 'not cover'", f"{pytest} -k cover"  # what covers a truth plays many runs
+    tests = json.dumps(shlex.join(["bash", "-c", f"{first} && {then}"]))
     settings.write_text(
         f"[cosmic-ray]\nmodule-path = {json.dumps(part.sources)}\ntimeout = 300.0\nexcluded-modules = []\n"
-        f'test-command = "{tests}"\n[cosmic-ray.distributor]\nname = "local"\n'
+        f'test-command = {tests}\n[cosmic-ray.distributor]\nname = "local"\n'
     )
     rooms = ("results", "harness", "engines", "traces", "netem")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(str(folder / room) for room in rooms)}

@@ -14,6 +14,15 @@ def test_an_slo_is_read_with_its_units() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("bound", "ns"),
+    [("3ns", 3), ("2us", 2_000), ("2µs", 2_000), ("2ms", 2 * 10**6), ("2s", 2 * 10**9), ("2min", 120 * 10**9),
+     ("999999999s", 999_999_999 * 10**9)],
+)  # fmt: skip
+def test_every_unit_is_its_nanoseconds(bound: str, ns: int) -> None:
+    assert parse_slo(f"turn p90 <= {bound}").objectives[0].bound_ns == ns
+
+
 def test_an_slo_says_itself_again() -> None:
     text = "ttft p95 <= 500ms, turn p99.9 <= 2.5s, tool p50 <= 800us"
     assert str(parse_slo(text)) == text
@@ -30,6 +39,7 @@ def test_an_slo_says_itself_again() -> None:
         ("ttft p0 <= 1s", "p0 is outside"),
         ("ttft p101 <= 1s", "p101 is outside"),
         ("ttft p95 <= 0ms", "no time above 0"),
+        ("ttft p95 <= 1000000000s", "no time above 0 that a session could take"),
         ("ttft p95 >= 1s", "is no objective: METRIC PERCENTILE <= TIME"),
         ("ttft p95 <= 1s,", "is no objective"),
         ("", "no objective in it"),

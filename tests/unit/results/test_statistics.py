@@ -50,6 +50,11 @@ def test_no_interval_below_eight_blocks() -> None:
     assert interval([1.0] * 8, range(8)).low == 1.0
 
 
+def test_a_fixed_suite_varies_within_its_traces_if_they_were_repeated() -> None:
+    assert interval([1.0, 2.0] * 8, list(range(8)) * 2, fixed=True).over == "blocks"
+    assert interval([1.0, 2.0] * 4, range(8), fixed=True).over == "traces"
+
+
 def test_every_trace_weighs_the_same() -> None:
     assert interval([1.0] * 9 + [3.0], ["a"] * 9 + ["b"]).estimate == 2.0
 
@@ -61,7 +66,31 @@ def test_percentiles_appear_with_enough_samples_only(p: int, needed: int) -> Non
     assert percentile(values, p) == pytest.approx(np.percentile(values, p))
 
 
-@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=5, max_size=30))
+def woodruff(values: list[float], blocks: list[int], p: int) -> tuple[float, float]:
+    """Confidence limits of a percentile, sum by sum as Woodruff writes them."""
+    point, total, names = np.percentile(values, p), len(values), sorted(set(blocks))
+    share = sum(value <= point for value in values) / total
+    residual = []
+    for name in names:
+        own = [value for value, block in zip(values, blocks, strict=True) if block == name]
+        residual.append(sum(value <= point for value in own) - share * len(own))
+    variance = len(names) / (len(names) - 1) * sum(one * one for one in residual) / total**2
+    half = stats.t.ppf(0.975, len(names) - 1) * math.sqrt(variance)
+    low, high = np.quantile(values, [max(0, p / 100 - half), min(1, p / 100 + half)])
+    return float(low), float(high)
+
+
+@given(st.lists(st.tuples(floats, st.integers(0, 11)), min_size=30, max_size=60))
+def test_limits_of_a_percentile_are_woodruffs(samples: list[tuple[float, int]]) -> None:
+    values, blocks = [list(column) for column in zip(*samples, strict=True)]
+    found = percentile_interval(values, blocks, 50)
+    if len(set(blocks)) >= 8:
+        assert found == pytest.approx(woodruff(values, blocks, 50), abs=1e-9)
+    else:
+        assert found is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=4, max_size=30))
 def test_rank_correlation_is_scipys(points: list[tuple[int, int]]) -> None:
     x, y = zip(*points, strict=True)
     r, p = rank_correlation(x, y)
@@ -158,6 +187,11 @@ def test_outliers_are_told_in_place(values: list[float]) -> None:
         assert len(values) in outliers(far)
 
 
+def test_an_outlier_is_far_by_the_spread_of_the_others() -> None:
+    assert outliers([1, 2, 3, 4, 5, 6, 7, 100]) == [7]
+    assert outliers([0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 1]) == [7]
+
+
 def test_few_or_equal_values_have_no_outliers() -> None:
     assert outliers([1, 1, 1, 1, 1, 9]) == []
     assert outliers([1, 2, 90]) == []
@@ -186,3 +220,4 @@ def test_an_order_effect_is_found(tmp_path: Path) -> None:
 def test_the_promised_sizes_are_the_ones_in_force() -> None:
     assert statistics.SAMPLES_NEEDED == {50: 1, 90: 64, 95: 130, 99: 662}
     assert statistics.MIN_BLOCKS == 8
+    assert statistics.MIN_TRACES == 5

@@ -50,8 +50,44 @@ def test_a_window_that_does_not_limit_does_not_grow() -> None:
 )
 def test_a_stream_waits_for_acknowledgements(tokens: int, step_ms: float, wait_ms: float) -> None:
     """Ten small segments fly; the next goes when the first is acknowledged, with all that is due by then."""
-    wait_ns = Window(RTT, True).stream_wait_ns(tokens, int(step_ms * MS), tokens * 240)
-    assert wait_ns == pytest.approx(wait_ms * MS, abs=MS)
+    assert Window(RTT, True).stream_wait_ns(tokens, int(step_ms * MS), tokens * 240) == wait_ms * MS
+
+
+@pytest.mark.parametrize(
+    ("idle_ms", "segments"), [(349, 80), (350, 40), (699, 40), (700, 20), (1400, 10), (10**9, 10)]
+)
+def test_an_idle_window_halves_once_a_time_out_down_to_its_first_size(idle_ms: int, segments: int) -> None:
+    window = Window(RTT, True, segments=80)
+    window.rest(idle_ms * MS)
+    assert window.segments == segments
+
+
+@pytest.mark.parametrize(("sent", "then"), [(5, 10), (6, 16), (10, 20), (11, 21), (31, 41)])
+def test_a_window_grows_by_what_was_acknowledged_where_it_limits(sent: int, then: int) -> None:
+    """It limits where more than half of it flies; eleven segments go as ten, which let it double, and one."""
+    window = Window(RTT, True)
+    window.upload_rounds(sent * MSS)
+    assert window.segments == then
+
+
+def test_what_was_due_while_the_window_was_full_goes_together() -> None:
+    """At 150 ms the first is acknowledged; those due at 50, 100 and 150 share a segment, and the fifth is in time."""
+    window = Window(RTT, False, segments=1)
+    assert window.stream_wait_ns(5, 50 * MS, 20) == 0
+    assert window.segments == 4  # two flew at last
+
+
+@pytest.mark.parametrize(("segments", "then"), [(10, 20), (15, 20), (100, 100)])
+def test_a_stream_grows_its_window_to_twice_what_flew(segments: int, then: int) -> None:
+    window = Window(RTT, True, segments)
+    assert window.stream_wait_ns(10, 0, 10 * MSS) == 0
+    assert window.segments == then
+
+
+@pytest.mark.parametrize(("bytes_a_token", "rounds"), [(965, 3), (724, 2)])
+def test_a_segment_holds_whole_tokens(bytes_a_token: int, rounds: int) -> None:
+    """A hundred tokens at once, in segments of one each (10, 20, 40 and 30 go), or of two (10, 20, 20)."""
+    assert Window(RTT, True).stream_wait_ns(100, 0, 100 * bytes_a_token) == rounds * RTT
 
 
 def test_a_grown_window_lets_the_next_stream_pass() -> None:
