@@ -71,7 +71,7 @@ def test_a_window_grows_by_what_was_acknowledged_where_it_limits(sent: int, then
 
 
 def test_what_was_due_while_the_window_was_full_goes_together() -> None:
-    """At 150 ms the first is acknowledged; those due at 50, 100 and 150 share a segment, and the fifth is in time."""
+    """At 150 ms the first is acknowledged; those due at 50, 100 and 150 share a segment; the fifth is in time."""
     window = Window(RTT, False, segments=1)
     assert window.stream_wait_ns(5, 50 * MS, 20) == 0
     assert window.segments == 4  # two flew at last
