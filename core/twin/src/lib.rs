@@ -7,10 +7,12 @@ mod body;
 mod client;
 mod facts;
 mod line;
+mod sealed;
 mod server;
 mod waits;
 
 pub use client::{Client, Connect, Over, Remote, Report, Reporter, Secrets, Stop};
 pub use facts::Facts;
 pub use line::Streams;
+pub use sealed::seal;
 pub use server::Session;

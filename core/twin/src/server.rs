@@ -50,6 +50,11 @@ impl Session {
         self.0.connect(streams)
     }
 
+    /// The folder of the copy.
+    pub fn root(&self) -> &Path {
+        &self.0.root
+    }
+
     /// What there is to be said of the session.
     pub fn stats(&self) -> Value {
         self.0.stats()

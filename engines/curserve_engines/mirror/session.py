@@ -1,6 +1,6 @@
 """The half of a mirror beside the model. Main type: MirrorSession.
 
-It is no sandbox of the engine's: nothing is executed here, and what the other host sends is written beneath one
+It is no sandbox of the engine's: the program seals itself (docs/MIRROR.md), executes nothing, and writes beneath one
 folder by descriptor.
 """
 

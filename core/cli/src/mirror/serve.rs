@@ -3,14 +3,14 @@
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::{FromRawFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use curserve_exec::Limits;
 use curserve_run::known;
 use curserve_serve::Stop;
-use curserve_twin::{Session, Streams};
+use curserve_twin::{seal, Session, Streams};
 use lexopt::{Arg, Parser, ValueExt};
 
 use super::place::{self, Lock};
@@ -20,6 +20,9 @@ use crate::Failure;
 
 /// How long another server of this copy may take to end.
 const HANDOVER: Duration = Duration::from_secs(5);
+
+/// The most memory that a server may have for itself.
+const MEMORY: u64 = 16 << 30;
 
 /// From where clients come.
 enum From {
@@ -92,6 +95,8 @@ pub fn run(mut parser: Parser) -> Result<(), Failure> {
         ))
     })?;
     let stop = Stop::default();
+    // The name of the socket goes when this ends.
+    let mut socket_folder = state.clone();
     let (listener, file) = match listen_fd {
         Some(fd) => (curserve_serve::inherit(fd)?, None),
         None => {
@@ -104,10 +109,14 @@ pub fn run(mut parser: Parser) -> Result<(), Failure> {
                 }
             };
             let (listener, file) = curserve_serve::bind(&path)?;
+            let path = std::path::absolute(path)?;
+            socket_folder = path.parent().map_or(socket_folder, Path::to_path_buf);
             std::fs::write(state.join("socket"), path.as_os_str().as_encoded_bytes())?;
             (listener, Some(Arc::new(file)))
         }
     };
+    // Before any thread: what is held of files, is held thread by thread.
+    seal_in(&[session.root(), &state, &socket_folder])?;
     let ending = stop.clone();
     on_signals(move || ending.stop())?;
     if lifeline {
@@ -149,6 +158,19 @@ pub fn run(mut parser: Parser) -> Result<(), Failure> {
     served?;
     // A thread may wait for the standard input, which nobody ends.
     std::process::exit(0);
+}
+
+/// Leaves this process its copy, its state and the folder of its socket, and nothing else.
+fn seal_in(own: &[&Path]) -> Result<(), Failure> {
+    let is_held = seal(own, MEMORY).map_err(|error| {
+        Failure::Setup(format!(
+            "mirror serve: this kernel cannot confine it ({error}); it needs seccomp"
+        ))
+    })?;
+    if !is_held {
+        eprintln!("curserve mirror serve: this kernel has no Landlock: files beside the copy are held by our own code alone");
+    }
+    Ok(())
 }
 
 /// Serves one client after another; a new one takes the place of the one that there is.
