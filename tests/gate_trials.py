@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import polars as pl
 
-from curserve_results.compare import interleaved
+from curserve_results.compare import interleaved, over_saved
 from curserve_results.gate import decide
 
 LIMIT = math.log1p(0.05)
@@ -41,29 +41,27 @@ def arms(random: np.random.Generator, slower: float, rounds: int = ROUNDS) -> li
     return found
 
 
+def load_logs(random: np.random.Generator, session: np.ndarray, whole: float) -> pl.DataFrame:
+    """Simulate one load of sessions: what its server does is shared by them, so they are no independent samples.
+
+    `whole` is what the run shares with others, in log units.
+    """
+    constant = {"link": "15ms", "model": "llama-8b on h100", "api": "chat", "engine": "daemon", "repetition": 0}
+    logs = math.log(5e9) + whole + random.normal(0, 0.04) + session + random.normal(0, 0.05, session.size)
+    frame = pl.DataFrame({"trace": [f"t{n % TRACES}" for n in range(session.size)], "log_end_to_end": logs})
+    frame = frame.with_columns(*(pl.lit(value).alias(name) for name, value in constant.items()))
+    return frame.with_columns(log_round_trip=pl.col("log_end_to_end"))
+
+
 def load_arms(random: np.random.Generator, slower: float) -> list[tuple[str, int, pl.DataFrame]]:
-    """Simulate loads of 16 sessions: what a server does is shared by those of a run, so they are no 16 samples."""
-    found = []
-    session = random.normal(0, 0.20, 16)  # the same sessions in both arms
+    """Simulate A B B A of loads of 16 sessions, the same ones in both arms."""
+    session, found = random.normal(0, 0.20, 16), []
     for number in range(ROUNDS):
         shared = random.normal(0, 0.10)
         for place, arm in enumerate("abba"):
             drift = 0.02 * (4 * number + place) / (4 * ROUNDS)
-            of_run = random.normal(0, 0.04)
-            own = random.normal(0, 0.05, 16)
-            logs = (
-                math.log(5e9) + shared + drift + of_run + session + own + (math.log1p(slower) if arm == "b" else 0)
-            )
-            constant = {
-                "link": "15ms",
-                "model": "llama-8b on h100",
-                "api": "chat",
-                "engine": "daemon",
-                "repetition": 0,
-            }
-            frame = pl.DataFrame({"trace": [f"t{n % TRACES}" for n in range(16)], "log_end_to_end": logs})
-            frame = frame.with_columns(*(pl.lit(value).alias(name) for name, value in constant.items()))
-            found.append((arm, number, frame.with_columns(log_round_trip=pl.col("log_end_to_end"))))
+            whole = shared + drift + (math.log1p(slower) if arm == "b" else 0)
+            found.append((arm, number, load_logs(random, session, whole)))
     return found
 
 
@@ -77,6 +75,22 @@ def load_verdicts(trials: int, slower: float, seed: int) -> Counter[str]:
         if decision.needs_confirmation:
             decision = decide(effects, LIMIT, interleaved(load_arms(random, slower), "end_to_end"))
         found[decision.verdict] += 1
+    return found
+
+
+def saved_load_verdicts(trials: int, slower: float, seed: int, saved: int = 3) -> Counter[str]:
+    """Run the gate on a load against so many saved ones, made on other days, with the confirmation it asks for."""
+    random = np.random.default_rng(seed)
+    found: Counter[str] = Counter()
+    for _ in range(trials):
+        session = random.normal(0, 0.20, 16)
+
+        def run(more: float, session: np.ndarray = session) -> pl.DataFrame:
+            return load_logs(random, session, random.normal(0, 0.10) + math.log1p(more))
+
+        baseline = [run(0.0) for _ in range(saved)]
+        first, again = (over_saved(baseline, run(slower), "end_to_end") for _ in range(2))
+        found[decide(first, LIMIT, again).verdict] += 1
     return found
 
 

@@ -67,9 +67,10 @@ def write_load(
 ) -> Path:
     """Write a run of `make(engine, repetition)` sessions; the plan is one link, one model."""
     writer = RunWriter(folder)
+    run = str(manifest.pop("run", "made"))
     writer.write_manifest(
         Manifest(
-            run="made", seed=1, suite="made", planned_blocks=repetitions,
+            run=run, seed=1, suite="made", planned_blocks=repetitions,
             machine=Machine("6.1.0", "x86_64", "made", 2), engines=dict.fromkeys(engines, "made"),
             links=(LinkRecord("0ms", "made"),), models={"m": ModelRecord(2 * MS)}, traces={"t": "sha256:0"},
             extra={"load": {"title": "made load", "slo": slo}},
@@ -80,7 +81,7 @@ def write_load(
             row
             for order, engine in enumerate(engines)
             for number, session in enumerate(make(engine, block))
-            for row in rows_of(session, number, block, engine, "made", order)
+            for row in rows_of(session, number, block, engine, run, order)
         ]
         writer.write_block(block, sorted(rows, key=lambda row: (row["cell"], row["kind"])))
     return folder

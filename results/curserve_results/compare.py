@@ -205,7 +205,14 @@ def compare(a: Summary, b: Summary, metric: str = "round_trip") -> list[Effect]:
 
 
 def against_saved(saved: Sequence[Summary], candidate: Summary, metric: str) -> list[Effect]:
-    """Return the effects of one run over a baseline of k saved ones; the floor is the noise between runs.
+    """Return the effects of one run over a baseline of saved ones."""
+    for other in saved:
+        require_comparable(other.manifest, candidate.manifest)
+    return over_saved([logs(summary) for summary in saved], logs(candidate), metric)
+
+
+def over_saved(runs: Sequence[pl.DataFrame], candidate: pl.DataFrame, metric: str) -> list[Effect]:
+    """Return the effects of a candidate's logs over those of k runs; the floor is the noise between runs.
 
     With s the standard deviation of the k runs' means, the candidate's mean less theirs has the variance
     s² (1 + 1/k) if nothing has changed; the floor is its 99 % quantile (t, k - 1 degrees of freedom). Below three
@@ -213,17 +220,14 @@ def against_saved(saved: Sequence[Summary], candidate: Summary, metric: str) -> 
     """
     import polars as pl
 
-    for other in saved:
-        require_comparable(other.manifest, candidate.manifest)
     column = METRICS[metric]
-    runs = [logs(summary) for summary in saved]
     traces = [*GROUP, "trace"]
     means: dict[tuple[object, ...], list[float]] = {}
     for run in runs:
         of_run = run.group_by(traces).agg(pl.col(column).mean()).group_by(GROUP).agg(pl.col(column).mean())
         for *group, mean in of_run.drop_nulls().iter_rows():
             means.setdefault(tuple(group), []).append(mean)
-    effects = separate(pl.concat(runs), logs(candidate), metric)
+    effects = separate(pl.concat(runs), candidate, metric)
     return [replace(effect, floor=_between(means.get(effect.group, []))) for effect in effects]
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from gate_trials import load_verdicts
+from gate_trials import load_verdicts, saved_load_verdicts
 from receipts import write_receipt
 
 import curserve_traces
@@ -148,10 +148,20 @@ def test_like_against_like_passes_the_gate() -> None:
     """Sessions of one load share what its server does; a gate that took them for samples would fail too often."""
     trials = 1000
     alike, slower = load_verdicts(trials, 0.0, seed=3), load_verdicts(trials // 4, 0.25, seed=4)
+    saved, worse = saved_load_verdicts(trials, 0.0, seed=5), saved_load_verdicts(trials // 4, 0.9, seed=6, saved=8)
     write_receipt(
-        "load-like-against-like", {"trials": trials, "alike": dict(alike), "25 % slower, a quarter": dict(slower)}
+        "load-like-against-like",
+        {
+            "trials": trials,
+            "alike": dict(alike),
+            "25 % slower, a quarter": dict(slower),
+            "alike, over three saved runs": dict(saved),
+            "90 % slower, over eight saved runs, a quarter": dict(worse),
+        },
     )
     assert alike["fail"] <= 0.01 * trials
+    assert saved["fail"] <= 0.01 * trials
+    assert worse["fail"] >= 0.5 * trials // 4
     assert slower["fail"] >= 0.5 * trials // 4
 
 

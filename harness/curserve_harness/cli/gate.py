@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,13 @@ if TYPE_CHECKING:
 @click.argument("run", type=click.Path(path_type=Path), required=False)
 @click.argument("replay_arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("--against", metavar="git:REVISION|program:PATH", help="Run both, interleaved, on this machine.")
+@click.option(
+    "--verb",
+    type=click.Choice(["replay", "load"]),
+    default="replay",
+    show_default=True,
+    help="What both arms run.",
+)
 @click.option("--rounds", type=click.IntRange(1, 100), default=4, show_default=True, help="Rounds of A B B A.")
 @click.option("--seed", type=SEED, default=1, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/gate"), show_default=True)
@@ -34,7 +42,11 @@ if TYPE_CHECKING:
 @click.option("--store", default=STORE, show_default=True, help="A folder, or git:BRANCH.")
 @click.option("--confirm", type=click.Path(path_type=Path), help="A second run that has to agree with RUN.")
 @click.option("--max-regression", "limit", default="5%", show_default=True)
-@click.option("--metric", type=click.Choice(["round_trip", "end_to_end"]), default="round_trip", show_default=True)
+@click.option(
+    "--metric",
+    type=click.Choice(["round_trip", "end_to_end"]),
+    help="[default: round_trip; of loads end_to_end, a session from its intended start]",
+)
 @click.option("--junit", type=click.Path(path_type=Path), help="Write the verdicts as a JUnit file.")
 @click.option("--summary", "markdown", type=click.Path(path_type=Path), help="Append the verdict as Markdown.")
 @click.option("--shadow", is_flag=True, help="Report, and exit 0 whatever the verdict, or if there is none.")
@@ -42,6 +54,7 @@ def command(
     run: Path | None,
     replay_arguments: tuple[str, ...],
     against: str | None,
+    verb: str,
     rounds: int,
     seed: int,
     out: Path,
@@ -49,15 +62,15 @@ def command(
     store: str,
     confirm: Path | None,
     limit: str,
-    metric: str,
+    metric: str | None,
     junit: Path | None,
     markdown: Path | None,
     shadow: bool,
 ) -> None:
     """Gate a candidate: `gate --against git:main -- --rtt 150ms`, or `gate RUN --baseline NAME`.
 
-    What follows `--` goes to both arms' `replay`. A regression fails only if it is above --max-regression and
-    above the measured noise, its interval is above zero, and a confirmation run agrees.
+    What follows `--` goes to both arms' `replay`, or `load` with --verb load. A regression fails only if it is
+    above --max-regression and above the measured noise, its interval is above zero, and a confirmation run agrees.
     """
     from curserve_results.compare import effects_table
     from curserve_results.gate import junit as as_junit
@@ -71,7 +84,9 @@ def command(
     try:
         if against is not None:
             arguments = ((str(run),) if run is not None else ()) + replay_arguments
-            decision, effects = _interleaved(against, arguments, rounds, seed, out, bound, metric)
+            shown = metric or ("end_to_end" if verb == "load" else "round_trip")
+            arms = _Arms(verb, arguments, rounds, out)
+            decision, effects = _interleaved(against, arms, seed, bound, shown)
         elif run is not None and name is not None:
             decision, effects = _saved(run, name, store, confirm, bound, metric)
     except Exception as error:
@@ -99,51 +114,59 @@ def _report_no_verdict(why: str, markdown: Path | None) -> None:
         append(markdown, f"Gate: no verdict: {why}\n".encode())
 
 
+@dataclass(frozen=True, slots=True)
+class _Arms:
+    """What both arms run, and where."""
+
+    verb: str
+    arguments: Sequence[str]
+    rounds: int
+    out: Path
+
+    def run(self, program: Path, seed: int, name: str) -> tuple[list[Arm], tuple[str, ...]]:
+        """Run the rounds; return the arms' logs and what makes the candidate fail anyway."""
+        from curserve_harness.gate.revisions import interleave, own_program
+        from curserve_results.compare import logs as logs_of
+        from curserve_results.compare import readable, require_comparable
+        from curserve_results.gate import faults_of
+
+        runs: dict[str, list[Summary]] = {"a": [], "b": []}
+        arms: list[Arm] = []
+        command = (self.verb, *self.arguments)
+        done = interleave(program, own_program(), command, rounds=self.rounds, seed=seed, out=self.out / name)
+        for arm, number, folder in done:
+            summary = readable(folder)
+            runs[arm].append(summary)
+            arms.append((arm, number, logs_of(summary)))
+            click.echo(f"curserve-bench: {len(arms)} of {4 * self.rounds} {self.verb}s done", err=True)
+        for summary in (*runs["a"][1:], *runs["b"]):
+            require_comparable(runs["a"][0].manifest, summary.manifest)
+        return arms, faults_of(runs["a"], runs["b"])
+
+
 def _interleaved(
-    against: str, arguments: Sequence[str], rounds: int, seed: int, out: Path, limit: float, metric: str
+    against: str, arms: _Arms, seed: int, limit: float, metric: str
 ) -> tuple[Decision, Sequence[Effect]]:
     """Run both arms, and once more where a regression has to be confirmed."""
     from curserve_harness.gate.revisions import arm_of
     from curserve_results.compare import interleaved
     from curserve_results.gate import decide
 
-    if out.exists():
-        raise exits.BadInput(f"--out: {out} exists and is never overwritten; choose another")
+    if arms.out.exists():
+        raise exits.BadInput(f"--out: {arms.out} exists and is never overwritten; choose another")
     with arm_of(against) as program:
-        first, faults = _arms(program, arguments, rounds, seed, out / "first")
+        first, faults = arms.run(program, seed, "first")
         effects = interleaved(first, metric)
         decision = decide(effects, limit, faults=faults)
         if decision.needs_confirmation:
             click.echo("curserve-bench: a regression was seen; running the confirmation", err=True)
-            again, more = _arms(program, arguments, rounds, seed + rounds, out / "confirmation")
+            again, more = arms.run(program, seed + arms.rounds, "confirmation")
             decision = decide(effects, limit, interleaved(again, metric), (*faults, *more))
     return decision, effects
 
 
-def _arms(
-    program: Path, arguments: Sequence[str], rounds: int, seed: int, out: Path
-) -> tuple[list[Arm], tuple[str, ...]]:
-    """Run the rounds; return the arms' logs and what makes the candidate fail anyway."""
-    from curserve_harness.gate.revisions import interleave, own_program
-    from curserve_results.compare import logs as logs_of
-    from curserve_results.compare import readable, require_comparable
-    from curserve_results.gate import faults_of
-
-    runs: dict[str, list[Summary]] = {"a": [], "b": []}
-    arms: list[Arm] = []
-    done = interleave(program, own_program(), arguments, rounds=rounds, seed=seed, out=out)
-    for arm, number, folder in done:
-        summary = readable(folder)
-        runs[arm].append(summary)
-        arms.append((arm, number, logs_of(summary)))
-        click.echo(f"curserve-bench: {len(arms)} of {4 * rounds} replays done", err=True)
-    for summary in (*runs["a"][1:], *runs["b"]):
-        require_comparable(runs["a"][0].manifest, summary.manifest)
-    return arms, faults_of(runs["a"], runs["b"])
-
-
 def _saved(
-    run: Path, name: str, store: str, confirm: Path | None, limit: float, metric: str
+    run: Path, name: str, store: str, confirm: Path | None, limit: float, metric: str | None
 ) -> tuple[Decision, Sequence[Effect]]:
     """Compare a run with a saved baseline; the noise floor is what differs between the baseline's runs."""
     from curserve_results.baseline import load
@@ -163,5 +186,7 @@ def _saved(
             runs = [summarise(folder) for folder in given]
         except VoidRun as error:
             return Decision("fail", limit, (), (f"void: {error}",)), ()
-        effects, *again = (against_saved(saved, one, metric) for one in runs)
+        of_load = "load" in saved[0].manifest.extra
+        shown = metric or ("end_to_end" if of_load else "round_trip")
+        effects, *again = (against_saved(saved, one, shown) for one in runs)
         return decide(effects, limit, again[0] if again else None, faults_of(saved, runs)), effects

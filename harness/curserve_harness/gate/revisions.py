@@ -15,10 +15,11 @@ from pathlib import Path
 
 from curserve_harness.console.exits import INCONCLUSIVE, BadInput, ExecutionFailed, Inconclusive, SetupFailed
 from curserve_harness.run.run_folder import remove, scratch
+from curserve_results.load.waiting import any_void
 
 ORDER = "abba"
 TRIES = 3
-"""How often a replay is run before its void link ends the gate."""
+"""How often a run is made before what is void in it ends the gate."""
 
 
 def own_program() -> Path:
@@ -84,22 +85,23 @@ def _lend_build(tree: Path) -> None:
 def interleave(
     baseline: Path, candidate: Path, arguments: Sequence[str], *, rounds: int, seed: int, out: Path
 ) -> Iterator[tuple[str, int, Path]]:
-    """Run `replay` in turns, A B B A a round, and yield (arm, round, run folder) as each run ends.
+    """Run a verb with its options in turns, A B B A a round, and yield (arm, round, run folder) as each run ends.
 
     Both arms of a round follow the same seed, so the same plan.
     """
     for number in range(rounds):
         for place, arm in enumerate(ORDER):
             program = baseline if arm == "a" else candidate
-            command = [str(program), "replay", *arguments, "--seed", str(seed + number)]
+            command = [str(program), *arguments, "--seed", str(seed + number)]
             name = f"{'baseline' if arm == 'a' else 'candidate'}, round {number}"
-            yield arm, number, _replayed(command, name, out / f"round-{number:02d}-{place}-{arm}")
+            yield arm, number, _done(command, name, out / f"round-{number:02d}-{place}-{arm}")
 
 
-def _replayed(command: Sequence[str], name: str, folder: Path) -> Path:
-    """Run one replay and return its run folder; one that was void is repeated, in a folder of its own.
+def _done(command: Sequence[str], name: str, folder: Path) -> Path:
+    """Run one arm once and return its run folder; one that was void is repeated, in a folder of its own.
 
     One void link of sixteen would otherwise waste the others: a busy moment of the machine is nobody's regression.
+    So would one engine of a load that is void.
     """
     for attempt in range(TRIES):
         at = folder if not attempt else folder.with_name(f"{folder.name}-again-{attempt}")
@@ -110,10 +112,11 @@ def _replayed(command: Sequence[str], name: str, folder: Path) -> Path:
             stderr=subprocess.PIPE,
             check=False,
         )
-        if done.returncode != INCONCLUSIVE:
+        void = any_void(at) if done.returncode == 0 else None
+        if done.returncode != INCONCLUSIVE and void is None:
             break
-    said = (done.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
-    if done.returncode == INCONCLUSIVE:
+    said = void or (done.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
+    if done.returncode == INCONCLUSIVE or void is not None:
         raise Inconclusive(f"gate: {name}: void {TRIES} times: {said}; repeat on a quieter machine")
     if done.returncode:
         raise ExecutionFailed(f"gate: {name}: exit code {done.returncode}: {said}")

@@ -52,11 +52,22 @@ def void_reason(engine: str, rows: Sequence[Mapping[str, Any]]) -> str | None:
 
 def all_void(folder: Path) -> str | None:
     """Return why no session of a load counts, where all of them are void; None where some are measured."""
+    why, void, sessions = _void(folder)
+    return why if void == sessions else None
+
+
+def any_void(folder: Path) -> str | None:
+    """Return why some session of a load is void; None where none is, or the run is no load."""
+    return _void(folder)[0]
+
+
+def _void(folder: Path) -> tuple[str | None, int, int]:
+    """Return why sessions are void, if any are, how many, and of how many."""
     import polars as pl
 
     cells = scan(folder).filter(pl.col("kind") == "cell").select("phase", "reason").collect()
     void = cells.filter(phase="void")
-    return None if void.height < cells.height or not void.height else str(void["reason"][0])
+    return str(void["reason"][0]) if void.height else None, void.height, cells.height
 
 
 def harness_share(floor: Mapping[str, object] | None) -> float | None:
