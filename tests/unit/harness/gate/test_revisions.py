@@ -12,7 +12,12 @@ from curserve_harness.gate.revisions import TRIES, interleave
 def arm(folder: Path, name: str, made: Path) -> Path:
     """Return a program that notes what it was asked, and leaves a copy of the run `made`."""
     program = folder / name
-    program.write_text(f'#!/bin/bash\necho "{name} $*" >> {folder}/asked\nmkdir -p "${{@: -1}}"; cp -r {made}/. "${{@: -1}}"\n')
+    lines = (
+        "#!/bin/bash",
+        f'echo "{name} $*" >> {folder}/asked',
+        f'mkdir -p "${{@: -1}}"; cp -r {made}/. "${{@: -1}}"',
+    )
+    program.write_text("\n".join(lines) + "\n")
     program.chmod(0o755)
     return program
 
