@@ -16,7 +16,7 @@ SCHEMA_VERSION = 1
 
 KINDS = ("cell", "turn", "call")
 ANSWERS = ("identical", "reordered", "different", "unchecked")
-LABELS = ("executed", "recorded", "refused", "failed")
+LABELS = ("executed", "recorded", "refused", "failed", "sampled")
 WORKSPACES = ("known", "unknown", "undetermined")
 PHASES = ("warm-up", "measured", "cool-down", "void")
 """Of a session of a load: only measured ones enter tables; the `reason` of a void one says why."""

@@ -165,6 +165,41 @@ def test_like_against_like_passes_the_gate() -> None:
     assert slower["fail"] >= 0.5 * trials // 4
 
 
+def test_sampled_tools_take_what_real_ones_take(tmp_path: Path) -> None:
+    """Few sessions, whose tools have the cores to themselves: real and drawn times must agree."""
+    idle = tmp_path / "idle"
+    engines = ("--engine", "client-subprocess", "--engine", "daemon")
+    replayed = (sys.executable, "-m", "curserve_harness", "replay", *engines, "--rtt", "0ms", "--repetitions", "5")
+    fast = ("--model", "swe-grep-mini")
+    subprocess.run([*replayed, *fast, "--out", str(idle)], check=True, capture_output=True, timeout=600)
+    more = (
+        *engines,
+        *fast,
+        "--rtt",
+        "15ms",
+        "--sessions",
+        "2",
+        "--tasks",
+        "24",
+        "--repetitions",
+        "3",
+        "--no-floor",
+    )
+    found = {}
+    for name, tools in (("real", ()), ("sampled", ("--tools", str(idle)))):
+        done = subprocess.run(
+            [*LOAD, *more, *tools, "--out", str(tmp_path / name)], capture_output=True, text=True
+        )
+        assert done.returncode in (0, 5), done.stderr  # void cells are there all the same
+        rows = pl.read_parquet(tmp_path / name / "samples")
+        cells = rows.filter(kind="cell").with_columns(task=pl.col("done_ns") - pl.col("started_ns"))
+        found[name] = {engine: own["task"].median() / 1e6 for (engine,), own in cells.group_by("engine")}  # type: ignore[operator]
+    ratios = {engine: round(found["sampled"][engine] / found["real"][engine], 3) for engine in found["real"]}
+    write_receipt("load-sampled", {"median task in ms": found, "sampled / real": ratios})
+    assert set(ratios) == {"client-subprocess", "daemon"}
+    assert all(0.9 <= ratio <= 1.1 for ratio in ratios.values()), ratios
+
+
 def test_a_capacity_is_found(given: tuple[str, ...], tmp_path: Path) -> None:
     """A server whose KV memory holds two of these sessions cannot serve eight within the bound of one."""
     out, step = tmp_path / "capacity", tmp_path / "step.toml"

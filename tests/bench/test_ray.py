@@ -1,4 +1,4 @@
-"""A sweep over a real cluster of two nodes, one of which is lost in the middle: complete, and no sample twice."""
+"""200 cells over a real cluster of two nodes, one of which is lost in the middle: all there, and none twice."""
 
 from __future__ import annotations
 
@@ -14,23 +14,43 @@ from receipts import write_receipt
 from curserve_traces import codec
 from curserve_traces.model import Trace
 
-pytestmark = [pytest.mark.prove, pytest.mark.alone, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.prove, pytest.mark.alone, pytest.mark.timeout(3600)]
 
 PLAN = """
-[defaults]
+[[grid]]
+verb = "load"
 model = "swe-grep-mini"
 engine = "recorded-client"
 floor = false
 rtt = "0ms"
+over = { sessions = [1, 2], seed = [1, 2] }
 
 [[grid]]
-verb = "load"
-over = { sessions = [1, 2], seed = [1, 2] }
-"""
+verb = "simulate"
+engine = ["client-subprocess", "daemon"]
+repetitions = 1
+tier = "us-asia"
+threads = 1
+over = { sessions = [1, 2, 4, 8, 16, 32, 64], seed = SEEDS }
+""".replace("SEEDS", str([*range(1, 29)]))
+CELLS = 200
+TOOLS = Path(__file__).parents[2] / "results/recorded/reference-2026-11-21"
+"""What the calls of the simulated cells took."""
 
 
 def words(plan: Path, trace: Path, granted: tuple[str, str], out: Path, *more: str) -> list[str]:
-    sweep = (sys.executable, "-m", "curserve_harness", "sweep", str(plan), "--trace", str(trace), *granted)
+    sweep = (
+        sys.executable,
+        "-m",
+        "curserve_harness",
+        "sweep",
+        str(plan),
+        "--trace",
+        str(trace),
+        *granted,
+        "--tools",
+        str(TOOLS),
+    )
     return [*sweep, "--out", str(out), *more]
 
 
@@ -57,20 +77,20 @@ def test_a_node_that_is_lost_loses_nothing(small_trace: Trace, granted: tuple[st
             begun = sorted(path.name for path in out.glob(".part-*"))
             time.sleep(2)
             cluster.remove_node(other, allow_graceful=False)
-            text, said = process.communicate(timeout=500)
+            text, said = process.communicate(timeout=1500)
         assert process.returncode == 0, said
     finally:
         cluster.shutdown()
     local = tmp_path / "local"
-    done = subprocess.run(words(plan, trace, granted, local), capture_output=True, text=True, timeout=500)
+    done = subprocess.run(words(plan, trace, granted, local), capture_output=True, text=True, timeout=1500)
     assert done.returncode == 0, done.stderr
     assert len(begun) == 2, begun  # both nodes had one
-    assert "4 of 4 cells are whole" in text
+    assert f"{CELLS} of {CELLS} cells are whole" in text
     assert samples(out) == samples(local)
     attempts = pl.read_parquet(out / "sweep.parquet").group_by("sweep_cell").agg(pl.col("attempt").n_unique())
-    assert attempts["attempt"].to_list() == [1] * 4
+    assert attempts["attempt"].to_list() == [1] * CELLS
     assert list(out.glob(".part-*")) == []
     kept = pl.read_parquet(out / "sweep.parquet")["attempt"].unique().to_list()
     lost = [name for name in begun if name.rsplit("-", 1)[1] not in kept]
-    write_receipt("sweep-ray", {"cells": 4, "nodes": 2, "attempts lost with a node": len(lost)})
+    write_receipt("sweep-ray", {"cells": CELLS, "nodes": 2, "attempts lost with a node": len(lost)})
     assert len(lost) == 1

@@ -31,6 +31,8 @@ class Answer:
         """Return the call's row, with the digests that are compared with the reference."""
         observation, reason = self.result.observation, self.policy.reason
         label: str = self.policy.label
+        if self.policy.sampled_ns is not None:
+            label = "sampled"
         if label == "executed" and self.result.failed is not None:
             label, reason = "failed", self.result.failed
         elif label == "executed" and self.result.refused is not None:

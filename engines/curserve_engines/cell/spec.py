@@ -21,13 +21,15 @@ class CallPolicy:
     """How one call is answered: `executed` by the engine, or `recorded` (from the recording, its delta applied).
 
     `reason` says why it is answered from the recording, or why the `workspace` that it runs on is not known.
-    `program` is the first program of a bash call (a column).
+    `program` is the first program of a bash call (a column). `sampled_ns`: the call is not executed, but answered
+    from the recording after so long, which is what it took in another run.
     """
 
     label: Literal["executed", "recorded"] = "executed"
     workspace: State = "known"
     reason: str | None = None
     program: str | None = None
+    sampled_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,11 @@ class CellSpec:
         if turn < len(self.turns) and call < len(self.turns[turn].calls):
             return self.turns[turn].calls[call]
         return CallPolicy()
+
+    @property
+    def sampled(self) -> bool:
+        """Whether no call of the cell is executed, since those that would be have times of another run."""
+        return any(call.sampled_ns is not None for turn in self.turns for call in turn.calls)
 
     def parallel(self, turn: int) -> bool:
         """Return whether the calls of a turn run in parallel."""

@@ -20,6 +20,9 @@ from curserve_engines.protocol import Following, Limits, Result, Session, World
 from curserve_traces.delta import apply_delta
 from curserve_traces.model import Observation, Trace, WorkspaceDelta
 
+_WAKING_NS = 60_000
+"""What a sleep takes beyond what was asked."""
+
 
 def world_of(cell: CellSpec, trace: Trace) -> World:
     """Return the world that the engine of a cell is opened on."""
@@ -98,13 +101,18 @@ class Tools:
         return self._answered(turn, index, result, started)
 
     def _from_recording(self, turn: int, index: int) -> Result | None:
-        """Return the recorded result and note its delta, None for a call that the session is to answer."""
+        """Return the recorded result and note its delta, None for a call that the session is to answer.
+
+        A call whose time was drawn takes that time.
+        """
         if self._session is not None and self._cell.policy(turn, index).label != "recorded":
             return None
         recorded = self._trace.turns[turn].calls[index]
         if recorded.delta is not None and self._cell.root is not None:
             self._deltas.append(recorded.delta)
-        return Result(recorded.observation or Observation(), wall_ns=0)
+        took_ns = self._cell.policy(turn, index).sampled_ns or 0
+        time.sleep(max(0, took_ns - _WAKING_NS) / 1e9)
+        return Result(recorded.observation or Observation(), wall_ns=took_ns)
 
     def _answered(self, turn: int, index: int, result: Result, started: int) -> Answer:
         recorded, policy = self._trace.turns[turn].calls[index], self._cell.policy(turn, index)

@@ -27,6 +27,9 @@ from curserve_results.render import FORMS
     help="closed, 'poisson 2/s', 'gamma 2/s cv 3', 'diurnal 1/s peak 4/s period 10min'.",
 )
 @click.option("--trace-load", type=Path, help="A recorded load (Mooncake, kv-cache-tester, Azure): its times.")
+@click.option(
+    "--tools", type=Path, help="Run folder of `replay`: calls take what they took there, instead of running."
+)
 @click.option("--ramp", help="Begin the users, or grow to the rate, in this time.")
 @click.option(
     "--duration", help="Start sessions for this long, such as 60s; those that still run then end by themselves."
@@ -103,6 +106,7 @@ def command(
     keep_kv: bool,
     find: str | None,
     trace_load: Path | None,
+    tools: Path | None,
     **options: object,
 ) -> None:
     """Play many sessions at once against one server, every tool call for real, and judge them by an SLO."""
@@ -110,6 +114,7 @@ def command(
     from curserve_harness.plan.arriving import parse_arrivals
     from curserve_harness.plan.resolve import ReplayOptions
     from curserve_harness.plan.serving import declare
+    from curserve_harness.prepare.sampled import read_times
     from curserve_harness.run.capacity import MOST, find_capacity
     from curserve_harness.run.load import LoadOptions, load
     from curserve_results.slo import parse_slo
@@ -148,8 +153,16 @@ def command(
     elif step_times or kv_blocks or keep_kv:
         raise BadInput("--step-times, --kv-blocks, --keep-kv: they are of a server that is shared; add --gpu")
     replay = ReplayOptions(**options)  # type: ignore[arg-type]
+    times = read_times(tools) if tools is not None else None
     asked = LoadOptions(
-        replay=replay, arrivals=declared, slo=slo, hosts=hosts, mix=mix, floor=floor, serving=serving
+        replay=replay,
+        arrivals=declared,
+        slo=slo,
+        hosts=hosts,
+        mix=mix,
+        floor=floor,
+        serving=serving,
+        times=times,
     )
     if find is not None:
         click.echo(find_capacity(asked, most=sessions or MOST, out=out, form=form))

@@ -18,6 +18,7 @@ from curserve_results.render import FORMS
 )
 @click.option("--workspace", type=Path, help="Folder that every cell grants its traces.")
 @click.option("--trace", "traces", multiple=True, type=Path, help="Traces of every cell instead of a suite.")
+@click.option("--tools", type=Path, help="Run folder of `replay`: tool times of loads and simulations.")
 @click.option("--format", "form", type=click.Choice(FORMS), default="table", help="Form of the printed table.")
 @click.option("--out", type=Path, required=True, help="Folder of the sweep; a sweep that is there goes on.")
 def command(
@@ -27,6 +28,7 @@ def command(
     engines: tuple[str, ...],
     workspace: Path | None,
     traces: tuple[Path, ...],
+    tools: Path | None,
     form: str,
     out: Path,
 ) -> None:
@@ -36,4 +38,5 @@ def command(
     more = [f"--engine={name}" for name in engines]
     more += [f"--trace={path.resolve()}" for path in traces]
     more += [f"--workspace={workspace.resolve()}"] if workspace is not None else []
+    more += [f"--tools={tools.resolve()}"] if tools is not None else []
     click.echo(sweep(plan, on=on, address=address, out=out, more=more, form=form))

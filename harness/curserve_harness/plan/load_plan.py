@@ -44,6 +44,8 @@ class LoadPlan:
     slo: str | None = None
     hosts: int = 1
     serving: Serving | None = None
+    sampled: str | None = None
+    """The digest of the tool times that are drawn, where tools do not run."""
     drawn: tuple[str, ...] = ()
     """The digests of each repetition's sessions."""
 
@@ -65,6 +67,7 @@ class LoadPlan:
         drawn = list(self.drawn)
         served = None if self.serving is None else asdict(self.serving)
         mine = {"title": self.arrivals.title, "slo": self.slo, "hosts": self.hosts, "serving": served}
+        mine |= {} if self.sampled is None else {"sampled": self.sampled}
         return {**mine, "sessions": drawn, **arrivals}
 
 
@@ -76,6 +79,7 @@ def plan_load(
     hosts: int = 1,
     mix: bool = False,
     serving: Serving | None = None,
+    sampled: str | None = None,
 ) -> LoadPlan:
     """Plan a load of what `plan` names; with `mix` the clients of all its links share the server at once."""
     if hosts > 1 and arrivals.kind == "closed" and arrivals.users < hosts:
@@ -92,4 +96,4 @@ def plan_load(
     drawn = tuple(
         draw(arrivals, len(plan.traces), plan.seed, repetition).digest() for repetition in range(plan.repetitions)
     )
-    return LoadPlan(plan, arrivals, tuple(blocks), slo, hosts, serving, drawn)
+    return LoadPlan(plan, arrivals, tuple(blocks), slo, hosts, serving, sampled, drawn)

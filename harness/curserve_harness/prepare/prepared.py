@@ -12,6 +12,7 @@ from curserve_engines.protocol import Engine
 from curserve_harness.plan.plan import Execute
 from curserve_harness.plan.policy import trace_policy
 from curserve_harness.prepare.reference import Reference, take_reference
+from curserve_harness.prepare.sampled import Times
 from curserve_traces.codec import save
 from curserve_traces.errors import WorkspaceError
 from curserve_traces.grants import NOTHING, Grants
@@ -37,6 +38,8 @@ class PreparedTraces:
         self._prepared = prepared
         self.scratch = scratch
         self._count = itertools.count()
+        self.times: Times | None = None
+        """What calls take instead of being executed, in a load whose tool times are drawn."""
 
     def __getitem__(self, trace: str) -> PreparedTrace:
         return self._prepared[trace]

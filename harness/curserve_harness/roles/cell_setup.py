@@ -34,7 +34,17 @@ def load_cell(cell: CellSpec) -> tuple[Trace, Script]:
 
 @contextmanager
 def opened_tools(cell: CellSpec, trace: Trace, host: str = "127.0.0.1") -> Iterator[Tools]:
-    """Open the cell's engine on its world; close both at the end. An engine on both hosts waits at `host`."""
+    """Open the cell's engine on its world; close both at the end. An engine on both hosts waits at `host`.
+
+    Where the calls' times were drawn there is no engine, and no workspace.
+    """
+    if cell.sampled:
+        drawn = Tools(cell, trace, None)
+        try:
+            yield drawn
+        finally:
+            drawn.close()
+        return
     engine, world = registry.load(cell.engine), world_of(cell, trace)
     with engine.open_at(world, host) if isinstance(engine, PairedEngine) else engine.open(world) as session:
         tools = Tools(cell, trace, session)

@@ -58,9 +58,13 @@ def find_capacity(options: LoadOptions, *, most: int, out: Path | None, form: st
     with terminable(), claim(folder, resume=False, kept=capacity.FILE):
         known, plan, traces = resolved(options)
         engines = [name for name in plan.engines if name not in CONTROLS]
-        settings = {"model": plan.models[0], "seed": plan.seed, "most": most}
+        settings = {"model": plan.models[0], "seed": plan.seed, "most": most, "sampled": options.times is not None}
         largest = plan_load(
-            plan, replace(options.arrivals, users=most, count=None), slo=options.slo, serving=options.serving
+            plan,
+            replace(options.arrivals, users=most, count=None),
+            slo=options.slo,
+            serving=options.serving,
+            sampled=options.times.digest() if options.times is not None else None,
         )
         with scratch() as workplace, progress(len(plan.links) * len(engines)) as on:
             prepared = prepared_traces(largest, traces, options, workplace, on)
@@ -113,7 +117,7 @@ class _Prober:
         if arrivals.duration_ns is None:
             arrivals = replace(arrivals, count=sessions * -(-FEWEST // sessions))
         plan = replace(largest.plan, engines=(engine,))
-        load = plan_load(plan, arrivals, slo=largest.slo, serving=largest.serving)
+        load = plan_load(plan, arrivals, slo=largest.slo, serving=largest.serving, sampled=largest.sampled)
         blocks = [
             LoadBlock(repetition, (self._report.name,), plan.models[0], repetition, (engine,))
             for repetition in range(plan.repetitions)

@@ -7,6 +7,7 @@ the server listens in the network of each, on sockets that were made there and h
 from __future__ import annotations
 
 import os
+import random
 import select
 import socket
 import sys
@@ -33,6 +34,7 @@ from curserve_harness.run.run_folder import remove
 from curserve_harness.samples.rows import Row
 from curserve_netem.hosts import Host, Pair
 from curserve_results.load.waiting import void_reason
+from curserve_results.schema import CONTROLS
 
 START_S = 0.3
 """From when all are ready to the beginning of the load: the messages that say so take their time."""
@@ -183,7 +185,7 @@ class Crowds:
         end_ns = start_ns + arrivals.duration_ns if closed and arrivals.duration_ns is not None else None
         for role in crowds:
             role.tell({"op": "play", "start_ns": start_ns, "think_ns": arrivals.think_ns, "end_ns": end_ns})
-        left = list(crowds)
+        left, owed = list(crowds), dict.fromkeys((role.fileno() for role in crowds), 1)
         answers: list[dict[str, Any]] = []
         live: dict[int, dict[str, Any]] = {}
         until: float | None = None
@@ -196,15 +198,18 @@ class Crowds:
                     return answers, True  # they did not stop: what they had is lost
                 for role in ready:
                     answer = role.answer("play")
+                    owed[role.fileno()] -= 1
                     if "live" in answer:
                         live[role.fileno()] = answer["live"]
                     else:
                         answers.append(answer)
+                    if not owed[role.fileno()]:  # else what it says of itself would answer a later question
                         left.remove(role)
                 if until is None and self.on_live is not None and time.monotonic() - asked >= LIVE_S:
                     asked = time.monotonic()
                     self.on_live(list(live.values()))
                     for role in left:
+                        owed[role.fileno()] += 1
                         role.tell({"op": "live"})
             except (KeyboardInterrupt, SystemExit):
                 if until is not None:
@@ -220,14 +225,18 @@ class Crowds:
         sessions = self._load.sessions(block.repetition)
         model = model_of(plan, self._profiles, block.model)
         placement = registry.load(engine).placement
-        found = {}
+        found, times = {}, self._prepared.times
         for number, place in enumerate(sessions.trace.tolist()):
             prepared = self._prepared[plan.traces[place].id]
+            turns, at = prepared.policy, str(root / f"session-{number}")
+            if times is not None and engine not in CONTROLS:
+                chance = random.Random(f"{plan.seed}/{block.repetition}/{number}")
+                turns = times.drawn(turns, registry.title(engine), prepared.trace.id, chance)
             found[number] = CellSpec(
                 run=self.run_name, block=block.block, cell=order * len(sessions) + number,
-                trace=str(prepared.file), engine=engine, placement=placement, model=model, root=str(root /
-                f"session-{number}"), at=prepared.trace.workspace.at, shell=prepared.trace.shell,
-                api=plan.api, pace=plan.pace, stream=plan.stream, turns=prepared.policy, sandbox=plan.sandbox,
+                trace=str(prepared.file), engine=engine, placement=placement, model=model,
+                root=at if times is None else None, at=prepared.trace.workspace.at, shell=prepared.trace.shell,
+                api=plan.api, pace=plan.pace, stream=plan.stream, turns=turns, sandbox=plan.sandbox,
                 trace_id=prepared.trace.id, repetition=block.repetition, order=order,
             )  # fmt: skip
         return found

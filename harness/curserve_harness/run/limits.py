@@ -25,7 +25,10 @@ _PORTS = 28_000
 
 
 def demand(at_once: int, engines: Sequence[str], hosts: int, workspace_bytes: int, scratch: Path) -> None:
-    """Raise SetupFailed where so many sessions at once do not fit; raise this process's own limits."""
+    """Raise SetupFailed where so many sessions at once do not fit; raise this process's own limits.
+
+    Of sessions whose tools do not run `engines` are the controls, and `workspace_bytes` nothing.
+    """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -19,6 +19,7 @@ from curserve_harness.plan.profiles import ModelProfile
 from curserve_harness.plan.resolve import ReplayOptions, one_host_only, resolve
 from curserve_harness.plan.serving import Serving
 from curserve_harness.prepare.prepared import PreparedTraces, prepare
+from curserve_harness.prepare.sampled import Times
 from curserve_harness.run import manifest as record
 from curserve_harness.run.crowds import ClientHost, Crowds, Interrupted, most_at_once
 from curserve_harness.run.limits import demand, refuse_too_many, workspace_bytes
@@ -34,7 +35,7 @@ from curserve_results.files import write_atomically
 from curserve_results.load.timeline import write_timeline
 from curserve_results.load.waiting import MOST_HARNESS, all_void
 from curserve_results.manifest import Manifest
-from curserve_results.schema import REFERENCE
+from curserve_results.schema import CONTROLS, REFERENCE
 from curserve_results.store import RunWriter
 from curserve_results.tables import render
 from curserve_traces.model import Trace
@@ -51,6 +52,8 @@ class LoadOptions:
     mix: bool = False
     floor: bool = True
     serving: Serving | None = None
+    times: Times | None = None
+    """What calls take instead of being executed."""
 
 
 def load(options: LoadOptions, *, out: Path | None, form: str) -> str:
@@ -68,6 +71,7 @@ def load(options: LoadOptions, *, out: Path | None, form: str) -> str:
             hosts=options.hosts,
             mix=options.mix,
             serving=options.serving,
+            sampled=options.times.digest() if options.times is not None else None,
         )
         refuse_too_many(most_at_once(planned))
         writer = RunWriter(folder)
@@ -109,6 +113,9 @@ def prepared_traces(
     """Prepare the traces, and demand that this machine holds as many sessions at once as are planned."""
     plan = planned.plan
     one_host_only(plan.engines, "load")
+    times = options.times
+    if times is not None:
+        times.check(list(traces.values()), [registry.title(name) for name in plan.engines])
     prepared = prepare(
         list(traces.values()),
         execute=plan.execute,
@@ -118,8 +125,10 @@ def prepared_traces(
         sandbox=plan.sandbox,
         on=lambda what: on(what, 0),
     )
+    prepared.times = times
     largest = max(workspace_bytes(prepared[trace.id].pristine) for trace in plan.traces)
-    demand(most_at_once(planned), plan.engines, planned.hosts, largest, workplace)
+    engines, copied = (plan.engines, largest) if times is None else (CONTROLS, 0)
+    demand(most_at_once(planned), engines, planned.hosts, copied, workplace)
     return prepared
 
 

@@ -39,6 +39,9 @@ FORBIDDEN = (
 )
 """Options that name files and folders of a machine, or what is written where: a person's, not a plan's."""
 
+ONLY = {"--tools": ("load", "simulate"), "--workspace": ("replay", "load")}
+"""Options of `sweep` that not every verb has."""
+
 MOST_CELLS = 100_000
 
 
@@ -56,8 +59,9 @@ class Cell:
         return f"cell-{self.number:05d}"
 
     def command(self, out: Path, more: Sequence[str] = ()) -> list[str]:
-        """Return what follows `curserve-bench`."""
-        return [self.verb, *self.arguments, *more, "--out", str(out)]
+        """Return what follows `curserve-bench`; of the options of every cell, those that its verb has."""
+        own = [word for word in more if self.verb in ONLY.get(word.partition("=")[0], VERBS)]
+        return [self.verb, *self.arguments, *own, "--out", str(out)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,5 +147,6 @@ def capacity_table(folder: Path) -> Table:
     notes = (
         f"SLO: {slo}.",
         f"Model: {data.get('model', 'unknown')}; seed {data.get('seed')}; one draw of sessions.",
+        *(("Tool times are drawn from an idle replay: the tools did not run.",) if data.get("sampled") else ()),
     )
     return Table("capacity", f"Capacity, {data.get('model', 'unknown')}", columns, tuple(rows), notes)

@@ -24,6 +24,8 @@ def load_notes(summary: Summary, found: Latencies, slo: Slo | None) -> tuple[str
     lines += [f"Void link {link.name}: {link.void_reason}." for link in manifest.links if link.void_reason]
     if slo is not None:
         lines += _objectives(summary, found, slo)
+    if manifest.extra["load"].get("sampled") is not None:
+        lines.append("SAMPLED: the tools did not run; each call took what it had taken in an idle replay.")
     lines.append(
         "Latencies count from the intended start: a session's by the plan, a turn's from the end of the last."
     )

@@ -41,6 +41,16 @@ def test_a_cell_for_each_combination(tmp_path: Path) -> None:
     assert cells[6].arguments == ("--suite=quick", "--seed=7", "--model=swe-grep")
 
 
+def test_what_is_given_to_all_cells_goes_to_those_that_have_it(tmp_path: Path) -> None:
+    grids = "".join(f"[[grid]]\nverb = '{verb}'\n" for verb in ("replay", "simulate"))
+    replay, simulated = (
+        cell.command(Path("out"), ("--trace=t", "--tools=run", "--workspace=w"))
+        for cell in read_plan(written(tmp_path, grids)).cells
+    )
+    assert replay == ["replay", "--trace=t", "--workspace=w", "--out", "out"]
+    assert simulated == ["simulate", "--trace=t", "--tools=run", "--out", "out"]
+
+
 def test_two_hundred_cells_from_one_file(tmp_path: Path) -> None:
     over = f"over = {{ seed = {list(range(50))}, rtt = ['0ms', '1ms', '15ms', '150ms'] }}"
     plan = read_plan(written(tmp_path, f"[[grid]]\nverb = 'replay'\n{over}\n"))
