@@ -37,7 +37,8 @@ from curserve_results.slo import Slo, parse_slo
 from curserve_results.store import RunWriter
 
 FEWEST = 12
-"""Sessions of a probe at least: few users play several one after the other, or nothing would be decided."""
+"""Sessions of a probe at least: few users play several one after the other, or nothing is decided. The search
+begins with as many users, of one session each."""
 
 MOST = 64
 """Sessions that a search tries at most, unless --sessions says another number."""
@@ -103,7 +104,7 @@ class _Prober:
     def search(self, engine: str, most: int, on: On) -> Found:
         """Return the capacity of an engine."""
         link = self._report.name
-        search = Search(most)
+        search = Search(most, FEWEST)
         while (sessions := search.next()) is not None:
             on(f"{link} · {registry.title(engine)} · {sessions} sessions", 0)
             search.probes.append(self._probe(engine, sessions))
