@@ -152,7 +152,15 @@ def _by_slo(summary: Summary, slos: Sequence[str]) -> Sequence[Table]:
         raise click.UsageError(
             f"--slo: {summary.folder} is no load of many sessions; only those are judged by one"
         )
-    return load_tables(summary, parse_slo(slos))
+    slo = parse_slo(slos)
+    if "predicted" not in summary.manifest.extra:
+        return load_tables(summary, slo)
+    from curserve_results.load.predicted import predicted_tables
+    from curserve_results.load.rejudged import rejudged
+
+    manifest, said = rejudged(summary.folder, summary.manifest, slo)
+    *tables, last = predicted_tables(manifest)
+    return (*tables, replace(last, notes=(*last.notes, *((said,) if said else ()))))
 
 
 def _noted(tables: Sequence[Table], no_notes: bool) -> Sequence[Table]:

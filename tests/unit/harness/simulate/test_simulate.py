@@ -14,8 +14,10 @@ from curserve_harness.simulate.options import SimulateOptions
 from curserve_harness.simulate.run import simulate
 from curserve_results.figures import write_figures
 from curserve_results.load.latencies import read
+from curserve_results.load.rejudged import rejudged
 from curserve_results.manifest import read_manifest
-from curserve_results.store import scan
+from curserve_results.slo import parse_slo
+from curserve_results.store import RunWriter, scan
 
 RECORDED = Path(__file__).parents[4] / "results" / "recorded"
 SMALL = SimulateOptions(
@@ -236,3 +238,24 @@ def test_figures_show_goodput_by_load_and_what_server_tools_gain(tmp_path: Path)
     rates = dict(goodput.filter(load=1, model="llama-8b on h100, colocated").select("engine", "tasks").iter_rows())
     assert one == pytest.approx(rates["daemon"] / rates["client-subprocess"])
     assert one > 1.05, "a user who waits for the way asks for less"
+
+
+def test_another_slo_judges_a_part_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `report --slo` says of a run of which every third session was kept is near what the run itself says."""
+    slo = "ttft p95 <= 100ms"
+    options = replace(SMALL, slos=(slo,), repetitions=2)
+    simulate(options, out=tmp_path / "whole", resume=False, form="table")
+    own = read_manifest(tmp_path / "whole")
+    manifest, said = rejudged(tmp_path / "whole", own, parse_slo([slo]))
+    assert said is None
+    assert manifest.extra["predicted"] == own.extra["predicted"]
+    other, _ = rejudged(tmp_path / "whole", own, parse_slo(["ttft p95 <= 1us"]))
+    assert {record["good"] for record in other.extra["predicted"]} == {0}
+    rows = scan(tmp_path / "whole").collect()
+    writer = RunWriter(tmp_path / "part")
+    for (block,), frame in rows.group_by("block"):
+        writer.write_frame(int(str(block)), frame.filter(pl.col("cell") % 3 == 0))
+    own.write(tmp_path / "part")
+    part, said = rejudged(tmp_path / "part", own, parse_slo([slo]))
+    assert said is not None
+    assert [r["sessions"] for r in part.extra["predicted"]] == [r["sessions"] for r in own.extra["predicted"]]
