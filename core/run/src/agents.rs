@@ -15,16 +15,16 @@ pub struct Agent {
     environment: &'static [(&'static str, &'static str)],
     /// It starts `$SHELL`, so that has to be a shim.
     by_shell: bool,
-    /// A file of settings above the user's: the variable that names it, where it lies otherwise, and what is to be in it, as
-    /// a path of keys and a value.
+    /// A file of settings above the user's: the variable that names it, where it lies otherwise, and the paths of keys that
+    /// are to be in it.
     settings: Option<Settings>,
 }
 
 struct Settings {
     variable: &'static str,
     otherwise: &'static str,
-    keys: [&'static str; 2],
-    value: bool,
+    /// All of them are turned off.
+    switches: &'static [&'static [&'static str]],
 }
 
 const AGENTS: [Agent; 3] = [
@@ -47,8 +47,11 @@ const AGENTS: [Agent; 3] = [
         settings: Some(Settings {
             variable: "QWEN_CODE_SYSTEM_SETTINGS_PATH",
             otherwise: "/etc/qwen-code/settings.json",
-            keys: ["tools", "useBuiltinRipgrep"],
-            value: false,
+            switches: &[
+                &["tools", "useBuiltinRipgrep"],
+                // Its shell is given a terminal else, and what programs write there is the real ones' alone.
+                &["tools", "shell", "enableInteractiveShell"],
+            ],
         }),
     },
 ];
@@ -102,17 +105,26 @@ impl Settings {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => json!({}),
             Err(error) => return Err(format!("{}: {error}", present.display())),
         };
-        let [outer, inner] = self.keys;
-        let Some(object) = all.as_object_mut() else {
-            return Err(format!("{}: no object of settings", present.display()));
-        };
-        let part = object.entry(outer).or_insert_with(|| json!({}));
-        match part.as_object_mut() {
-            Some(part) => part.entry(inner).or_insert(self.value.into()),
-            None => return Err(format!("{}: {outer} is no object", present.display())),
-        };
+        for keys in self.switches {
+            turn_off(&mut all, keys).map_err(|why| format!("{}: {why}", present.display()))?;
+        }
         Ok(all.to_string())
     }
+}
+
+/// Sets what these keys lead to to false, unless it is set.
+fn turn_off(settings: &mut Value, keys: &[&str]) -> Result<(), String> {
+    let [key, further @ ..] = keys else {
+        return Ok(());
+    };
+    let object = settings
+        .as_object_mut()
+        .ok_or_else(|| format!("no object of settings around {key}"))?;
+    match further {
+        [] => drop(object.entry(*key).or_insert(false.into())),
+        _ => turn_off(object.entry(*key).or_insert_with(|| json!({})), further)?,
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -124,20 +136,22 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("s.json");
         let settings = AGENTS[2].settings.as_ref().unwrap();
+        let added = || settings.added_to(&file).unwrap();
+        let shell = r#""shell":{"enableInteractiveShell":false}"#;
         assert_eq!(
-            settings.added_to(&file).unwrap(),
-            r#"{"tools":{"useBuiltinRipgrep":false}}"#
+            added(),
+            format!(r#"{{"tools":{{{shell},"useBuiltinRipgrep":false}}}}"#)
         );
         std::fs::write(&file, r#"{"a":1,"tools":{"x":2}}"#).unwrap();
         assert_eq!(
-            settings.added_to(&file).unwrap(),
-            r#"{"a":1,"tools":{"useBuiltinRipgrep":false,"x":2}}"#
+            added(),
+            format!(r#"{{"a":1,"tools":{{{shell},"useBuiltinRipgrep":false,"x":2}}}}"#)
         );
-        std::fs::write(&file, r#"{"tools":{"useBuiltinRipgrep":true}}"#).unwrap();
-        assert_eq!(
-            settings.added_to(&file).unwrap(),
-            r#"{"tools":{"useBuiltinRipgrep":true}}"#
-        );
+        let own = r#"{"tools":{"shell":{"enableInteractiveShell":true},"useBuiltinRipgrep":true}}"#;
+        std::fs::write(&file, own).unwrap();
+        assert_eq!(added(), own);
+        std::fs::write(&file, r#"{"tools":{"shell":1}}"#).unwrap();
+        assert!(settings.added_to(&file).is_err());
         std::fs::write(&file, "// a comment\n{}").unwrap();
         assert!(settings.added_to(&file).is_err());
     }

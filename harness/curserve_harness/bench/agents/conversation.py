@@ -26,6 +26,9 @@ PATTERNS: Final = (
         r"\1\2: N",
     ),
     (re.compile(r"Chunk ID: [0-9a-f]+"), "Chunk ID: N"),
+    # Qwen Code says 0 of a shell in a terminal, and nothing of one on pipes, which `curserve run` has it use.
+    (re.compile(r"(Signal: )(?:0|\(none\))(\\n|\s|$)"), r"\1N\2"),
+    (re.compile(r"Process Group PGID: \(none\)"), "Process Group PGID: N"),
     (re.compile(r"\b\d\d:\d\d:\d\d\b"), "CLOCK"),
 )
 """Texts that a run makes up anew."""
