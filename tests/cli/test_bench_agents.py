@@ -12,7 +12,7 @@ AGENT = f'''#!{sys.executable}
 """Asks its model, runs the line that it calls for as agents do, and goes on until there is none."""
 import json, os, subprocess, sys, urllib.request, uuid
 
-messages = [{{"role": "user", "content": sys.argv[-1]}}]
+messages = [{{"role": "assistant", "content": "Got it."}}, {{"role": "user", "content": sys.argv[-1]}}]
 tools = [{{"type": "function", "function": {{"name": "run_shell_command", "parameters": {{"type": "object"}}}}}}]
 while True:
     body = {{"model": "scripted", "messages": messages, "tools": tools, "user": str(uuid.uuid4())}}

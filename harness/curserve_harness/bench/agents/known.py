@@ -32,6 +32,8 @@ class Agent:
     """The tool that runs a line of shell, and its arguments."""
     has_adapter: bool = False
     """It is reached by an adapter, and not by what lies on PATH."""
+    opening: int = 0
+    """How many answers it puts into the model's mouth before the task."""
 
 
 def _qwen(prompt: str, url: str, home: Path, adapted: bool) -> Start:  # noqa: ARG001
@@ -117,6 +119,7 @@ AGENTS: Final = {
         Agent(
             "qwen", "qwen", _qwen,
             lambda line: ("run_shell_command", {"command": line, "is_background": False, "description": "look"}),
+            opening=1,  # "Got it. Thanks for the context!"
         ),
         Agent("opencode", "opencode", _opencode, lambda line: ("bash", {"command": line, "description": "look"})),
         Agent("codex", "codex", _codex, lambda line: ("exec_command", {"cmd": line})),

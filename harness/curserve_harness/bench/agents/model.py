@@ -32,7 +32,8 @@ def turns(said: dict[str, Any]) -> Script:
         for number, call in enumerate(said["calls"])
     ]
     made = [_turn("", calls) for calls in spoken]
-    return Script("scripted", (*made, _turn(said["farewell"], ())))
+    opened = [_turn("", ())] * said["opening"]
+    return Script("scripted", (*opened, *made, _turn(said["farewell"], ())))
 
 
 def _turn(text: str, calls: tuple[SpokenCall, ...]) -> ScriptTurn:

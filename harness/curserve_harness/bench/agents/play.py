@@ -66,7 +66,7 @@ def play(
     folder.mkdir()
     log = folder / "exchanges.jsonl"
     source = folder / "script.json"
-    source.write_text(json.dumps(script([agent.call(step.line) for step in steps])))
+    source.write_text(json.dumps(script([agent.call(step.line) for step in steps], agent.opening)))
     with _model(pair, source, log) as port:
         address, reached = pair.reach(int(port))
         start = agent.start(PROMPT, f"http://{address}:{reached}", home, helped and agent.has_adapter)

@@ -41,6 +41,10 @@ def steps(rounds: int) -> tuple[Step, ...]:
     return tuple(step for _ in range(rounds) for read in READS for step in (NOTHING, read))
 
 
-def script(calls: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
-    """Return the script of a model that calls these tools in turn, and then ends."""
-    return {"calls": [{"name": name, "arguments": arguments} for name, arguments in calls], "farewell": FAREWELL}
+def script(calls: Sequence[tuple[str, dict[str, Any]]], opening: int) -> dict[str, Any]:
+    """Return the script of a model that calls these tools in turn, and then ends.
+
+    The model's turns are counted by what stands in the conversation: `opening` of them are the agent's own words.
+    """
+    said = [{"name": name, "arguments": arguments} for name, arguments in calls]
+    return {"opening": opening, "calls": said, "farewell": FAREWELL}
