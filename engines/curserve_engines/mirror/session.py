@@ -1,7 +1,7 @@
 """The half of a mirror beside the model. Main type: MirrorSession.
 
-It is no sandbox of the engine's: the program seals itself (docs/MIRROR.md), executes nothing, and writes beneath one
-folder by descriptor.
+It is no sandbox of the engine's: the program seals itself (docs/MIRROR.md), executes nothing, and writes beneath
+one folder by descriptor.
 """
 
 from __future__ import annotations
