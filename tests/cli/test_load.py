@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 from processes import marked
 
+from curserve_harness.run.load_again import CUT
 from curserve_results.live import LIVE
 from curserve_results.load.timeline import block_seconds, read_timeline
 from curserve_traces import codec
@@ -213,3 +214,30 @@ def test_bad_input_is_one_line(
     assert says in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_a_load_that_was_cut_short_is_finished_with_the_same_options(
+    given: tuple[object, ...], tmp_path: Path
+) -> None:
+    """The first block is lost, the second was cut short by Ctrl-C: both are played, and nothing else is."""
+    asked = (*given, "--engine", "recorded-server", "--rtt", "0ms", "--sessions", 2, "--repetitions", 3)
+    out = tmp_path / "run"
+    assert load(*asked, "--out", out).returncode == 0
+    first, second, third = sorted((out / "samples").iterdir())
+    kept, cut = first.read_bytes(), third.read_bytes()
+    second.unlink()
+    manifest = json.loads((out / "manifest.json").read_text())
+    (out / "manifest.json").write_text(json.dumps({**manifest, "exclusions": [CUT], "finished_at": None}))
+    other = load(*asked, "--seed", 9, "--resume", "--out", out)
+    assert other.returncode == 2
+    assert "was begun with other" in other.stderr
+    assert "plan.seed" in other.stderr
+    done = load(*asked, "--resume", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert first.read_bytes() == kept
+    assert third.read_bytes() != cut
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert CUT not in manifest["exclusions"]
+    assert manifest["finished_at"]
+    cells = pl.read_parquet(out / "samples").filter(pl.col("kind") == "cell")
+    assert sorted(cells["block"]) == [0, 0, 1, 1, 2, 2]

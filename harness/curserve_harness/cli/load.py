@@ -84,8 +84,10 @@ from curserve_results.render import FORMS
 @grant_options
 @click.option("--format", "form", type=click.Choice(FORMS), default="table", help="Form of the printed table.")
 @click.option("--out", type=Path, help="Run folder. [default: runs/<time>-load-<suite>]")
+@click.option("--resume", is_flag=True, help="Finish the interrupted load in --out; give the same options again.")
 def command(
     out: Path | None,
+    resume: bool,
     form: str,
     slos: tuple[str, ...],
     sessions: int | None,
@@ -165,6 +167,8 @@ def command(
         times=times,
     )
     if find is not None:
+        if resume:
+            raise BadInput("--resume: a search for a capacity is begun anew; drop it, and choose another --out")
         click.echo(find_capacity(asked, most=sessions or MOST, out=out, form=form))
         return
-    click.echo(load(asked, out=out, form=form))
+    click.echo(load(asked, out=out, form=form, resume=resume))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from curserve_engines import registry
-from curserve_harness.console.exits import Inconclusive
+from curserve_harness.console.exits import BadInput, Inconclusive
 from curserve_harness.console.interrupt import terminable
 from curserve_harness.console.progress import On, progress, say
 from curserve_harness.plan import profiles
@@ -25,6 +25,7 @@ from curserve_harness.run.crowds import ClientHost, Crowds, Interrupted, most_at
 from curserve_harness.run.limits import demand, refuse_too_many, workspace_bytes
 from curserve_harness.run.link_runner import LinkReport
 from curserve_harness.run.live import Live
+from curserve_harness.run.load_again import CUT, missing_blocks, require_same, whole
 from curserve_harness.run.load_floor import measure_load_floor
 from curserve_harness.run.replay import STORED_FORMATS
 from curserve_harness.run.run_folder import claim, default_folder, scratch
@@ -34,7 +35,7 @@ from curserve_netem.link import Link
 from curserve_results.files import write_atomically
 from curserve_results.load.timeline import write_timeline
 from curserve_results.load.waiting import MOST_HARNESS, all_void
-from curserve_results.manifest import Manifest
+from curserve_results.manifest import Manifest, read_manifest
 from curserve_results.schema import CONTROLS, REFERENCE
 from curserve_results.store import RunWriter
 from curserve_results.tables import render
@@ -56,13 +57,17 @@ class LoadOptions:
     """What calls take instead of being executed."""
 
 
-def load(options: LoadOptions, *, out: Path | None, form: str) -> str:
-    """Run a load; return its table in the form asked for, and keep all forms in the run folder.
+def load(options: LoadOptions, *, out: Path | None, form: str, resume: bool = False) -> str:
+    """Run a load, or finish one that was begun with the same options; return its table in the form asked for.
+
+    All forms are kept in the run folder.
 
     Raises Stop (or an error of a room below) with cause and remedy; what was finished is kept, and marked.
     """
+    if resume and out is None:
+        raise BadInput("--resume: name the folder of the interrupted load with --out")
     folder = out or default_folder(f"load-{options.replay.suite}")
-    with terminable(), claim(folder, resume=False):
+    with terminable(), claim(folder, resume=resume):
         known, plan, traces = resolved(options)
         planned = plan_load(
             plan,
@@ -75,12 +80,20 @@ def load(options: LoadOptions, *, out: Path | None, form: str) -> str:
         )
         refuse_too_many(most_at_once(planned))
         writer = RunWriter(folder)
-        write_atomically(folder / "plan.json", planned.to_json().encode(), links=False)
-        manifest = begin(planned, known, folder.name)
-        writer.write_manifest(manifest)
-        manifest = _run(planned, known, traces, options, writer, manifest)
-        manifest = replace(manifest, finished_at=record.now())
-        writer.write_manifest(manifest)
+        if resume:
+            require_same(folder, planned)
+        else:
+            write_atomically(folder / "plan.json", planned.to_json().encode(), links=False)
+        begun = resume and (folder / "manifest.json").exists()
+        manifest = read_manifest(folder) if begun else begin(planned, known, folder.name)
+        left = missing_blocks(folder, planned) if begun else planned.blocks
+        if not begun:
+            writer.write_manifest(manifest)
+        if left:
+            manifest = _run(replace(planned, blocks=left), known, traces, options, writer, manifest)
+        if left or manifest.finished_at is None:
+            manifest = replace(manifest, finished_at=record.now())
+            writer.write_manifest(manifest)
         return finish(folder, manifest, form)
 
 
@@ -150,7 +163,7 @@ def _run(
     """Prepare the traces and play the blocks; return the manifest with floor and links."""
     with scratch() as workplace, progress(sum(len(block.engines) for block in planned.blocks)) as on:
         prepared = prepared_traces(planned, traces, options, workplace, on)
-        if options.floor:
+        if options.floor and manifest.floor is None:
             on("harness floor", 0)
             floor = measure_load_floor(planned, known, prepared)
             manifest = replace(manifest, floor=floor)
@@ -165,10 +178,9 @@ def _run(
                 manifest = record.with_link(manifest, report)
                 writer.write_manifest(manifest)
         except Interrupted:
-            cut = "interrupted: the last block has only the sessions until then; those that ran did not finish"
-            writer.write_manifest(replace(manifest, exclusions=(*manifest.exclusions, cut)))
+            writer.write_manifest(replace(manifest, exclusions=(*whole(manifest).exclusions, CUT)))
             raise KeyboardInterrupt from None
-    return manifest
+    return whole(manifest)
 
 
 def run_load_blocks(
