@@ -98,7 +98,7 @@ def in_rust(part: Part, folder: Path, sample: int, seed: int) -> dict[str, list[
     chosen = random.Random(seed).sample(names, min(sample, len(names)))
     picked = [word for name in chosen for word in ("--re", f"^{re.escape(name)}$")]
     packages = [word for package in part.tests for word in ("--test-package", package)]
-    command = ["cargo", "mutants", "--in-place", "--no-shuffle", "--profile", "release", "--timeout", "300",
+    command = ["cargo", "mutants", "--in-place", "--no-shuffle", "--profile", "release", "--timeout", "60",
                *files, *packages, *picked, "--output", folder, "--", "--lib", "--tests"]  # fmt: skip
     subprocess.run(command, cwd=core, check=False)  # its status says whether any was missed
     outcomes = json.loads((folder / "mutants.out/outcomes.json").read_text())["outcomes"]
