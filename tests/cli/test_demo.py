@@ -43,6 +43,23 @@ def test_a_page_is_small_and_names_nothing_outside(made: Path, tmp_path: Path) -
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason=f"no browser found (looked for {', '.join(NAMES)})")
+def test_a_call_that_did_not_run_is_not_called_answered(tmp_path: Path) -> None:
+    """Two of the quick suite's calls start python, which is answered from the recording."""
+    page = tmp_path / "demo.html"
+    write_demo(Path(__file__).parents[2] / "results/recorded/quick-150ms-2026-11-21", page)
+
+    async def visit() -> None:
+        async with opened(page, tmp_path / "profile") as tab:
+            assert "but 2, answered from the recording" in await tab.run(
+                "document.getElementById('where').textContent"
+            )
+            await tab.run("dispatchEvent(new KeyboardEvent('keydown', {key: 'End'}))")
+            await tab.until("document.getElementById('panes').textContent.includes('answered from the recording')")
+
+    asyncio.run(visit())
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason=f"no browser found (looked for {', '.join(NAMES)})")
 def test_the_demo_in_a_real_browser(made: Path, tmp_path: Path) -> None:
     page = tmp_path / "demo.html"
     write_demo(made, page)

@@ -130,7 +130,7 @@
     if (said) lines.push(["", said.text]);
     turn.calls.forEach((call, index) => {
       const known = said && said.calls[index];
-      lines.push(["", `$ ${known ? known.line : call.name}`], ["b", known ? known.output : `answered in ${(call.done - call.start).toFixed(1)} ms`]);
+      lines.push(["", `$ ${known ? known.line : call.name}`], ["b", known ? known.output : call.recorded ? "answered from the recording" : `answered in ${(call.done - call.start).toFixed(1)} ms`]);
     });
     return lines;
   }
@@ -200,7 +200,11 @@
     el("tps").value = stepAt(measuredTps);
     plan();
   }
-  el("where").textContent = `${data.trace}, round trip ${Math.round(data.link.rtt_ms)} ms (${data.link.name}), ${data.model.name} at ${Math.round(measuredTps).toLocaleString("en")} tokens/s; every tool call ran for real.`;
+  function ran() {
+    const told = Math.max(...data.panes.map((pane) => pane.turns.flatMap((turn) => turn.calls).filter((call) => call.recorded).length));
+    return told ? `every tool call ran for real but ${told}, answered from the recording` : "every tool call ran for real";
+  }
+  el("where").textContent = `${data.trace}, round trip ${Math.round(data.link.rtt_ms)} ms (${data.link.name}), ${data.model.name} at ${Math.round(measuredTps).toLocaleString("en")} tokens/s; ${ran()}.`;
   el("play").addEventListener("click", () => play(!playing));
   el("again").addEventListener("click", () => { moved(0); play(true); });
   el("speed").addEventListener("change", (event) => { speed = Number(event.target.value); });

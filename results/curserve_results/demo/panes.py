@@ -106,6 +106,7 @@ def _pane(summary: Summary, cells: pl.DataFrame) -> dict[str, Any]:
                         "name": call["program"] or call["tool"],
                         "start": ms(call["started_ns"]),
                         "done": ms(call["done_ns"]),
+                        "recorded": call["label"] == "recorded",
                     }
                     for call in own
                 ],
