@@ -173,6 +173,19 @@ def test_a_killed_daemon_is_not_noticed_and_comes_back(tree: Path, env: dict[str
         assert (words, ours) == (words, real)
 
 
+def test_a_session_is_recorded_with_what_the_real_programs_said(
+    tree: Path, env: dict[str, str], tmp_path: Path
+) -> None:
+    calls = [["bash", "-c", "cat a.txt"], ["bash", "-c", "grep -n alpha b.txt | head -3"]]
+    done = run(agent(calls, tmp_path), tree, env, "--record", str(tmp_path / "session.json"))
+    assert done.returncode == 0, done.stderr
+    steps = json.loads((tmp_path / "session.json").read_text())["steps"]
+    made = [call["arguments"]["command"] for step in steps for call in step.get("tool_calls", [])]
+    assert made == [line for *_, line in calls]
+    said = [result["content"] for step in steps for result in step.get("observation", {}).get("results", [])]
+    assert said == ["alpha\nbeta\n", "1:alpha 2\n"]
+
+
 def test_sixty_four_shims_at_once(tree: Path, env: dict[str, str], tmp_path: Path) -> None:
     calls = [call for call in CALLS if "made.txt" not in call[-1] and "env" not in call[-1]] * 12
     bare = subprocess.run(agent(calls, tmp_path, 4), cwd=tree, env=env, capture_output=True, text=True, check=True)
