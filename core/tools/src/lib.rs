@@ -31,6 +31,7 @@ mod rg;
 mod sed;
 mod sort;
 pub mod stack;
+mod streams;
 mod tac;
 pub mod test;
 mod times;

@@ -36,6 +36,11 @@ const PATTERNS: &[&str] = &[
     r"\W+foo_x\z",
     r"[^a-f]bar-",
     r"abab\B",
+    r"\w{2}\s+\w{3}",
+    r"[a-z]+_[a-z]+",
+    r"\b\w{3,}\b",
+    r"[^\x00-\x7F]",
+    r"(a|fo+){2} ?-?$",
 ];
 const TEXT: &[&str] = &[
     "a", "b", "foo", "bar", "foo bar", "_x", " ", "\n", "\n", "\n", "A", "FOO", "é", "ſ", "K",

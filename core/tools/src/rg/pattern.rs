@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use curserve_corpus::Content;
 use curserve_index::{Query, Within};
 use grep_regex::{RegexMatcher, RegexMatcherBuilder};
+use regex_syntax::hir::Hir;
 
 use super::options::{refuse, Case, Options};
 use crate::Refusal;
@@ -24,16 +25,17 @@ pub(super) struct Matchers<'o> {
 }
 
 impl<'o> Matchers<'o> {
-    /// Refuses a pattern that does not compile. What means itself does, and most files are searched without.
-    pub(super) fn new(options: &'o Options) -> Result<Self, Refusal> {
+    /// Refuses a pattern that does not compile. What means itself does, and most files are searched without. `late`: so are they
+    /// with this pattern, whatever it is.
+    pub(super) fn new(options: &'o Options, late: bool) -> Result<Self, Refusal> {
         if options.patterns.iter().map(String::len).sum::<usize>() > LONGEST {
             return refuse("patterns of more than 64 KiB");
         }
         Ok(Matchers {
             options,
-            unicode: match literal(options) {
-                Some(_) => OnceLock::new(),
-                None => OnceLock::from(Some(matcher(options, true)?)),
+            unicode: match literal(options).is_some() || late && does_compile(options) {
+                true => OnceLock::new(),
+                false => OnceLock::from(Some(matcher(options, true)?)),
             },
             ascii: None,
         })
@@ -44,6 +46,11 @@ impl<'o> Matchers<'o> {
         if literal(self.options).is_none() && is_ascii_alike(self.options) {
             self.ascii = matcher(self.options, false).ok();
         }
+    }
+
+    /// What was asked for.
+    pub(super) fn options(&self) -> &'o Options {
+        self.options
     }
 
     /// The one for `content`.
@@ -106,6 +113,23 @@ fn matcher(options: &Options, unicode: bool) -> Result<RegexMatcher, Refusal> {
         .or_else(|error| refuse(format!("a pattern that does not compile: {error}")))
 }
 
+/// The patterns as they are parsed, each by itself; None where one does not parse, or means more than it says (`-S`).
+pub(super) fn parsed(options: &Options) -> Option<Vec<Hir>> {
+    if options.case == Case::Smart {
+        return None;
+    }
+    let mut builder = regex_syntax::ParserBuilder::new();
+    builder
+        .utf8(false)
+        .multi_line(true)
+        .case_insensitive(options.case == Case::Insensitive);
+    let parse = |pattern: &String| match options.fixed {
+        true => builder.build().parse(&regex_syntax::escape(pattern)).ok(),
+        false => builder.build().parse(pattern).ok(),
+    };
+    options.patterns.iter().map(parse).collect()
+}
+
 /// What a file must hold to match. The index folds case, and so may a pattern here.
 pub(super) fn query(options: &Options, within: Within) -> Query {
     if let Some(pattern) = literal(options) {
@@ -146,6 +170,16 @@ pub(super) fn literal(options: &Options) -> Option<&str> {
 /// A byte that is no operator of the regex syntax; beyond ASCII nothing is.
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || !byte.is_ascii() || b"_ -/:;,<>=!@%&'\"`~".contains(&byte)
+}
+
+/// Whether patterns that parse are sure to be taken by ripgrep's matcher: none names a line end or a NUL.
+fn does_compile(options: &Options) -> bool {
+    let names_none = |pattern: &String| {
+        let escapes = ["\\n", "\\r", "\\0", "(?"];
+        !pattern.bytes().any(|byte| byte.is_ascii_control())
+            && !escapes.iter().any(|escape| pattern.contains(escape))
+    };
+    is_ascii_alike(options) && options.patterns.iter().all(names_none)
 }
 
 /// Whether a pattern means the same without Unicode where the text is ASCII: it names no character beyond, by itself or
@@ -202,6 +236,13 @@ mod tests {
             }
             prop_assert_eq!(&ends[0], &ends[1]);
         }
+    }
+
+    #[test]
+    fn patterns_are_parsed_each_by_itself() {
+        let words = ["-e", "a.b", "-e", "c+", "-n"].map(|word| word.as_bytes().to_vec());
+        let parsed = parsed(&Options::parse(&words).unwrap()).unwrap();
+        assert_eq!(parsed.len(), 2);
     }
 
     #[test]

@@ -2,33 +2,61 @@
 //! costs.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use curserve_corpus::Content;
 use grep_matcher::Matcher;
-use grep_regex::RegexMatcher;
 use grep_searcher::{Searcher, Sink, SinkMatch};
+use memchr::memmem::Finder;
+use regex_syntax::hir::Hir;
 
-use super::lead::Lead;
+use super::lead;
 use super::options::{Mode, Options};
-use super::pattern::literal;
+use super::pattern::{literal, parsed, Matchers};
+use super::printer::searcher;
 use super::room::Room;
+use crate::streams::{Desk, Streams};
 use crate::Deadline;
 
 /// More than this is not searched without a look at the clock.
 const LONG: usize = 1 << 20;
+/// Where lines with the lead come closer than this to each other, all bytes are looked at alike.
+const CLOSE: usize = 600;
+/// So many say how close they come.
+const SOME: usize = 16;
 
 /// How lines are found and written.
 pub(super) struct Plain {
+    patterns: Option<Vec<Hir>>,
     /// Only lines with it are looked at.
-    lead: Option<Lead>,
+    lead: Option<Finder<'static>>,
     /// The pattern means itself: such a line matches.
     itself: bool,
+    /// The pattern as a program on streams of bits, where that is wanted.
+    streams: OnceLock<Option<Streams>>,
     numbers: bool,
+    deadline: Deadline,
+}
+
+/// What one thread has seen, and keeps from file to file.
+#[derive(Default)]
+pub(super) struct Habit {
+    desk: Desk,
+    searcher: Option<Searcher>,
+    /// Lines with the lead, and in how many bytes.
+    lines: usize,
+    bytes: usize,
+}
+
+impl Habit {
+    fn is_dense(&self) -> bool {
+        self.lines >= SOME && self.bytes < self.lines * CLOSE
+    }
 }
 
 impl Plain {
     /// None where the output has another form.
-    pub(super) fn of(options: &Options) -> Option<Plain> {
+    pub(super) fn of(options: &Options, deadline: Deadline) -> Option<Plain> {
         let another = options.mode != Mode::Lines
             || options.quiet
             || options.invert
@@ -47,11 +75,16 @@ impl Plain {
         if another {
             return None;
         }
-        let itself = literal(options).map(|text| Lead::literal(text.as_bytes()));
+        let itself = literal(options).map(|text| Finder::new(text).into_owned());
+        let patterns = parsed(options);
+        let whole = options.word || options.line;
         Some(Plain {
             itself: itself.is_some(),
-            lead: itself.or_else(|| Lead::of(options)),
+            lead: itself.or_else(|| lead::of(options, patterns.as_ref()?)),
+            patterns: patterns.filter(|_| !whole),
+            streams: OnceLock::new(),
             numbers: options.line_number.unwrap_or(false),
+            deadline,
         })
     }
 
@@ -61,19 +94,23 @@ impl Plain {
         !facts.has_nul && !facts.has_bom
     }
 
-    /// The compiled pattern is not needed: what is looked for is the match.
-    pub(super) fn is_itself(&self) -> bool {
-        self.itself
+    /// Few lines, if any, need the compiled pattern.
+    pub(super) fn is_enough(&self) -> bool {
+        self.lead.is_none() && self.streams().is_some()
     }
 
-    /// Appends to `into` the lines of `bytes` that match, as printed, where only `parts` (whole lines) may; None where the
+    fn streams(&self) -> Option<&Streams> {
+        let streams = || Streams::of(self.patterns.as_ref()?);
+        self.streams.get_or_init(streams).as_ref()
+    }
+
+    /// Appends to `into` the lines of `content` that match, as printed, where only `parts` (whole lines) may; None where the
     /// search failed.
-    /// `with`: what a pattern needs that does not mean itself.
     pub(super) fn search(
         &self,
-        deadline: Deadline,
-        with: Option<(&mut Searcher, &RegexMatcher)>,
-        bytes: &[u8],
+        matchers: &Matchers<'_>,
+        habit: &mut Habit,
+        content: &Content,
         parts: &[Range<usize>],
         name: Option<&[u8]>,
         into: &mut Room,
@@ -81,52 +118,109 @@ impl Plain {
         let mut lines = Lines {
             out: into,
             name,
-            bytes,
+            bytes: content,
             counted: 0,
             before: 0,
             start: 0,
         };
-        match (&self.lead, with) {
-            (Some(lead), with) => {
-                let matcher = with.map(|(_, matcher)| matcher);
-                for part in parts.iter().flat_map(|part| pieces(bytes, part)) {
-                    self.find(lead, matcher, part, &mut lines)?;
-                    deadline.check().ok()?;
+        let is_match = |line: &[u8]| match &self.lead {
+            Some(lead) if self.itself => Some(lead.find(line).is_some()),
+            _ => matchers.of(content)?.is_match(line).ok(),
+        };
+        for part in parts.iter().flat_map(|part| pieces(content, part)) {
+            let mut rest = part.clone();
+            if let Some(lead) = &self.lead {
+                rest = self.find(lead, &is_match, habit, rest, &mut lines)?;
+            }
+            if !rest.is_empty() {
+                match self.streams() {
+                    Some(streams) => {
+                        self.stream(streams, &is_match, habit, content, rest, &mut lines)?;
+                    }
+                    None => {
+                        let options = matchers.options();
+                        let searcher = habit.searcher.get_or_insert_with(|| searcher(options));
+                        lines.start = rest.start;
+                        let (matcher, text) = (matchers.of(content)?, &content[rest]);
+                        searcher.search_slice(matcher, text, &mut lines).ok()?;
+                    }
                 }
             }
-            (None, Some((searcher, matcher))) => {
-                for part in parts.iter().flat_map(|part| pieces(bytes, part)) {
-                    lines.start = part.start;
-                    let part = &bytes[part];
-                    searcher.search_slice(matcher, part, &mut lines).ok()?;
-                    deadline.check().ok()?;
-                }
-            }
-            (None, None) => return None,
+            self.deadline.check().ok()?;
         }
         Some(())
     }
 
+    /// Looks at the lines of `part` that hold the lead; returns what is left where they come too close.
     fn find(
         &self,
-        lead: &Lead,
-        matcher: Option<&RegexMatcher>,
+        lead: &Finder<'_>,
+        is_match: &impl Fn(&[u8]) -> Option<bool>,
+        habit: &mut Habit,
+        part: Range<usize>,
+        lines: &mut Lines<'_>,
+    ) -> Option<Range<usize>> {
+        let (mut at, bytes) = (part.start, &lines.bytes[..part.end]);
+        while !(habit.is_dense() && self.streams().is_some()) {
+            let Some(found) = lead.find(&bytes[at..]) else {
+                habit.bytes += part.end - at;
+                return Some(part.end..part.end);
+            };
+            let hit = at + found;
+            let start = memchr::memrchr(b'\n', &bytes[at..hit]).map_or(at, |end| at + end + 1);
+            let end = memchr::memchr(b'\n', &bytes[hit..]).map_or(bytes.len(), |end| hit + end);
+            if self.itself || is_match(&bytes[start..end])? {
+                let number = self.numbers.then(|| lines.before(start) + 1);
+                lines.push(number, &bytes[start..end]).then_some(())?;
+            }
+            let next = bytes.len().min(end + 1);
+            habit.lines += 1;
+            habit.bytes += next - at;
+            at = next;
+        }
+        Some(at..part.end)
+    }
+
+    /// Prints the lines of `part` that a pass over all its bytes finds.
+    fn stream(
+        &self,
+        streams: &Streams,
+        is_match: &impl Fn(&[u8]) -> Option<bool>,
+        habit: &mut Habit,
+        content: &Content,
         part: Range<usize>,
         lines: &mut Lines<'_>,
     ) -> Option<()> {
-        let (mut at, bytes) = (part.start, &lines.bytes[..part.end]);
-        while let Some(found) = lead.find(&bytes[at..]) {
-            let hit = at + found;
-            let start = memchr::memrchr(b'\n', &bytes[at..hit]).map_or(at, |end| at + end + 1);
-            let end = memchr::memchr(b'\n', &bytes[hit..]).map_or(bytes.len(), |end| hit + end + 1);
-            let line = &bytes[start..end];
-            let text = line.strip_suffix(b"\n").unwrap_or(line);
-            if self.itself || matcher?.is_match(text).ok()? {
-                let number = self.numbers.then(|| lines.before(start) + 1);
-                lines.push(number, line).then_some(())?;
-            }
-            at = end;
-        }
+        let above = match self.numbers {
+            true => lines.before(part.start),
+            false => 0,
+        };
+        let (bytes, mut failed) = (lines.bytes, false);
+        let mut found = 0;
+        let count = streams.lines(
+            bytes,
+            part.clone(),
+            content.facts(),
+            &mut habit.desk,
+            |line| {
+                let text = &bytes[line.range];
+                let matches = match line.sure {
+                    true => Some(true),
+                    false => is_match(text),
+                };
+                found += 1;
+                let number = self.numbers.then_some(above + line.before + 1);
+                failed = match matches {
+                    None => true,
+                    Some(true) => !lines.push(number, text),
+                    Some(false) => false,
+                };
+                !failed
+            },
+        );
+        habit.lines += found;
+        habit.bytes += part.len();
+        (lines.counted, lines.before) = (part.end, above + count?);
         Some(())
     }
 }
@@ -170,7 +264,8 @@ impl Lines<'_> {
         self.before
     }
 
-    /// Prints a line; false where there is no room for it.
+    /// Prints a line, which is given without its end; false where there is no room for it.
+    #[inline]
     fn push(&mut self, number: Option<u64>, line: &[u8]) -> bool {
         let before = self.name.map_or(0, |name| name.len() + 1) + 21;
         if !self.out.has_room(before + line.len() + 1) {
@@ -186,9 +281,7 @@ impl Lines<'_> {
             out.push(b':');
         }
         out.extend_from_slice(line);
-        if line.last() != Some(&b'\n') {
-            out.push(b'\n');
-        }
+        out.push(b'\n');
         true
     }
 }
@@ -201,6 +294,7 @@ impl Sink for Lines<'_> {
         // Lines are counted from where the part begins.
         let above = number.map_or(0, |_| self.before(self.start));
         for (place, line) in found.lines().enumerate() {
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
             if !self.push(number.map(|n| above + n + place as u64), line) {
                 return Err(std::io::ErrorKind::OutOfMemory.into());
             }

@@ -36,7 +36,9 @@ struct Sum {
 impl Run<'_, '_> {
     pub(super) fn search(&mut self) -> Result<i32, Refusal> {
         let options = self.options;
-        let mut matchers = Matchers::new(options)?;
+        let plain = Plain::of(options, self.call.deadline);
+        let late = plain.as_ref().is_some_and(Plain::is_enough);
+        let mut matchers = Matchers::new(options, late)?;
         let needs_all = options.invert
             || options.mode == Mode::WithoutMatch
             || options.include_zero
@@ -61,7 +63,7 @@ impl Run<'_, '_> {
             walk::sort(&mut files, options.sort);
         }
         let started = Instant::now();
-        if files.len() > MANY {
+        if files.len() > MANY && !late {
             matchers.expect_many();
         }
         let shared = Shared {
@@ -69,7 +71,7 @@ impl Run<'_, '_> {
             deadline: self.call.deadline,
             pool: Pool::new(self.call.memory.left() / 2),
             matchers: &matchers,
-            plain: Plain::of(options),
+            plain,
             with_filename: self.with_filename,
             // Few explicit files, all of them there, are mapped by the real program, and searched as one slice.
             mapped: self.operands.len() <= 10

@@ -6,7 +6,7 @@ use grep_searcher::{BinaryDetection, Searcher};
 
 use super::options::Options;
 use super::pattern::Matchers;
-use super::plain::Plain;
+use super::plain::{Habit, Plain};
 use super::printer::{searcher, Printed, Printer};
 use super::room::Room;
 use super::walk::File;
@@ -57,6 +57,7 @@ pub(super) struct Worker<'w> {
     printer: Option<Printer>,
     /// Lines are gathered here, and kept in as much memory as they need.
     lines: Room,
+    habit: Habit,
 }
 
 impl<'w> Worker<'w> {
@@ -66,6 +67,7 @@ impl<'w> Worker<'w> {
             searcher: None,
             printer: None,
             lines: Room::new(&shared.pool),
+            habit: Habit::default(),
         }
     }
 
@@ -96,18 +98,11 @@ impl<'w> Worker<'w> {
             .filter(|plain| plain.serves(content))
         {
             let name = self.shared.with_filename.then_some(file.name.as_slice());
-            let with = match plain.is_itself() {
-                true => None,
-                false => Some((
-                    self.searcher.get_or_insert_with(|| searcher(options)),
-                    matchers.of(content)?,
-                )),
-            };
             let all = 0..content.len();
             self.lines.bytes().clear();
             plain.search(
-                self.shared.deadline,
-                with,
+                matchers,
+                &mut self.habit,
                 content,
                 file.parts().unwrap_or(std::slice::from_ref(&all)),
                 name,
