@@ -189,6 +189,7 @@ def test_outliers_are_told_in_place(values: list[float]) -> None:
 
 def test_an_outlier_is_far_by_the_spread_of_the_others() -> None:
     assert outliers([1, 2, 3, 4, 5, 6, 7, 100]) == [7]
+    assert outliers([1, 2, 3, 100]) == [3]
     assert outliers([0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 1]) == [7]
 
 

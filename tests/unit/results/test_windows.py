@@ -84,6 +84,13 @@ def test_a_stream_grows_its_window_to_twice_what_flew(segments: int, then: int) 
     assert window.segments == then
 
 
+def test_a_stream_that_is_acknowledged_as_it_goes_never_waits() -> None:
+    """Eight segments fly at most, one each 20 ms; each of the four that are back by then lets it grow."""
+    window = Window(RTT, True)
+    assert window.stream_wait_ns(12, 20 * MS, 12 * MSS) == 0
+    assert window.segments == 16
+
+
 @pytest.mark.parametrize(("bytes_a_token", "rounds"), [(965, 3), (724, 2)])
 def test_a_segment_holds_whole_tokens(bytes_a_token: int, rounds: int) -> None:
     """A hundred tokens at once, in segments of one each (10, 20, 40 and 30 go), or of two (10, 20, 20)."""
