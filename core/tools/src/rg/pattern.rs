@@ -5,10 +5,13 @@ use std::sync::OnceLock;
 use curserve_corpus::Content;
 use curserve_index::{Query, Within};
 use grep_regex::{RegexMatcher, RegexMatcherBuilder};
-use regex_syntax::hir::Hir;
+use regex_syntax::hir::{Class, Hir, HirKind};
 
 use super::options::{refuse, Case, Options};
 use crate::Refusal;
+
+/// What is as heavy is far from the memory in which ripgrep compiles a pattern.
+const HEAVIEST: u64 = 100_000;
 
 /// A pattern whose automaton takes more bytes is refused, after tens of milliseconds.
 const AUTOMATON: usize = 4 << 20;
@@ -113,7 +116,8 @@ fn matcher(options: &Options, unicode: bool) -> Result<RegexMatcher, Refusal> {
         .or_else(|error| refuse(format!("a pattern that does not compile: {error}")))
 }
 
-/// The patterns as they are parsed, each by itself; None where one does not parse, or means more than it says (`-S`).
+/// The patterns as they are parsed, each by itself; None where one does not parse, or means more than it says (`-S`), or where
+/// they are so heavy that they may not compile.
 pub(super) fn parsed(options: &Options) -> Option<Vec<Hir>> {
     if options.case == Case::Smart {
         return None;
@@ -127,7 +131,27 @@ pub(super) fn parsed(options: &Options) -> Option<Vec<Hir>> {
         true => builder.build().parse(&regex_syntax::escape(pattern)).ok(),
         false => builder.build().parse(pattern).ok(),
     };
-    options.patterns.iter().map(parse).collect()
+    let parsed: Vec<Hir> = options.patterns.iter().map(parse).collect::<Option<_>>()?;
+    let weights = parsed.iter().map(weight);
+    (weights.fold(0, u64::saturating_add) <= HEAVIEST).then_some(parsed)
+}
+
+/// How many literal bytes and ranges of characters an expression has with its repetitions written out.
+fn weight(hir: &Hir) -> u64 {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => 1,
+        HirKind::Literal(text) => text.0.len() as u64,
+        HirKind::Class(Class::Unicode(class)) => class.ranges().len() as u64,
+        HirKind::Class(Class::Bytes(class)) => class.ranges().len() as u64,
+        HirKind::Repetition(part) => {
+            let times = part.max.unwrap_or(part.min).max(1);
+            u64::from(times).saturating_mul(weight(&part.sub).max(1))
+        }
+        HirKind::Capture(group) => weight(&group.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().map(weight).fold(0, u64::saturating_add)
+        }
+    }
 }
 
 /// What a file must hold to match. The index folds case, and so may a pattern here.
@@ -236,6 +260,19 @@ mod tests {
             }
             prop_assert_eq!(&ends[0], &ends[1]);
         }
+    }
+
+    #[test]
+    fn a_pattern_that_may_not_compile_is_not_parsed_for_itself() {
+        for pattern in [
+            "a{1,1000}{1,1000}{1,100}",
+            "x{9999999}",
+            r"(\w{9}b){999}",
+            "(x{0}{999}){9999}{9}",
+        ] {
+            assert!(parsed(&options(pattern, &[])).is_none(), "{pattern}");
+        }
+        assert!(parsed(&options(r"\b\w{24,}\b", &[])).is_some());
     }
 
     #[test]
