@@ -34,7 +34,7 @@ def env() -> Iterator[dict[str, str]]:
     """An environment whose daemons are nobody else's; they end with it."""
     with tempfile.TemporaryDirectory() as runtime:  # the path of a socket has room for 107 bytes
         path = f"{Path(sys.prefix) / 'bin'}:/usr/bin:/bin"
-        yield {"PATH": path, "XDG_RUNTIME_DIR": runtime, "HOME": "/nonexistent", "API_KEY": "secret"}
+        yield {"PATH": path, "XDG_RUNTIME_DIR": runtime, "HOME": runtime, "API_KEY": "secret"}
         for pid in daemons(runtime):
             os.kill(pid, signal.SIGKILL)
 

@@ -25,7 +25,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     own = once(scratch._begun.__wrapped__)
     monkeypatch.setattr(scratch, "_begun", own)
-    monkeypatch.setattr(scratch, "_told", set())
+    monkeypatch.setattr(scratch, "_printed", set())
     yield tmp_path
     path, marker = own()
     marker.close()
