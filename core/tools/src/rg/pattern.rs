@@ -264,12 +264,7 @@ mod tests {
 
     #[test]
     fn a_pattern_that_may_not_compile_is_not_parsed_for_itself() {
-        for pattern in [
-            "a{1,1000}{1,1000}{1,100}",
-            "x{9999999}",
-            r"(\w{9}b){999}",
-            "(x{0}{999}){9999}{9}",
-        ] {
+        for pattern in ["a{1,1000}{1,1000}{1,100}", "x{9999999}", r"(\w{9}b){999}"] {
             assert!(parsed(&options(pattern, &[])).is_none(), "{pattern}");
         }
         assert!(parsed(&options(r"\b\w{24,}\b", &[])).is_some());
