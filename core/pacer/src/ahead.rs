@@ -15,22 +15,25 @@ impl Ahead {
     /// for the shortest slice, which a kernel from 6.12 on gives anybody, and prefers at a wake-up.
     #[must_use]
     pub fn of_others() -> Self {
-        // SAFETY: both calls take zero for the calling thread; the structure outlives the call that reads it.
+        // SAFETY: the calls take zero for the calling thread; the structures outlive the calls that read them.
         unsafe {
             let policy = libc::sched_getscheduler(0);
             let mut param = std::mem::zeroed::<libc::sched_param>();
             let known = policy >= 0 && libc::sched_getparam(0, &mut param) == 0;
+            // Whoever runs in real time already knows better, and goes ahead until it says otherwise; so does who waits for idle
+            // processors.
+            if !known || ![libc::SCHED_OTHER, libc::SCHED_BATCH].contains(&policy) {
+                return Self { before: None };
+            }
             let first = libc::sched_param { sched_priority: 1 };
             let asked = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
-            // Whoever runs in real time already knows better; other policies, such as SCHED_BATCH, come back as they were.
-            let plain = policy == libc::SCHED_OTHER || policy == libc::SCHED_BATCH;
-            if known && plain && libc::sched_setscheduler(0, asked, &first) == 0 {
+            if libc::sched_setscheduler(0, asked, &first) == 0 {
                 return Self {
                     before: Some((policy, param)),
                 };
             }
+            ask_for_short_slices(policy);
         }
-        ask_for_short_slices();
         Self { before: None }
     }
 }
@@ -47,7 +50,7 @@ impl Drop for Ahead {
 /// The slice to ask for: the shortest that the kernel takes.
 const SLICE_NS: u64 = 100_000;
 
-fn ask_for_short_slices() {
+fn ask_for_short_slices(policy: libc::c_int) {
     #[repr(C)]
     struct Attributes {
         size: u32,
@@ -65,7 +68,7 @@ fn ask_for_short_slices() {
         let nice = libc::getpriority(libc::PRIO_PROCESS, libc::gettid() as libc::id_t);
         let asked = Attributes {
             size: std::mem::size_of::<Attributes>() as u32,
-            policy: libc::SCHED_OTHER as u32,
+            policy: policy as u32,
             flags: 0,
             nice,
             priority: 0,
@@ -95,6 +98,8 @@ mod tests {
             let of_children = thread::spawn(policy).join().unwrap();
             assert_eq!(ahead.before.is_some(), meanwhile != before);
             assert_eq!(of_children, before, "what it starts does not go ahead");
+            drop(Ahead::of_others());
+            assert_eq!(policy(), meanwhile, "one within another changes nothing");
             drop(ahead);
             assert_eq!(policy(), before);
         })

@@ -10,7 +10,7 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 use super::options::{refuse, Case, Options};
 use crate::Refusal;
 
-/// What is as heavy is far from the memory in which ripgrep compiles a pattern.
+/// Up to this weight ripgrep is sure to compile a pattern within its limit of memory, which is 100 MB.
 const HEAVIEST: u64 = 100_000;
 
 /// A pattern whose automaton takes more bytes is refused, after tens of milliseconds.
@@ -28,8 +28,8 @@ pub(super) struct Matchers<'o> {
 }
 
 impl<'o> Matchers<'o> {
-    /// Refuses a pattern that does not compile. What means itself does, and most files are searched without. `late`: so are they
-    /// with this pattern, whatever it is.
+    /// Refuses a pattern that does not compile. A literal always does, and most files are searched without a matcher. `late`: they
+    /// are with this pattern too, so its matcher waits until a line wants it.
     pub(super) fn new(options: &'o Options, late: bool) -> Result<Self, Refusal> {
         if options.patterns.iter().map(String::len).sum::<usize>() > LONGEST {
             return refuse("patterns of more than 64 KiB");
@@ -268,6 +268,30 @@ mod tests {
             assert!(parsed(&options(pattern, &[])).is_none(), "{pattern}");
         }
         assert!(parsed(&options(r"\b\w{24,}\b", &[])).is_some());
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
+        #[test]
+        fn what_is_parsed_for_itself_is_compiled_by_ripgrep(
+            pattern in r"(\(?(\\w|\\W|[a-c]|\.|é)\)?\{[1-9][0-9]{0,2}(,[1-9][0-9]{3})?\}){1,2}",
+        ) {
+            if parsed(&options(&pattern, &[])).is_some() {
+                let built = RegexMatcherBuilder::new().multi_line(true).build(&pattern);
+                proptest::prop_assert!(built.is_ok(), "{built:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_heaviest_is_compiled_by_ripgrep() {
+        for pattern in [r"\w{120}", r"(\w{9}\W{9}){6}", r"(.{99}){99}", "x{99999}"] {
+            assert!(parsed(&options(pattern, &[])).is_some(), "{pattern}");
+            RegexMatcherBuilder::new()
+                .multi_line(true)
+                .build(pattern)
+                .expect(pattern);
+        }
     }
 
     #[test]
