@@ -2,7 +2,8 @@
 //!
 //! What a client sends is bytes for files, and what a model asks is answered by reading them. Should a defect of ours ever
 //! make more of either, the kernel still holds it: system calls are those of a list, and starting a program, by whatever
-//! call, ends the process; files beneath the copy and its state alone may be changed, and but for what says how much memory there is, be read.
+//! call, ends the process. Only files beneath the copy and its state may be changed or read, beside those that say how much
+//! memory there is.
 
 use std::collections::BTreeMap;
 use std::io;

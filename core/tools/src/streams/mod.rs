@@ -6,7 +6,7 @@
 //! "Bitwise data parallelism in regular expression matching", PACT 2014). So a byte costs the same whether it matches or
 //! not, and where lines begin and what their numbers are falls out of the same pass.
 //!
-//! A line of ASCII alone is told exactly. What lies beyond ASCII is taken for anything that the class may hold there, and
+//! A line of ASCII alone is judged exactly. What lies beyond ASCII is taken for anything that the class may hold there, and
 //! whoever asks looks at that line again.
 
 mod bits;
